@@ -1,0 +1,1 @@
+"""Export to SavedModel and .keras, and the local serving endpoint."""

@@ -1,0 +1,97 @@
+"""How every command of this repository starts and how it fails."""
+
+import functools
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from tfgan_models.errors import FailureError, UsageError
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def quiet_tensorflow() -> None:
+    """Imports TensorFlow without its start-up messages.
+
+    A TF_CPP_MIN_LOG_LEVEL in the environment is respected: with 0, everything is
+    shown. Where TensorFlow is imported already, only what it logs later is quieted.
+    """
+    if LOG_LEVEL in os.environ:
+        return
+    os.environ[LOG_LEVEL] = "3"
+    logging.set_verbosity(logging.WARNING)
+    if "tensorflow" not in sys.modules:
+        # What is logged before absl::InitializeLog() ignores the level.
+        with _native_stderr_dropped():
+            importlib.import_module("tensorflow")
+
+
+@contextmanager
+def _native_stderr_dropped() -> Iterator[None]:
+    """Sends file descriptor 2 to nowhere, and shows it after all on an exception."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            written.seek(0)
+            os.write(saved, written.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Parses the flags, calls `main(argv)` and exits.
+
+    Flags must be defined before. Exit status: 0 when `main` returns; 2 with one line
+    on stderr for a UsageError or a flag that cannot be parsed; 1 with one line for a
+    FailureError; 130 after Ctrl-C. Any other exception is a bug: it keeps its
+    traceback.
+
+    Args:
+        main: The command. It calls `quiet_tensorflow()` before it first imports
+            TensorFlow, and after what can be checked without it.
+    """
+    app.run(functools.partial(_guarded, main), flags_parser=_parse_flags)
+
+
+def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
+    try:
+        if len(argv) > 1:
+            raise UsageError(
+                f"Only flags (--name=value) are taken. Received: {argv[1]!r}"
+            )
+        main(argv)
+    except UsageError as error:
+        return _fail(error, 2)
+    except FailureError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(_fail(error, 2))
+    except SystemExit:
+        # absl exits with 1 after it has shown the help that was asked for.
+        sys.exit(0)
+
+
+def _fail(error: Exception, status: int) -> int:
+    message = str(error).replace("\n", " ")
+    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    return status

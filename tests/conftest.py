@@ -1,0 +1,40 @@
+"""Two logical CPUs, a quiet TensorFlow and a home of its own for every test run."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Read when keras, TensorFlow and TFDS are imported: must be set before any of them.
+_HOME = tempfile.TemporaryDirectory(prefix="tfgan_models_tests_")
+os.environ["HOME"] = _HOME.name
+os.environ["KERAS_HOME"] = str(Path(_HOME.name) / ".keras")
+os.environ["TFDS_DATA_DIR"] = str(Path(_HOME.name) / "tensorflow_datasets")
+os.environ["XDG_CACHE_HOME"] = str(Path(_HOME.name) / ".cache")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+LOGICAL_CPUS = 2
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration() for _ in range(LOGICAL_CPUS)],
+)
+
+
+def pytest_unconfigure() -> None:
+    """Removes the temporary home."""
+    _HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mirrored() -> tf.distribute.MirroredStrategy:
+    """Two replicas on the two logical CPUs.
+
+    The only MirroredStrategy of the process: a second one with another model would
+    wait for the first one's collectives.
+    """
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(LOGICAL_CPUS)])

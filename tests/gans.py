@@ -1,0 +1,75 @@
+"""Small models and batches that several tests share."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgan_models.cyclegan import CycleGAN
+from tfgan_models.networks import PatchDiscriminator, ResNetGenerator
+
+SIZE = 16
+
+
+def adam() -> keras.optimizers.Optimizer:
+    """The paper's optimizer."""
+    return keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
+
+
+def sgd() -> keras.optimizers.Optimizer:
+    """For comparing weights: proportional to the gradient.
+
+    Adam divides by the gradient's size, and that of a bias which instance
+    normalisation cancels is nothing but rounding.
+    """
+    return keras.optimizers.SGD(1e-3)
+
+
+def cyclegan(
+    seed: int = 0,
+    dtype: str | None = None,
+    optimizer: Callable[[], keras.optimizers.Optimizer] = adam,
+    **options: object,
+) -> CycleGAN:
+    """Returns a CycleGAN of a few thousand parameters, compiled."""
+    keras.utils.set_random_seed(seed)
+    model = CycleGAN(
+        ResNetGenerator(4, 1, dtype=dtype),
+        ResNetGenerator(4, 1, dtype=dtype),
+        PatchDiscriminator(4, layers=1, dtype=dtype),
+        PatchDiscriminator(4, layers=1, dtype=dtype),
+        image_size=SIZE,
+        seed=seed,
+        **options,
+    )
+    model.compile(optimizer(), optimizer())
+    return model
+
+
+def batches(count: int, batch_size: int = 4, seed: int = 5) -> tf.data.Dataset:
+    """Returns `count` batches of random images, the same for the same seed."""
+    random = np.random.default_rng(seed)
+    shape = (count * batch_size, SIZE, SIZE, 3)
+    images = {
+        key: random.uniform(-1, 1, shape).astype(np.float32)
+        for key in ("real_a", "real_b")
+    }
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    return dataset.batch(batch_size, drop_remainder=True).with_options(options)
+
+
+def train(model: CycleGAN, data: tf.data.Dataset) -> dict[str, float]:
+    """Trains one epoch on `data` and returns its mean losses."""
+    history = model.fit(data, shuffle=False, verbose=0)
+    return {name: values[-1] for name, values in history.history.items()}
+
+
+def weights(model: CycleGAN) -> list[np.ndarray]:
+    """Returns the weights of all networks."""
+    networks = (*model.generators.values(), *model.discriminators.values())
+    return [w for network in networks for w in network.get_weights()]

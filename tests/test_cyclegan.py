@@ -1,0 +1,261 @@
+"""CycleGAN's training step against its paper."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import gans
+from tfgan_models import losses
+from tfgan_models.cyclegan import CycleGAN
+from tfgan_models.networks import PatchDiscriminator, ResNetGenerator
+
+
+def one_batch() -> dict[str, tf.Tensor]:
+    return next(iter(gans.batches(1)))
+
+
+def manual_generator_loss(model: CycleGAN, data: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Section 3 and 5.2 of the paper, term by term, each network called on its own."""
+    g, f = model.generator_a2b, model.generator_b2a
+    a, b = data["real_a"], data["real_b"]
+    adversarial = tf.reduce_mean((model.discriminator_b(g(a)) - 1) ** 2)
+    adversarial += tf.reduce_mean((model.discriminator_a(f(b)) - 1) ** 2)
+    cycle = losses.l1_loss(f(g(a)), a) + losses.l1_loss(g(f(b)), b)
+    identity = losses.l1_loss(g(b), b) + losses.l1_loss(f(a), a)
+    return adversarial + 10.0 * cycle + 5.0 * identity
+
+
+def manual_discriminator_loss(
+    model: CycleGAN, data: dict[str, tf.Tensor], fakes: dict[str, tf.Tensor]
+) -> tf.Tensor:
+    total = tf.constant(0.0)
+    for name, network in model.discriminators.items():
+        real, fake = network(data[f"real_{name}"]), network(fakes[name])
+        total += (tf.reduce_mean((real - 1) ** 2) + tf.reduce_mean(fake**2)) / 2
+    return total
+
+
+def test_one_step_is_the_papers() -> None:
+    """Joint G step, then joint D step on the fakes of before the G step."""
+    model = gans.cyclegan(optimizer=gans.sgd, pool_size=0)
+    twin = gans.cyclegan(optimizer=gans.sgd, pool_size=0)
+    data = one_batch()
+
+    fakes = {
+        "a": twin.generator_b2a(data["real_b"]),
+        "b": twin.generator_a2b(data["real_a"]),
+    }
+    with tf.GradientTape() as tape:
+        g_loss = manual_generator_loss(twin, data)
+    gradients = tape.gradient(g_loss, twin.generator_variables)
+    twin.generator_optimizer.apply(gradients, twin.generator_variables)
+    with tf.GradientTape() as tape:
+        d_loss = manual_discriminator_loss(twin, data, fakes)
+    gradients = tape.gradient(d_loss, twin.discriminator_variables)
+    twin.discriminator_optimizer.apply(gradients, twin.discriminator_variables)
+
+    logs = model.train_step(data)
+    assert float(logs["g_loss"]) == pytest.approx(float(g_loss), rel=1e-5)
+    assert float(logs["d_loss"]) == pytest.approx(float(d_loss), rel=1e-5)
+    for ours, manual in zip(gans.weights(model), gans.weights(twin), strict=True):
+        np.testing.assert_allclose(ours, manual, atol=2e-6)
+
+
+@pytest.mark.parametrize("identity_weight", [0.5, 0.0])
+def test_generators_are_called_twice_each(
+    identity_weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[real, identity] in one call, and the cycle; the identity's size is skipped."""
+    model = gans.cyclegan(pool_size=0, identity_weight=identity_weight)
+    sizes: list[int] = []
+    original = model.generator_a2b.call
+
+    def measured(x: tf.Tensor, *args: object, **kwargs: object) -> tf.Tensor:
+        sizes.append(x.shape[0])
+        return original(x, *args, **kwargs)
+
+    monkeypatch.setattr(model.generator_a2b, "call", measured)
+    logs = model.train_step(one_batch())
+    assert sizes == ([8, 4] if identity_weight else [4, 4])
+    assert (float(logs["identity_a"]) > 0) == bool(identity_weight)
+
+
+def test_the_generators_step_takes_no_discriminator_gradients() -> None:
+    """The tapes watch what they update and nothing else."""
+    watched: list[list[str]] = []
+
+    class Spy(tf.GradientTape):
+        def gradient(self, *args: object, **kwargs: object) -> object:
+            watched.append([v.path for v in args[1]])
+            recorded = {id(v) for v in self.watched_variables()}
+            updated = {id(v.value) for v in args[1]}
+            assert recorded == updated
+            return super().gradient(*args, **kwargs)
+
+    model = gans.cyclegan(pool_size=0)
+    original, tf.GradientTape = tf.GradientTape, Spy
+    try:
+        model.train_step(one_batch())
+    finally:
+        tf.GradientTape = original
+    assert [len(names) for names in watched] == [
+        len(model.generator_variables),
+        len(model.discriminator_variables),
+    ]
+
+
+def test_discriminators_are_shown_the_pool() -> None:
+    model = gans.cyclegan(pool_size=50)
+    shown: list[tf.Tensor] = []
+    original = model.pool_a.__class__.__call__
+    data = one_batch()
+    expected = model.generator_b2a(data["real_b"])
+
+    def spy(pool: object, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shown.append(images)
+        return original(pool, images, seed)
+
+    model.pool_a.__class__.__call__ = spy
+    try:
+        model.train_step(data)
+    finally:
+        model.pool_a.__class__.__call__ = original
+    np.testing.assert_allclose(shown[0], expected, atol=1e-5)
+    assert int(model.pool_a.stored) == int(model.pool_b.stored) == 4
+    np.testing.assert_allclose(model.pool_a.images[:4], expected, atol=1e-5)
+
+
+def test_two_replicas_equal_one(mirrored: tf.distribute.MirroredStrategy) -> None:
+    """2 replicas x batch 2 and 1 replica x batch 4: the same after 5 steps."""
+    options = {"optimizer": gans.sgd, "pool_size": 0, "ema_decay": 0.9}
+    single = gans.cyclegan(**options)
+    start = gans.weights(single)
+    single_logs = gans.train(single, gans.batches(5))
+    with mirrored.scope():
+        double = gans.cyclegan(**options)
+    double_logs = gans.train(double, gans.batches(5))
+
+    assert int(double.step.read_value()) == int(single.step) == 5
+    for name, value in single_logs.items():
+        assert double_logs[name] == pytest.approx(value, abs=1e-5)
+    for one, two in zip(gans.weights(single), gans.weights(double), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+    for one, two in zip(
+        single.ema_generators["a2b"].get_weights(),
+        double.ema_generators["a2b"].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+    moved = [
+        np.abs(a - b).max() for a, b in zip(start, gans.weights(single), strict=True)
+    ]
+    assert max(moved) > 1e-3
+
+
+def test_two_replicas_equal_one_with_the_papers_adam(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    """The same for Adam, but for the biases that instance normalisation cancels.
+
+    Their gradient is zero but for rounding, which Adam blows up to whole steps; they
+    change no output.
+    """
+    single = gans.cyclegan(pool_size=0)
+    gans.train(single, gans.batches(5))
+    with mirrored.scope():
+        double = gans.cyclegan(pool_size=0)
+    gans.train(double, gans.batches(5))
+    compared = 0
+    for one, two in zip(
+        single.generator_variables + single.discriminator_variables,
+        double.generator_variables + double.discriminator_variables,
+        strict=True,
+    ):
+        cancelled = one.path.endswith("bias") and not one.path.startswith(
+            ("head_conv", "conv1_conv")
+        )
+        if not cancelled:
+            np.testing.assert_allclose(two.numpy(), one.numpy(), atol=1e-5)
+            compared += 1
+    assert compared == 2 * 9 + 2 * 5
+    image = one_batch()["real_a"]
+    np.testing.assert_allclose(
+        double.generator_a2b(image), single.generator_a2b(image), atol=1e-5
+    )
+
+
+def test_each_replica_has_its_own_pool(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    with mirrored.scope():
+        model = gans.cyclegan(pool_size=6)
+    gans.train(model, gans.batches(2))
+    state = model.training_state()["pool_a"]
+    assert [int(count) for count in state["stored"]] == [4, 4]
+    first, second = (images.numpy()[:4] for images in state["images"])
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_survives_serialisation() -> None:
+    model = gans.cyclegan(seed=4, cycle_weight=7.0, ema_decay=0.5, pool_size=3)
+    twin = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    )
+    assert isinstance(twin, CycleGAN)
+    assert twin.get_config() == model.get_config()
+    defaults = inspect.signature(CycleGAN.__init__).parameters
+    assert set(twin.get_config()) == set(defaults) - {"self", "kwargs"} | {"name"}
+    assert keras.saving.get_registered_name(CycleGAN) == "tfgan_models>CycleGAN"
+
+
+def test_saves_and_loads_as_keras_file(tmp_path: object) -> None:
+    model = gans.cyclegan()
+    path = f"{tmp_path}/cyclegan.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path, compile=False)
+    image = one_batch()["real_a"]
+    np.testing.assert_array_equal(loaded(image), model(image))
+    np.testing.assert_array_equal(
+        loaded.discriminator_b(image), model.discriminator_b(image)
+    )
+
+
+def test_refuses_an_identity_between_different_channels() -> None:
+    with pytest.raises(ValueError, match="channels 1 and 3"):
+        CycleGAN(
+            ResNetGenerator(4, 1, channels=1, output_channels=3),
+            ResNetGenerator(4, 1, channels=3, output_channels=1),
+            PatchDiscriminator(4, channels=1),
+            PatchDiscriminator(4, channels=3),
+        )
+
+
+def test_translates_between_different_channels() -> None:
+    model = CycleGAN(
+        ResNetGenerator(4, 1, channels=1, output_channels=3),
+        ResNetGenerator(4, 1, channels=3, output_channels=1),
+        PatchDiscriminator(4, layers=1, channels=1),
+        PatchDiscriminator(4, layers=1, channels=3),
+        image_size=16,
+        identity_weight=0.0,
+    )
+    model.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
+    data = one_batch()
+    logs = model.train_step(
+        {"real_a": data["real_a"][..., :1], "real_b": data["real_b"]}
+    )
+    assert np.isfinite(float(logs["g_loss"]))
+
+
+def test_refuses_an_image_size_the_generators_cannot_take() -> None:
+    with pytest.raises(ValueError, match="image_size=250 is not a multiple of 4"):
+        CycleGAN(
+            ResNetGenerator(4, 1),
+            ResNetGenerator(4, 1),
+            PatchDiscriminator(4),
+            PatchDiscriminator(4),
+            image_size=250,
+        )

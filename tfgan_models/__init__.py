@@ -1,0 +1,21 @@
+"""Image GANs for TensorFlow and Keras 3: train, resume, export and serve."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Resolved on first use: `import tfgan_models.networks` must not import TensorFlow.
+_MODELS = {"CycleGAN": "cyclegan", "GANModel": "adversarial"}
+
+__all__ = ["CycleGAN", "GANModel", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODELS:
+        return getattr(importlib.import_module(f"{__name__}.{_MODELS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,265 @@
+"""GANModel: what every GAN here shares, so that a paper's file holds its paper."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class GANModel(keras.Model):
+    """A GAN with two optimizers, trained by `fit` under any `tf.distribute` strategy.
+
+    A subclass sets `generators` and `discriminators` in its constructor, lists its
+    loss terms in `loss_names` and writes `train_step`, in which it calls `minimize`
+    for each optimizer and ends with `finish_step`. Model and networks are created in
+    `strategy.scope()`; `compile` may be called anywhere.
+
+    Args:
+        generators: Networks by name, trained together; these are exported.
+        discriminators: Networks by name, trained together.
+        ema_decay: Where above 0, `ema_generators` are kept: copies of the generators
+            whose weights follow as `ema = decay * ema + (1 - decay) * weight` after
+            every step. They are exported in the generators' stead.
+        seed: Key of every random draw made in training.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: `ema_decay` is not in [0, 1).
+    """
+
+    loss_names: Sequence[str] = ()
+
+    def __init__(
+        self,
+        generators: Mapping[str, keras.Model],
+        discriminators: Mapping[str, keras.Model],
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        if not 0.0 <= ema_decay < 1.0:
+            raise ValueError(
+                f"ema_decay must be in [0, 1). Received: ema_decay={ema_decay}"
+            )
+        super().__init__(**kwargs)
+        self.generators = dict(generators)
+        self.discriminators = dict(discriminators)
+        self.ema_decay = ema_decay
+        self.seed = seed
+        self.ema_generators: dict[str, keras.Model] = {}
+        with self.distribute_strategy.scope():
+            self.step = tf.Variable(
+                0,
+                dtype=tf.int64,
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                name="step",
+            )
+            if ema_decay:
+                self.ema_generators = {k: copy(g) for k, g in generators.items()}
+        self.built = True
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training and builds both optimizers.
+
+        Args:
+            generator_optimizer: Updates all generators together. Wrapped in a
+                `LossScaleOptimizer` where the networks compute in float16.
+            discriminator_optimizer: Updates all discriminators together, likewise.
+            **kwargs: `run_eagerly` of `keras.Model.compile`.
+        """
+        super().compile(optimizer=None, jit_compile=False, **kwargs)
+        # Unbuilt optimizers fail under MirroredStrategy, and a checkpoint restored
+        # into them would silently leave their moments behind.
+        with self.distribute_strategy.scope():
+            self.generator_optimizer = _scaled_if_float16(
+                generator_optimizer, self.generators.values()
+            )
+            self.discriminator_optimizer = _scaled_if_float16(
+                discriminator_optimizer, self.discriminators.values()
+            )
+            self.generator_optimizer.build(self.generator_variables)
+            self.discriminator_optimizer.build(self.discriminator_variables)
+            self.loss_metrics = [
+                keras.metrics.Mean(name=name) for name in self.loss_names
+            ]
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the optimizers, serialised, for a `.keras` file."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator_optimizer": serialize(self.generator_optimizer),
+            "discriminator_optimizer": serialize(self.discriminator_optimizer),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles with the optimizers that `get_compile_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        self.compile(**{key: deserialize(value) for key, value in config.items()})
+
+    @property
+    def generator_variables(self) -> list[keras.Variable]:
+        """Trainable variables of all generators, in their order."""
+        return [v for g in self.generators.values() for v in g.trainable_variables]
+
+    @property
+    def discriminator_variables(self) -> list[keras.Variable]:
+        """Trainable variables of all discriminators, in their order."""
+        return [v for d in self.discriminators.values() for v in d.trainable_variables]
+
+    @property
+    def exported_networks(self) -> dict[str, keras.Model]:
+        """The networks a user takes away: EMA generators where they are kept."""
+        return dict(self.ema_generators or self.generators)
+
+    def training_state(self) -> dict[str, Any]:
+        """Returns everything that a resumed training needs, for a checkpoint.
+
+        Raises:
+            RuntimeError: The model is not compiled.
+        """
+        if not self.compiled:
+            raise RuntimeError("Call compile() first: the optimizers are saved too.")
+        return {
+            "step": self.step,
+            # Plain dicts: Keras has made its own, which tf.train.Checkpoint refuses.
+            "generators": dict(self.generators),
+            "discriminators": dict(self.discriminators),
+            "ema_generators": dict(self.ema_generators),
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def minimize(
+        self,
+        loss: tf.Tensor,
+        variables: Sequence[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        tape: tf.GradientTape,
+    ) -> None:
+        """Applies one optimizer step; call it in `train_step`, outside the tape.
+
+        The optimizer sums gradients over replicas, so each replica's mean loss is
+        divided here by their number, once.
+
+        Args:
+            loss: This replica's scalar loss, computed under `tape`.
+            variables: What to update.
+            optimizer: One of the model's two optimizers.
+            tape: The tape, which watched `variables`.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        share = optimizer.scale_loss(tf.constant(1.0 / replicas, loss.dtype))
+        gradients = tape.gradient(loss, variables, output_gradients=share)
+        optimizer.apply(gradients, variables)
+
+    def finish_step(self, losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Ends a `train_step`: updates EMA, the step counter and the loss metrics.
+
+        Args:
+            losses: This replica's scalar for every name in `loss_names`.
+
+        Returns:
+            The running mean of each loss, for `train_step` to return.
+        """
+        for key, ema in self.ema_generators.items():
+            _follow(ema, self.generators[key], self.ema_decay)
+        self.step.assign_add(1)
+        for metric in self.loss_metrics:
+            metric.update_state(losses[metric.name])
+        return {metric.name: metric.result() for metric in self.loss_metrics}
+
+    def random_key(self, purpose: int) -> tf.Tensor:
+        """Returns a key for `tf.random.stateless_*`, int32 [2].
+
+        It depends on the model's seed, the step, the replica and `purpose` alone: no
+        two replicas or steps share it, and a resumed run draws what it would have.
+
+        Args:
+            purpose: A number that tells the draws of one step apart.
+        """
+        key = tf.constant([self.seed, purpose], tf.int32)
+        key = tf.random.fold_in(key, tf.cast(self.step, tf.int32))
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.fold_in(key, replica)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Returns the compiled function that `fit` calls for every batch.
+
+        Keras's own reduces scalar logs along axis 0, which fails with several
+        workers; this one averages each log over all replicas.
+
+        Args:
+            force: Whether to build it anew.
+        """
+        if self.train_function is not None and not force:
+            return self.train_function
+
+        def train_batch(iterator: Any) -> dict[str, tf.Tensor]:
+            strategy = self.distribute_strategy
+            logs = strategy.run(self.train_step, args=(next(iterator),))
+            return {
+                name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+                for name, value in logs.items()
+            }
+
+        self.train_function = (
+            train_batch
+            if self.run_eagerly
+            else tf.function(train_batch, reduce_retracing=True)
+        )
+        return self.train_function
+
+    def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Does nothing: all networks and optimizers are built by `compile`."""
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Does nothing: Keras's own fails with several workers (keras#20585)."""
+
+
+def copy(network: keras.Model) -> keras.Model:
+    """Returns a network of the same configuration and weights that is not trained."""
+    twin = network.__class__.from_config(network.get_config())
+    twin.set_weights(network.get_weights())
+    twin.trainable = False
+    return twin
+
+
+def _follow(ema: keras.Model, network: keras.Model, decay: float) -> None:
+    """Moves the variables of `ema` towards those of `network`, on all replicas."""
+    pairs = list(zip(ema.variables, network.variables, strict=True))
+
+    def update(strategy: tf.distribute.Strategy) -> None:
+        for target, source in pairs:
+            strategy.extended.update(
+                target.value, _move, args=(source.value, 1.0 - decay)
+            )
+
+    tf.distribute.get_replica_context().merge_call(update)
+
+
+def _move(target: tf.Variable, source: tf.Tensor, rate: float) -> None:
+    if target.dtype.is_floating:
+        target.assign_add((source - target) * tf.cast(rate, target.dtype))
+    else:
+        target.assign(source)
+
+
+def _scaled_if_float16(
+    optimizer: keras.optimizers.Optimizer, networks: Iterable[keras.Model]
+) -> keras.optimizers.Optimizer:
+    """Wraps the optimizer for loss scaling where any layer computes in float16."""
+    half = any(
+        layer.compute_dtype == "float16"
+        for network in networks
+        for layer in network.layers
+    )
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

@@ -1,0 +1,229 @@
+"""CycleGAN: unpaired image-to-image translation (Zhu et al., arXiv:1703.10593)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses
+from tfgan_models.adversarial import GANModel
+from tfgan_models.image_pool import ImagePool
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class CycleGAN(GANModel):
+    """Two generators, A to B and back, and a discriminator for each domain.
+
+    `fit` takes batches {"real_a": [N, S, S, channels of A], "real_b": ...} in
+    [-1, 1]. Calling the model translates A to B.
+
+    Args:
+        generator_a2b: The paper's G: images of A to images of B, [-1, 1].
+        generator_b2a: The paper's F.
+        discriminator_a: The paper's D_X: logits for images of A.
+        discriminator_b: The paper's D_Y.
+        image_size: Side of the training images in pixels (the pools' images).
+        cycle_weight: The paper's lambda.
+        identity_weight: Weight of the identity loss relative to `cycle_weight`
+            (section 5.2; 0.5 there). 0 leaves its two forward passes out.
+        pool_size: Generated images kept for each discriminator; 50 in the paper,
+            0 for none.
+        ema_decay: See `GANModel`; the paper has none.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: An identity loss between domains of different channels, or an
+            `image_size` the generators cannot take.
+    """
+
+    loss_names = (
+        "g_loss",
+        "gan_a2b",
+        "gan_b2a",
+        "cycle_a",
+        "cycle_b",
+        "identity_a",
+        "identity_b",
+        "d_loss",
+        "d_a",
+        "d_b",
+    )
+
+    def __init__(
+        self,
+        generator_a2b: keras.Model,
+        generator_b2a: keras.Model,
+        discriminator_a: keras.Model,
+        discriminator_b: keras.Model,
+        image_size: int = 256,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        pool_size: int = 50,
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            generators={"a2b": generator_a2b, "b2a": generator_b2a},
+            discriminators={"a": discriminator_a, "b": discriminator_b},
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        channels_a = generator_a2b.input_shape[-1]
+        channels_b = generator_b2a.input_shape[-1]
+        if identity_weight and channels_a != channels_b:
+            raise ValueError(
+                "An identity loss needs domains of the same channels; set "
+                f"identity_weight=0. Received: identity_weight={identity_weight}, "
+                f"channels {channels_a} and {channels_b}"
+            )
+        multiple = max(generator_a2b.size_multiple, generator_b2a.size_multiple)
+        if image_size % multiple:
+            raise ValueError(
+                f"image_size={image_size} is not a multiple of {multiple}, which "
+                f"these generators need. Received: image_size={image_size}"
+            )
+        self.generator_a2b = generator_a2b
+        self.generator_b2a = generator_b2a
+        self.discriminator_a = discriminator_a
+        self.discriminator_b = discriminator_b
+        self.image_size = image_size
+        self.cycle_weight = cycle_weight
+        self.identity_weight = identity_weight
+        self.pool_size = pool_size
+        with self.distribute_strategy.scope():
+            square = (image_size, image_size)
+            self.pool_a = ImagePool(pool_size, (*square, channels_a))
+            self.pool_b = ImagePool(pool_size, (*square, channels_b))
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Translates images of A [N, H, W, C] in [-1, 1] to B."""
+        return self.generator_a2b(inputs, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One joint step of both generators, then one of both discriminators.
+
+        Args:
+            data: "real_a" and "real_b", this replica's images in [-1, 1].
+
+        Returns:
+            The running mean of each loss in `loss_names`.
+        """
+        real_a, real_b = data["real_a"], data["real_b"]
+
+        # Only the generators are watched: their step needs no gradients of the
+        # discriminators' weights.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator_variables])
+            fake_b, same_b = self._translate(self.generator_a2b, real_a, real_b)
+            fake_a, same_a = self._translate(self.generator_b2a, real_b, real_a)
+            cycled_a = self.generator_b2a(fake_b, training=True)
+            cycled_b = self.generator_a2b(fake_a, training=True)
+
+            gan_a2b = losses.least_squares_generator_loss(
+                self.discriminator_b(fake_b, training=True)
+            )
+            gan_b2a = losses.least_squares_generator_loss(
+                self.discriminator_a(fake_a, training=True)
+            )
+            cycle_a = losses.l1_loss(cycled_a, real_a)
+            cycle_b = losses.l1_loss(cycled_b, real_b)
+            identity_a = losses.l1_loss(same_a, real_a)
+            identity_b = losses.l1_loss(same_b, real_b)
+            g_loss = (
+                gan_a2b
+                + gan_b2a
+                + self.cycle_weight * (cycle_a + cycle_b)
+                + self.cycle_weight * self.identity_weight * (identity_a + identity_b)
+            )
+        self.minimize(g_loss, self.generator_variables, self.generator_optimizer, tape)
+
+        # The fakes of before the generators' step, through the pools.
+        shown_a = self.pool_a(fake_a, self.random_key(0))
+        shown_b = self.pool_b(fake_b, self.random_key(1))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            d_a = self._discriminator_loss(self.discriminator_a, real_a, shown_a)
+            d_b = self._discriminator_loss(self.discriminator_b, real_b, shown_b)
+            d_loss = d_a + d_b
+        self.minimize(
+            d_loss, self.discriminator_variables, self.discriminator_optimizer, tape
+        )
+        return self.finish_step(
+            {
+                "g_loss": g_loss,
+                "gan_a2b": gan_a2b,
+                "gan_b2a": gan_b2a,
+                "cycle_a": cycle_a,
+                "cycle_b": cycle_b,
+                "identity_a": identity_a,
+                "identity_b": identity_b,
+                "d_loss": d_loss,
+                "d_a": d_a,
+                "d_b": d_b,
+            }
+        )
+
+    def _translate(
+        self, generator: keras.Model, source: tf.Tensor, target: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns generator(source) and generator(target), the identity, in one call.
+
+        Without an identity loss the second is `target` itself, whose loss is zero.
+        """
+        if not self.identity_weight:
+            return generator(source, training=True), target
+        both = generator(tf.concat([source, target], axis=0), training=True)
+        translated, same = tf.split(both, 2)
+        return translated, same
+
+    @staticmethod
+    def _discriminator_loss(
+        discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor
+    ) -> tf.Tensor:
+        return losses.least_squares_discriminator_loss(
+            discriminator(real, training=True), discriminator(fake, training=True)
+        )
+
+    def training_state(self) -> dict[str, Any]:
+        """See `GANModel.training_state`; adds every replica's pools."""
+        state = super().training_state()
+        if self.pool_size:
+            local = self.distribute_strategy.experimental_local_results
+            for name, pool in (("pool_a", self.pool_a), ("pool_b", self.pool_b)):
+                state[name] = {
+                    "images": list(local(pool.images)),
+                    "stored": list(local(pool.stored)),
+                }
+        return state
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator_a2b": serialize(self.generator_a2b),
+            "generator_b2a": serialize(self.generator_b2a),
+            "discriminator_a": serialize(self.discriminator_a),
+            "discriminator_b": serialize(self.discriminator_b),
+            "image_size": self.image_size,
+            "cycle_weight": self.cycle_weight,
+            "identity_weight": self.identity_weight,
+            "pool_size": self.pool_size,
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CycleGAN":
+        """Builds the model from what `get_config` returned."""
+        networks = (
+            "generator_a2b",
+            "generator_b2a",
+            "discriminator_a",
+            "discriminator_b",
+        )
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(**config | {key: deserialize(config[key]) for key in networks})

@@ -1,0 +1,82 @@
+"""Instance normalisation (Ulyanov et al., arXiv:1607.08022)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class InstanceNormalization(keras.layers.Layer):
+    """Normalises each channel of each image over its height and width.
+
+    Statistics are those of the image itself, in training and inference alike, and
+    are computed in float32 (or wider) whatever the compute dtype. The biased
+    variance is used, as in the paper and in PyTorch.
+
+    Args:
+        epsilon: Added to the variance.
+        affine: Whether to learn a scale (starting at 1) and an offset (starting at
+            0) for each channel.
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
+
+    Input and output: [N, H, W, C], any H and W. At 1x1 the output is zero (or the
+    offset): do not normalise there.
+    """
+
+    def __init__(
+        self, epsilon: float = 1e-5, affine: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.affine = affine
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates the scale and offset, where there are any.
+
+        Args:
+            input_shape: (N, H, W, C); C must be known.
+
+        Raises:
+            ValueError: The input has not four dimensions or no known channels.
+        """
+        if len(input_shape) != 4 or input_shape[-1] is None:
+            raise ValueError(
+                "InstanceNormalization needs a 4D input [N, H, W, C] with a known "
+                f"number of channels. Received: input_shape={input_shape}"
+            )
+        if self.affine:
+            channels = (input_shape[-1],)
+            self.gamma = self.add_weight(
+                name="gamma", shape=channels, initializer="ones"
+            )
+            self.beta = self.add_weight(
+                name="beta", shape=channels, initializer="zeros"
+            )
+
+    def call(self, inputs: Any) -> Any:
+        """Normalises `inputs` [N, H, W, C]."""
+        half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
+        x = ops.cast(inputs, "float32") if half else inputs
+        mean = ops.mean(x, axis=(1, 2), keepdims=True)
+        centred = x - mean
+        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
+        scale = ops.rsqrt(variance + self.epsilon)
+        if self.affine:
+            x = centred * (scale * ops.cast(self.gamma, x.dtype))
+            x = x + ops.cast(self.beta, x.dtype)
+        else:
+            x = centred * scale
+        return ops.cast(x, self.compute_dtype)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """Returns `input_shape`."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        config.update({"epsilon": self.epsilon, "affine": self.affine})
+        return config

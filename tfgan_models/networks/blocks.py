@@ -1,0 +1,111 @@
+"""What the image-to-image networks share: initialisation, convolution, norm.
+
+Weights start at N(0, 0.02) and batch normalisation scales at N(1, 0.02), as in
+DCGAN (arXiv:1511.06434), pix2pix (arXiv:1611.07004) and CycleGAN (arXiv:1703.10593).
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from tfgan_models.layers import InstanceNormalization, ReflectionPadding2D
+
+NORMS = ("instance", "batch", "none")
+UPSAMPLINGS = ("transposed", "resize")
+
+
+def check_norm(norm: str) -> None:
+    """Raises ValueError unless `norm` is one of `NORMS`."""
+    if norm not in NORMS:
+        raise ValueError(f"norm must be one of {NORMS}. Received: norm={norm!r}")
+
+
+def check_upsampling(upsampling: str) -> None:
+    """Raises ValueError unless `upsampling` is one of `UPSAMPLINGS`."""
+    if upsampling not in UPSAMPLINGS:
+        raise ValueError(
+            f"upsampling must be one of {UPSAMPLINGS}. "
+            f"Received: upsampling={upsampling!r}"
+        )
+
+
+def normalization(norm: str, **kwargs: Any) -> keras.layers.Layer:
+    """Returns a normalisation layer with PyTorch's constants.
+
+    Args:
+        norm: "instance" (no affine), "batch" (momentum 0.9, epsilon 1e-5) or "none".
+        **kwargs: Passed to the layer (`name`, `dtype`).
+    """
+    if norm == "instance":
+        return InstanceNormalization(epsilon=1e-5, **kwargs)
+    if norm == "batch":
+        return layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=1e-5,
+            gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02),
+            **kwargs,
+        )
+    return layers.Identity(**kwargs)
+
+
+def convolution(
+    filters: int, kernel_size: int, strides: int = 1, **kwargs: Any
+) -> keras.layers.Layer:
+    """Returns a valid (unpadded) convolution with N(0, 0.02) weights.
+
+    Args:
+        filters: Output channels.
+        kernel_size: Side of the kernel in pixels.
+        strides: Stride in pixels.
+        **kwargs: Passed to `keras.layers.Conv2D`.
+    """
+    return layers.Conv2D(
+        filters, kernel_size, strides, kernel_initializer=_initializer(), **kwargs
+    )
+
+
+def transposed_convolution(
+    filters: int, kernel_size: int, padding: str, **kwargs: Any
+) -> keras.layers.Layer:
+    """Returns a transposed convolution of stride 2 with N(0, 0.02) weights.
+
+    Args:
+        filters: Output channels.
+        kernel_size: Side of the kernel in pixels.
+        padding: "valid" or "same".
+        **kwargs: Passed to `keras.layers.Conv2DTranspose`.
+    """
+    return layers.Conv2DTranspose(
+        filters,
+        kernel_size,
+        strides=2,
+        padding=padding,
+        kernel_initializer=_initializer(),
+        **kwargs,
+    )
+
+
+def resize_convolution(x: Any, filters: int, name: str, **kwargs: Any) -> Any:
+    """Doubles height and width without a checkerboard (Odena et al., 2016).
+
+    Nearest neighbour, then a reflection-padded 3x3 convolution.
+
+    Args:
+        x: [N, H, W, C].
+        filters: Output channels.
+        name: Prefix of the layers' names.
+        **kwargs: Passed to the convolution; its `dtype` to all layers.
+
+    Returns:
+        [N, 2H, 2W, filters].
+    """
+    dtype = kwargs.get("dtype")
+    x = layers.UpSampling2D(2, dtype=dtype, name=f"{name}_resize")(x)
+    x = ReflectionPadding2D(1, dtype=dtype, name=f"{name}_pad")(x)
+    return convolution(filters, 3, name=f"{name}_conv", **kwargs)(x)
+
+
+def _initializer() -> keras.initializers.Initializer:
+    """Returns a fresh N(0, 0.02): a reused instance would repeat its values."""
+    return keras.initializers.RandomNormal(0.0, 0.02)

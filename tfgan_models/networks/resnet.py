@@ -1,0 +1,155 @@
+"""The residual generator of CycleGAN (arXiv:1703.10593), after Johnson et al.
+
+(arXiv:1603.08155).
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from tfgan_models.layers import ReflectionPadding2D
+from tfgan_models.networks import blocks
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class ResNetGenerator(keras.Model):
+    """Image to image: two downsamplings, residual blocks, two upsamplings.
+
+    c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3 in the paper's notation,
+    padded as in PyTorch, so that equal weights give equal outputs. With the defaults
+    11,378,179 parameters; with 6 blocks 7,837,699.
+
+    Args:
+        filters: Channels of the first convolution; 64 in the paper.
+        residual_blocks: 9 for 256 px and more, 6 for 128 px.
+        channels: Channels of the input image.
+        output_channels: Channels of the output image; None: those of the input.
+        norm: "instance", "batch" or "none". Convolutions that a batch
+            normalisation follows have no bias.
+        dropout: Rate of the dropout inside each residual block; 0 for none.
+        upsampling: "transposed" convolution as in the paper, or "resize": nearest
+            neighbour then 3x3 convolution, which leaves no checkerboard.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Input "image" [N, H, W, channels] in [-1, 1], H and W multiples of 4; output
+    float32 [N, H, W, output_channels] in [-1, 1].
+
+    Raises:
+        ValueError: An unknown `norm` or `upsampling`, or fewer than 1 filter.
+    """
+
+    size_multiple = 4
+
+    def __init__(
+        self,
+        filters: int = 64,
+        residual_blocks: int = 9,
+        channels: int = 3,
+        output_channels: int | None = None,
+        norm: str = "instance",
+        dropout: float = 0.0,
+        upsampling: str = "transposed",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        blocks.check_norm(norm)
+        blocks.check_upsampling(upsampling)
+        if filters < 1 or residual_blocks < 0:
+            raise ValueError(
+                "filters must be 1 or more and residual_blocks 0 or more. Received: "
+                f"filters={filters}, residual_blocks={residual_blocks}"
+            )
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        bias = norm != "batch"
+        image = keras.Input((None, None, channels), name="image")
+
+        x = ReflectionPadding2D(3, dtype=policy, name="stem_pad")(image)
+        x = _conv_norm_relu(x, filters, 7, 1, norm, policy, "stem")
+        for i, width in enumerate((2 * filters, 4 * filters), start=1):
+            x = layers.ZeroPadding2D(1, dtype=policy, name=f"down{i}_pad")(x)
+            x = _conv_norm_relu(x, width, 3, 2, norm, policy, f"down{i}")
+        for i in range(1, residual_blocks + 1):
+            x = _residual_block(x, 4 * filters, norm, dropout, policy, f"block{i}")
+        for i, width in enumerate((2 * filters, filters), start=1):
+            x = _upsample(x, width, upsampling, bias, policy, f"up{i}")
+            x = blocks.normalization(norm, dtype=policy, name=f"up{i}_norm")(x)
+            x = layers.ReLU(dtype=policy, name=f"up{i}_relu")(x)
+        x = ReflectionPadding2D(3, dtype=policy, name="head_pad")(x)
+        x = blocks.convolution(
+            output_channels or channels, 7, dtype=policy, name="head_conv"
+        )(x)
+        x = layers.Activation("tanh", dtype="float32", name="translated_image")(x)
+
+        super().__init__(inputs=image, outputs=x, name=name, **kwargs)
+        self.filters = filters
+        self.residual_blocks = residual_blocks
+        self.channels = channels
+        self.output_channels = output_channels
+        self.norm = norm
+        self.dropout = dropout
+        self.upsampling = upsampling
+        self.policy = policy
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "filters": self.filters,
+            "residual_blocks": self.residual_blocks,
+            "channels": self.channels,
+            "output_channels": self.output_channels,
+            "norm": self.norm,
+            "dropout": self.dropout,
+            "upsampling": self.upsampling,
+            "name": self.name,
+            "dtype": self.policy.name,
+        }
+
+
+def _conv_norm_relu(
+    x: Any, filters: int, kernel: int, strides: int, norm: str, policy: Any, name: str
+) -> Any:
+    """Convolution, normalisation, ReLU on a padded x."""
+    x = blocks.convolution(
+        filters,
+        kernel,
+        strides,
+        use_bias=norm != "batch",
+        dtype=policy,
+        name=f"{name}_conv",
+    )(x)
+    x = blocks.normalization(norm, dtype=policy, name=f"{name}_norm")(x)
+    return layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
+
+
+def _residual_block(
+    x: Any, filters: int, norm: str, dropout: float, policy: Any, name: str
+) -> Any:
+    """Adds two reflection-padded 3x3 convolutions to x; no activation follows."""
+    y = ReflectionPadding2D(1, dtype=policy, name=f"{name}_pad1")(x)
+    y = _conv_norm_relu(y, filters, 3, 1, norm, policy, f"{name}_1")
+    if dropout:
+        y = layers.Dropout(dropout, dtype=policy, name=f"{name}_dropout")(y)
+    y = ReflectionPadding2D(1, dtype=policy, name=f"{name}_pad2")(y)
+    y = blocks.convolution(
+        filters, 3, use_bias=norm != "batch", dtype=policy, name=f"{name}_2_conv"
+    )(y)
+    y = blocks.normalization(norm, dtype=policy, name=f"{name}_2_norm")(y)
+    return layers.Add(dtype=policy, name=f"{name}_add")([x, y])
+
+
+def _upsample(
+    x: Any, filters: int, upsampling: str, bias: bool, policy: Any, name: str
+) -> Any:
+    """Doubles height and width, [N, H, W, C] -> [N, 2H, 2W, filters]."""
+    if upsampling == "resize":
+        return blocks.resize_convolution(x, filters, name, use_bias=bias, dtype=policy)
+    # PyTorch's padding 1, output_padding 1 drops the first row and column of the
+    # full 2H + 1; Keras's "same" would drop the last.
+    x = blocks.transposed_convolution(
+        filters, 3, "valid", use_bias=bias, dtype=policy, name=f"{name}_conv"
+    )(x)
+    return layers.Cropping2D(((1, 0), (1, 0)), dtype=policy, name=f"{name}_crop")(x)

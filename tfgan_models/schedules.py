@@ -1,0 +1,50 @@
+"""Learning-rate schedules."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant, then linear towards zero: CycleGAN's schedule (arXiv:1703.10593).
+
+    At step s of `total_steps` the rate is `learning_rate` until `decay_start`, then
+    `learning_rate * (total_steps - s) / (total_steps - decay_start)`: the last step,
+    `total_steps - 1`, still moves the weights. Zero from `total_steps` on.
+
+    Args:
+        learning_rate: The rate before the decay.
+        decay_start: The step at which the decay begins.
+        total_steps: The number of steps of the whole training.
+
+    Raises:
+        ValueError: `decay_start` is not in [0, total_steps).
+    """
+
+    def __init__(
+        self, learning_rate: float, decay_start: int, total_steps: int
+    ) -> None:
+        if not 0 <= decay_start < total_steps:
+            raise ValueError(
+                "decay_start must be at least 0 and below total_steps. Received: "
+                f"decay_start={decay_start}, total_steps={total_steps}"
+            )
+        self.learning_rate = learning_rate
+        self.decay_start = decay_start
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the float32 rate of `step`, counted from 0."""
+        left = self.total_steps - tf.cast(step, tf.float32)
+        factor = left / (self.total_steps - self.decay_start)
+        return self.learning_rate * tf.clip_by_value(factor, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "learning_rate": self.learning_rate,
+            "decay_start": self.decay_start,
+            "total_steps": self.total_steps,
+        }

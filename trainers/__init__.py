@@ -1,0 +1,1 @@
+"""One runnable module a paper: `python -m trainers.cyclegan`."""

@@ -1,0 +1,180 @@
+"""What every trainer shares: flags, recipe, strategy, fit, checkpoints, export.
+
+flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
+"""
+
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from export import command
+from tfgan_models.errors import UsageError
+from trainers import recipe as recipes
+
+_FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """What differs from one paper to the next.
+
+    Args:
+        name: The paper's module name, such as "cyclegan".
+        presets: "paper", the recipe as published, and "cpu", one that a laptop
+            finishes in minutes.
+        load_data: (recipe, data_dir) -> the data set's splits.
+        steps_per_epoch: (splits, recipe) -> full batches in a pass over the data.
+        batches: (splits, recipe, start_step, worker, workers) -> endless
+            `tf.data.Dataset` of this worker's share of each global batch.
+        build_model: (recipe, total_steps) -> the compiled GANModel.
+        samples: (model, splits, recipe) -> grids, uint8 [H, W, 3] by name.
+    """
+
+    name: str
+    presets: dict[str, Any]
+    load_data: Callable[..., Any]
+    steps_per_epoch: Callable[..., int]
+    batches: Callable[..., Any]
+    build_model: Callable[..., Any]
+    samples: Callable[..., Any]
+
+
+def run(trainer: Trainer) -> None:
+    """Runs a trainer as a command: defines its flags, parses them, trains."""
+    define_flags(trainer)
+    command.run(lambda _: main(trainer))
+
+
+def define_flags(trainer: Trainer) -> None:
+    """Defines the trainer's flags: the recipe's, and those of the run."""
+    recipes.define_flags(type(trainer.presets["paper"]))
+    flags.DEFINE_enum(
+        "preset",
+        None,
+        list(trainer.presets),
+        "Where the recipe starts from. Default: paper where there is a GPU, else cpu.",
+    )
+    flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Where checkpoints, samples and logs go; a training found there is resumed. "
+        f"Default: runs/{trainer.name}-<dataset>.",
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["one_device", "mirrored", "multi_worker_mirrored"],
+        "tf.distribute strategy; several workers are described by TF_CONFIG. "
+        "Default: mirrored where there are several devices.",
+    )
+    flags.DEFINE_integer(
+        "virtual_devices", 1, "Logical CPUs, to try replicas without GPUs."
+    )
+    flags.DEFINE_integer(
+        "checkpoint_every", 1000, "Steps between checkpoints.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "eval_every", 500, "Steps between sample grids.", lower_bound=1
+    )
+    flags.DEFINE_float(
+        "max_minutes",
+        None,
+        "Stop after so many minutes of training, with a checkpoint.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_string("export_dir", None, "Export there at the end of training.")
+    flags.DEFINE_bool(
+        "fresh", False, "Start anew: what is in --model_dir is moved aside."
+    )
+    flags.DEFINE_bool("dry_run", False, "Print the resolved recipe and stop.")
+
+
+def main(trainer: Trainer) -> None:
+    """Trains as the parsed flags say.
+
+    Raises:
+        UsageError: The flags ask for what cannot be.
+        FailureError: The training failed.
+    """
+    command.quiet_tensorflow()
+    from trainers import devices, loop
+
+    strategy = devices.make_strategy(_FLAGS.strategy, _FLAGS.virtual_devices)
+    recipe = _resolve(trainer)
+    print(recipes.to_text(trainer.name, recipe), flush=True)
+    devices.check_batch(recipe.batch_size, strategy)
+    if _FLAGS.dry_run:
+        return
+    worker = devices.worker(strategy)
+    model_dir = _model_dir(trainer, recipe)
+    data = trainer.load_data(recipe, _FLAGS.data_dir)
+    if worker == 0:
+        _prepare(model_dir, trainer, recipe)
+    outcome = loop.train(
+        trainer,
+        recipe,
+        data,
+        strategy,
+        model_dir,
+        loop.Pace(_FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes),
+    )
+    if outcome.stopped_by is not None:
+        print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
+        sys.exit(128 + outcome.stopped_by)
+    if _FLAGS.export_dir and worker == 0:
+        from export import saved_model
+
+        for path in saved_model.export_networks(
+            outcome.model.exported_networks, Path(_FLAGS.export_dir), model_dir.name
+        ):
+            print(f"Exported {path}", flush=True)
+
+
+def _resolve(trainer: Trainer) -> recipes.Recipe:
+    """The preset, with the values of the flags that were given."""
+    import tensorflow as tf
+
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    preset = _FLAGS.preset or ("paper" if has_gpu else "cpu")
+    recipe = recipes.from_flags(trainer.presets[preset])
+    recipes.check(recipe)
+    return recipe
+
+
+def _model_dir(trainer: Trainer, recipe: recipes.Recipe) -> Path:
+    if _FLAGS.model_dir:
+        return Path(_FLAGS.model_dir).expanduser()
+    data = recipe.dataset.removeprefix("folder:").strip("/").replace("/", "-")
+    return Path("runs") / f"{trainer.name}-{data}"
+
+
+def _prepare(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> None:
+    """Makes `model_dir`, or refuses one that another recipe's training is in."""
+    try:
+        if _FLAGS.fresh and model_dir.exists() and any(model_dir.iterdir()):
+            aside = model_dir.with_name(
+                f"{model_dir.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+            )
+            os.replace(model_dir, aside)
+            print(f"Moved what was in {model_dir} to {aside}", flush=True)
+        model_dir.mkdir(parents=True, exist_ok=True)
+        different = recipes.differences(model_dir, trainer.name, recipe)
+        if different:
+            raise UsageError(
+                f"--model_dir={model_dir} holds a training of another recipe "
+                f"({'; '.join(different)}). Give the same recipe, another "
+                "--model_dir, or --fresh to start anew."
+            )
+        recipes.save(model_dir, trainer.name, recipe)
+    except OSError as error:
+        raise UsageError(
+            f"--model_dir={model_dir} cannot be written: {error.strerror}. Give a "
+            "folder that can be."
+        ) from error

@@ -1,0 +1,228 @@
+"""What happens between the steps of a training."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from export import checkpoints
+from tfgan_models.adversarial import GANModel
+from tfgan_models.errors import FailureError
+
+LOG_EVERY = 20
+Grids = Mapping[str, np.ndarray]
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves everything every so many steps and at the end.
+
+    Args:
+        directory: The folder of the checkpoints.
+        every: Steps between two checkpoints.
+        step: The step at which this run starts.
+    """
+
+    def __init__(self, directory: Path, every: int, step: int) -> None:
+        super().__init__()
+        self.directory = directory
+        self.every = every
+        self.step = step
+        self.saved: int | None = step or None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Counts the step; saves where it is due."""
+        self.step += 1
+        if self.step % self.every == 0:
+            self.save()
+
+    def save(self) -> None:
+        """Saves the present state, unless it is saved already.
+
+        Raises:
+            FailureError: A network's weights are not finite.
+        """
+        if self.saved == self.step:
+            return
+        bad = _not_finite(self.model)
+        if bad:
+            raise FailureError(
+                f"Stopped at step {self.step}: the weights of {bad} are not finite. "
+                f"{_last_good(self.saved)}"
+            )
+        checkpoints.save(self.directory, self.step, self.model.training_state())
+        self.saved = self.step
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stops when a loss is NaN or infinite; list it before `Checkpoints`.
+
+    Args:
+        checkpoint: Tells the step and what is saved.
+    """
+
+    def __init__(self, checkpoint: Checkpoints) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Raises FailureError that names the terms which are not finite."""
+        bad = [k for k, v in (logs or {}).items() if not math.isfinite(float(v))]
+        if bad:
+            terms = ", ".join(f"{k}={float(logs[k])}" for k in bad)
+            raise FailureError(
+                f"Stopped at step {self.checkpoint.step + 1}: {terms}. "
+                f"{_last_good(self.checkpoint.saved)} A lower --learning_rate or "
+                "--mixed_precision=float32 may help."
+            )
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ends the training after the current step on Ctrl-C or SIGTERM.
+
+    A second signal interrupts at once. `received` is the signal's number or None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Takes the signals over."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Asks `fit` to stop where a signal has come."""
+        if self.received is not None:
+            self.model.stop_training = True
+
+    def give_back(self) -> None:
+        """Restores the handlers found before."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+
+class StopAtTime(keras.callbacks.Callback):
+    """Ends the training after so many seconds.
+
+    Args:
+        seconds: Wall-clock time from the first step on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.reached = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock."""
+        self._end = time.monotonic() + self.seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Asks `fit` to stop where the time is over."""
+        if time.monotonic() >= self._end:
+            self.reached = True
+            self.model.stop_training = True
+
+
+class Progress(keras.callbacks.Callback):
+    """TensorBoard scalars every `LOG_EVERY` steps; sample grids as PNG and there too.
+
+    Args:
+        model_dir: Event files go to `<model_dir>/logs`, grids to
+            `<model_dir>/samples/step_00001200_<name>.png`.
+        samples: Draws the grids of the model as uint8 [H, W, 3] by name.
+        every: Steps between two grids.
+        step: The step at which this run starts.
+        batch_size: Images in a step, for the images a second.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        samples: Callable[[GANModel], Grids],
+        every: int,
+        step: int,
+        batch_size: int,
+    ) -> None:
+        super().__init__()
+        self.folder = model_dir / "samples"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.samples = samples
+        self.every = every
+        self.step = step
+        self.batch_size = batch_size
+        self.writer = tf.summary.create_file_writer(str(model_dir / "logs"))
+        self._since = (time.monotonic(), step)
+        self._drawn: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock of the images a second."""
+        self._since = (time.monotonic(), self.step)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes what is due at this step."""
+        self.step += 1
+        if self.step % LOG_EVERY == 0:
+            self._write_scalars(logs or {})
+        if self.step % self.every == 0:
+            self._write_grids()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Writes the last grids."""
+        self._write_grids()
+        self.writer.flush()
+
+    def _write_scalars(self, logs: Mapping[str, Any]) -> None:
+        then, first = self._since
+        now = time.monotonic()
+        speed = (self.step - first) * self.batch_size / max(now - then, 1e-9)
+        self._since = (now, self.step)
+        with self.writer.as_default(step=self.step):
+            for name, value in logs.items():
+                tf.summary.scalar(f"losses/{name}", float(value))
+            tf.summary.scalar("images_per_second", speed)
+        self.writer.flush()
+
+    def _write_grids(self) -> None:
+        if self._drawn == self.step:
+            return
+        self._drawn = self.step
+        for name, grid in self.samples(self.model).items():
+            Image.fromarray(grid).save(self.folder / f"step_{self.step:08d}_{name}.png")
+            with self.writer.as_default(step=self.step):
+                tf.summary.image(f"samples/{name}", grid[None])
+
+
+def _not_finite(model: GANModel) -> str:
+    """Returns the names of the networks with a weight that is not finite."""
+    networks = {**model.generators, **model.discriminators, **model.ema_generators}
+    return ", ".join(
+        name
+        for name, network in networks.items()
+        if not all(
+            bool(tf.reduce_all(tf.math.is_finite(v.value)))
+            for v in network.trainable_variables or network.variables
+        )
+    )
+
+
+def _last_good(saved: int | None) -> str:
+    if saved is None:
+        return "No checkpoint had been written yet."
+    return f"The checkpoint of step {saved} is kept."

@@ -1,0 +1,210 @@
+"""`python -m trainers.cyclegan`: unpaired image translation (arXiv:1703.10593)."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from trainers import app
+from trainers.recipe import Recipe, option
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.cyclegan import CycleGAN
+
+SAMPLES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class CycleGANRecipe(Recipe):
+    """The paper's numbers (section 4 and the appendix)."""
+
+    generator: str = option("resnet", "Generator.", ("resnet", "unet"))
+    filters: int = option(64, "Channels of the generators' first convolution.")
+    residual_blocks: int = option(
+        9, "Residual blocks of a resnet; 6 in the paper for 128 px."
+    )
+    downsamplings: int = option(8, "Halvings of a unet: 8 for 256 px.")
+    upsampling: str = option(
+        "transposed",
+        "Upsampling of the generators; resize leaves no checkerboard.",
+        ("transposed", "resize"),
+    )
+    norm: str = option("instance", "Normalisation.", ("instance", "batch", "none"))
+    discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
+    discriminator_filters: int = option(64, "Channels of its first convolution.")
+    discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")
+    cycle_weight: float = option(10.0, "Weight of the cycle loss.")
+    identity_weight: float = option(
+        0.5, "Weight of the identity loss, relative to the cycle's."
+    )
+    pool_size: int = option(50, "Generated images kept for each discriminator.")
+    learning_rate: float = option(2e-4, "Adam's rate in the first half.")
+    beta_1: float = option(0.5, "Adam's beta 1.")
+    ema_decay: float = option(
+        0.0, "Above 0: averaged generators are kept, sampled and exported."
+    )
+
+
+PRESETS = {
+    "paper": CycleGANRecipe(),
+    "cpu": CycleGANRecipe(
+        image_size=64,
+        batch_size=4,
+        steps=600,
+        filters=32,
+        residual_blocks=4,
+        upsampling="resize",
+        ema_decay=0.99,
+    ),
+}
+
+
+def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> Any:
+    """Returns the unpaired splits of `recipe.dataset`."""
+    from tfgan_models.data import catalog
+
+    return catalog.unpaired(recipe.dataset, data_dir)
+
+
+def steps_per_epoch(splits: Any, recipe: CycleGANRecipe) -> int:
+    """Returns the full batches in the longer of A and B."""
+    from tfgan_models.data import unpaired
+
+    return unpaired.steps_per_epoch(splits, recipe.batch_size)
+
+
+def batches(
+    splits: Any, recipe: CycleGANRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's endless batches from `start_step` on."""
+    from tfgan_models.data import unpaired
+
+    return unpaired.train_batches(
+        splits,
+        image_size=recipe.image_size,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_step=start_step,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training; the rate decays over its second half.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    import keras
+
+    from tfgan_models.cyclegan import CycleGAN
+    from tfgan_models.errors import UsageError
+    from tfgan_models.schedules import LinearDecay
+
+    def adam() -> keras.optimizers.Optimizer:
+        rate = LinearDecay(recipe.learning_rate, total_steps // 2, total_steps)
+        return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
+
+    try:
+        model = CycleGAN(
+            _generator(recipe, "generator_a2b"),
+            _generator(recipe, "generator_b2a"),
+            _discriminator(recipe, "discriminator_a"),
+            _discriminator(recipe, "discriminator_b"),
+            image_size=recipe.image_size,
+            cycle_weight=recipe.cycle_weight,
+            identity_weight=recipe.identity_weight,
+            pool_size=recipe.pool_size,
+            ema_decay=recipe.ema_decay,
+            seed=recipe.seed,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+    return model
+
+
+def samples(
+    model: "CycleGAN", splits: Any, recipe: CycleGANRecipe
+) -> dict[str, "np.ndarray"]:
+    """Returns two grids of fixed test images: real | translated | back again."""
+    from tfgan_models.data import unpaired
+    from trainers import grids
+
+    a2b = model.exported_networks["a2b"]
+    b2a = model.exported_networks["b2a"]
+    drawn = {}
+    for name, source, there, back in (
+        ("a2b", splits.test_a, a2b, b2a),
+        ("b2a", splits.test_b, b2a, a2b),
+    ):
+        real = next(
+            iter(
+                unpaired.test_batches(
+                    source,
+                    image_size=recipe.image_size,
+                    batch_size=SAMPLES,
+                    limit=SAMPLES,
+                )
+            )
+        )
+        fake = there(real, training=False)
+        drawn[name] = grids.rows(real, fake, back(fake, training=False))
+    return drawn
+
+
+def _generator(recipe: CycleGANRecipe, name: str) -> "keras.Model":
+    from tfgan_models.networks import ResNetGenerator, UNetGenerator
+
+    if recipe.generator == "unet":
+        return UNetGenerator(
+            downsamplings=recipe.downsamplings,
+            filters=recipe.filters,
+            norm=recipe.norm,
+            dropout=0.0,
+            upsampling=recipe.upsampling,
+            name=name,
+        )
+    return ResNetGenerator(
+        filters=recipe.filters,
+        residual_blocks=recipe.residual_blocks,
+        norm=recipe.norm,
+        upsampling=recipe.upsampling,
+        name=name,
+    )
+
+
+def _discriminator(recipe: CycleGANRecipe, name: str) -> "keras.Model":
+    from tfgan_models.networks import PatchDiscriminator, PixelDiscriminator
+
+    if recipe.discriminator == "pixel":
+        return PixelDiscriminator(
+            filters=recipe.discriminator_filters, norm=recipe.norm, name=name
+        )
+    return PatchDiscriminator(
+        filters=recipe.discriminator_filters,
+        layers=recipe.discriminator_layers,
+        norm=recipe.norm,
+        name=name,
+    )
+
+
+TRAINER = app.Trainer(
+    name="cyclegan",
+    presets=PRESETS,
+    load_data=load_data,
+    steps_per_epoch=steps_per_epoch,
+    batches=batches,
+    build_model=build_model,
+    samples=samples,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)

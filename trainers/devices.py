@@ -1,0 +1,68 @@
+"""Devices, tf.distribute strategies and number formats."""
+
+import keras
+import tensorflow as tf
+
+from tfgan_models.errors import UsageError
+
+STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
+
+
+def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strategy:
+    """Returns the strategy of that name; call it before anything else uses a device.
+
+    Args:
+        name: One of `STRATEGIES`; None: "mirrored" where there are several devices,
+            else "one_device".
+        virtual_devices: Above 1, the CPU is split into so many logical devices and
+            the replicas are on them: for trying replicas without GPUs.
+
+    Raises:
+        UsageError: `virtual_devices` below 1.
+    """
+    if virtual_devices < 1:
+        raise UsageError(
+            f"--virtual_devices must be 1 or more. Received: {virtual_devices}"
+        )
+    if virtual_devices > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * virtual_devices
+        )
+    gpus = [] if virtual_devices > 1 else tf.config.list_logical_devices("GPU")
+    cpus = [f"CPU:{i}" for i in range(virtual_devices)]
+    if name == "multi_worker_mirrored":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored" or (name is None and max(len(gpus), len(cpus)) > 1):
+        return tf.distribute.MirroredStrategy([g.name for g in gpus] or cpus)
+    return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "CPU:0")
+
+
+def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """Raises UsageError unless the global batch divides evenly among replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise UsageError(
+            f"--batch_size is the global batch and must be a multiple of the "
+            f"{replicas} replicas. Received: {batch_size}"
+        )
+
+
+def set_precision(name: str) -> None:
+    """Makes every network built from now on compute in `name`.
+
+    Args:
+        name: "float32", "bfloat16" or "float16"; weights are float32 in any case.
+    """
+    keras.config.set_dtype_policy("float32" if name == "float32" else f"mixed_{name}")
+
+
+def worker(strategy: tf.distribute.Strategy) -> int:
+    """Returns this process's number among the workers, 0 the chief."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return 0
+    chief_first = resolver.task_type == "worker" and "chief" in (
+        resolver.cluster_spec().jobs
+    )
+    return resolver.task_id + int(chief_first)

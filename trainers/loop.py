@@ -1,0 +1,166 @@
+"""From a recipe and its data to a trained model, resumed where it was left."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from export import checkpoints
+from tfgan_models.adversarial import GANModel
+from trainers import callbacks, devices
+from trainers.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How often a training writes, and how long it may take.
+
+    Args:
+        checkpoint_every: Steps between checkpoints.
+        eval_every: Steps between sample grids.
+        max_minutes: Minutes of training at most; None: as long as it takes.
+    """
+
+    checkpoint_every: int
+    eval_every: int
+    max_minutes: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Args:
+        model: The model, at `step`.
+        step: The training step reached.
+        stopped_by: The number of the signal that ended it early, or None.
+    """
+
+    model: GANModel
+    step: int
+    stopped_by: int | None
+
+
+def train(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    strategy: tf.distribute.Strategy,
+    model_dir: Path,
+    pace: Pace,
+) -> Outcome:
+    """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
+
+    Args:
+        trainer: The paper's `app.Trainer`.
+        recipe: Its numbers.
+        data: What `trainer.load_data` returned.
+        strategy: Where the replicas are.
+        model_dir: Where everything is written.
+        pace: How often.
+
+    Returns:
+        The outcome; a checkpoint of it has been written.
+
+    Raises:
+        FailureError: A loss or weight became NaN or infinite, no checkpoint could be
+            read, or one could not be written.
+    """
+    devices.set_precision(recipe.mixed_precision)
+    keras.utils.set_random_seed(recipe.seed)
+    per_epoch = trainer.steps_per_epoch(data, recipe)
+    total = recipe.steps or recipe.epochs * per_epoch
+    with strategy.scope():
+        model = trainer.build_model(recipe, total)
+
+    worker = devices.worker(strategy)
+    directory = model_dir / "checkpoints"
+    if worker:
+        directory /= f"worker_{worker}"
+    else:
+        _describe(model_dir, model)
+    start = checkpoints.restore(directory, model.training_state()) or 0
+    if start:
+        print(f"Resuming {model_dir} at step {start} of {total}", flush=True)
+
+    saver = callbacks.Checkpoints(directory, pace.checkpoint_every, start)
+    stop = callbacks.StopOnSignal()
+    between = [callbacks.StopOnNonFinite(saver), saver, stop]
+    if worker == 0:
+        between.append(
+            callbacks.Progress(
+                model_dir,
+                lambda m: trainer.samples(m, data, recipe),
+                pace.eval_every,
+                start,
+                recipe.batch_size,
+            )
+        )
+    if pace.max_minutes is not None:
+        between.append(callbacks.StopAtTime(60 * pace.max_minutes))
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: _share(trainer, recipe, data, start, context)
+    )
+    try:
+        _fit(model, batches, start, total, per_epoch, between, worker == 0)
+        saver.save()
+    finally:
+        stop.give_back()
+    return Outcome(model, saver.step, stop.received)
+
+
+def _describe(model_dir: Path, model: GANModel) -> None:
+    group = "ema_generators" if model.ema_generators else "generators"
+    checkpoints.describe_networks(model_dir, group, model.exported_networks)
+
+
+def _share(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    start: int,
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """This worker's part of each global batch, cut up for its replicas."""
+    batches = trainer.batches(
+        data,
+        recipe,
+        start,
+        context.input_pipeline_id,
+        context.num_input_pipelines,
+    )
+    if context.num_replicas_in_sync == context.num_input_pipelines:
+        return batches
+    size = context.get_per_replica_batch_size(recipe.batch_size)
+    return batches.rebatch(size, drop_remainder=True)
+
+
+def _fit(
+    model: GANModel,
+    batches: Any,
+    start: int,
+    total: int,
+    per_epoch: int,
+    between: list[keras.callbacks.Callback],
+    chief: bool,
+) -> None:
+    """Calls `fit` to the last step: the epoch begun before, whole ones, the rest."""
+    step = start
+    while step < total and not model.stop_training:
+        epoch, done = divmod(step, per_epoch)
+        if done or total - step < per_epoch:
+            epochs, steps = 1, min(per_epoch - done, total - step)
+        else:
+            epochs, steps = (total - step) // per_epoch, per_epoch
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + epochs,
+            steps_per_epoch=steps,
+            callbacks=between,
+            shuffle=False,  # the pipeline has done it
+            verbose=1 if chief else 0,
+        )
+        step += epochs * steps
