@@ -1,0 +1,31 @@
+"""The description of a model that the metadata request answers."""
+
+from pathlib import Path
+from typing import Any
+
+
+def model_metadata(directory: Path, name: str, version: int) -> dict[str, Any]:
+    """Returns the signatures of a SavedModel, laid out as TensorFlow Serving does.
+
+    Args:
+        directory: The SavedModel.
+        name: Of the model.
+        version: Of the model.
+    """
+    from google.protobuf import json_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((directory / "saved_model.pb").read_bytes())
+    signatures = {
+        key: json_format.MessageToDict(
+            signature,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        for key, signature in saved.meta_graphs[0].signature_def.items()
+    }
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }

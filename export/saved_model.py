@@ -1,0 +1,168 @@
+"""Exports a trained model's networks, for TensorFlow Serving and for Keras apps.
+
+    python -m export.saved_model --model_dir=DIR --export_dir=DIR
+
+Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb and as
+<export_dir>/<name>_<key>.keras. Earlier versions stay.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from export import files
+from export.command import quiet_tensorflow, run
+from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model_dir", None, "Folder of the training run to export. Required."
+    )
+    flags.DEFINE_string("export_dir", None, "Folder to export to. Required.")
+    flags.DEFINE_string(
+        "name", None, "Name to export under; default: the last part of --model_dir."
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Exports what --model_dir holds and says how to serve it."""
+    del argv
+    model_dir, export_dir = flags.FLAGS.model_dir, flags.FLAGS.export_dir
+    if not model_dir or not export_dir:
+        raise UsageError("--model_dir and --export_dir are both required.")
+    name = flags.FLAGS.name or Path(model_dir).absolute().name
+    _check_name(name)
+    quiet_tensorflow()
+    from export.checkpoints import load_networks
+
+    written = export_networks(load_networks(model_dir), Path(export_dir), name)
+    for path in written:
+        print(f"Wrote {path} ({_size(path) / 1e6:.1f} MB)")
+    served = next(path.parent.name for path in written if path.is_dir())
+    models = Path(export_dir).absolute()
+    print(f"Serve here:   python -m export.serve --model_base={export_dir}")
+    print(
+        f"Serve in production: docker run --rm -p 8501:8501 -v {models}:/models "
+        f"-e MODEL_NAME={served} tensorflow/serving"
+    )
+
+
+def export_networks(
+    networks: Mapping[str, "keras.Model"],
+    export_dir: Path,
+    name: str,
+    version: int | None = None,
+) -> list[Path]:
+    """Exports image-to-image networks.
+
+    Everything is written beside its place and moved there when it is complete, so
+    that a server which polls the folder never loads half a model.
+
+    Args:
+        networks: Key (as "a2b") -> network, with an attribute `size_multiple`.
+        export_dir: Created if it does not exist.
+        name: Common to all the networks.
+        version: 1 or more; None: one more than the newest that any of them has.
+
+    Returns:
+        The paths written: for each network the version's directory, then the .keras
+        file.
+
+    Raises:
+        UsageError: `name` or `version` cannot be used, or a network is not made of
+            layers that Keras alone can rebuild.
+        FailureError: The files could not be written.
+    """
+    _check_name(name)
+    parents = {key: export_dir / f"{name}_{key}" for key in networks}
+    if version is None:
+        version = 1 + max(
+            (v for p in parents.values() for v in _versions(p)), default=0
+        )
+    _check_version(version, parents.values())
+    try:
+        export_dir.mkdir(parents=True, exist_ok=True)
+        # Beside the models, on the same file system, and without an integer's name.
+        with tempfile.TemporaryDirectory(
+            prefix=files.UNFINISHED, dir=export_dir
+        ) as scratch:
+            staged = [
+                _stage(networks[key], Path(scratch), parent, version)
+                for key, parent in parents.items()
+            ]
+            return [_move(*pair) for pairs in staged for pair in pairs]
+    except OSError as error:
+        raise FailureError(f"Could not write to {export_dir}: {error}") from error
+
+
+def _stage(
+    network: "keras.Model", scratch: Path, parent: Path, version: int
+) -> list[tuple[Path, Path]]:
+    """Writes one network into `scratch`; returns (written, where it belongs)."""
+    import tensorflow as tf
+
+    from export.signatures import write_saved_model
+    from export.stock import to_stock
+
+    saved_model, keras_file = scratch / parent.name, scratch / f"{parent.name}.keras"
+    to_stock(network).save(keras_file)
+    try:
+        write_saved_model(network, saved_model)
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+    return [
+        (saved_model, parent / str(version)),
+        (keras_file, parent.with_name(keras_file.name)),
+    ]
+
+
+def _move(written: Path, place: Path) -> Path:
+    place.parent.mkdir(exist_ok=True)
+    os.replace(written, place)
+    return place
+
+
+def _check_name(name: str) -> None:
+    # What a URL and a folder can both hold as one part, unquoted.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise UsageError(
+            f"name={name!r} cannot name a served model. Use letters, digits, '_', "
+            "'-' and '.', for instance --name=photo2monet."
+        )
+
+
+def _check_version(version: int, parents: Iterable[Path]) -> None:
+    if version < 1:
+        raise UsageError(f"version must be 1 or more. Received: version={version}")
+    for parent in parents:
+        if version in _versions(parent):
+            raise UsageError(
+                f"{parent / str(version)} exists. Choose another version or none: "
+                f"the next one is {max(_versions(parent)) + 1}."
+            )
+
+
+def _versions(parent: Path) -> list[int]:
+    if not parent.is_dir():
+        return []
+    return [int(p.name) for p in parent.iterdir() if re.fullmatch("[0-9]+", p.name)]
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main)

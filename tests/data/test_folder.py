@@ -1,0 +1,93 @@
+"""Folders of images as data sets."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfgan_models.data import ImageSource, UnpairedSplits, catalog, folder
+from tfgan_models.errors import UsageError
+
+Save = Callable[[Path, int], None]
+
+
+def values(source: ImageSource) -> list[int]:
+    return [int(image[0, 0, 0]) for image in source.images().as_numpy_iterator()]
+
+
+def load(path: Path) -> UnpairedSplits:
+    return catalog.unpaired(f"folder:{path}")
+
+
+def test_four_folders(tmp_path: Path, save_images: Save) -> None:
+    counts = {"trainA": 3, "trainB": 4, "testA": 2, "testB": 1}
+    for name, count in counts.items():
+        save_images(tmp_path / name, count)
+    splits = load(tmp_path)
+    sources = (splits.train_a, splits.train_b, splits.test_a, splits.test_b)
+    for source, (name, count) in zip(sources, counts.items(), strict=True):
+        assert source.name == str(tmp_path / name)
+        assert source.length == count
+        assert values(source) == list(range(count))
+        assert values(source) == values(source)
+        for image in source.images().as_numpy_iterator():
+            assert image.shape == (5, 7, 3)
+            assert image.dtype == np.uint8
+
+
+def test_broken_files_do_not_count(tmp_path: Path, save_images: Save) -> None:
+    save_images(tmp_path / "trainA", 3)
+    save_images(tmp_path / "trainB", 3)
+    (tmp_path / "trainA" / "001.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"001\.png \(empty file\)"):
+        splits = load(tmp_path)
+    assert splits.train_a.length == 2
+    assert values(splits.train_a) == [0, 2]
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_first_training_images_stand_in_for_missing_tests(
+    tmp_path: Path, save_images: Save, count: int
+) -> None:
+    save_images(tmp_path / "trainA", count)
+    save_images(tmp_path / "trainB", count)
+    save_images(tmp_path / "testB", 1)
+    splits = load(tmp_path)
+    assert splits.test_a.length == min(count, folder.STAND_IN_TEST_IMAGES)
+    assert values(splits.test_a) == values(splits.train_a)[: splits.test_a.length]
+    assert splits.train_a.length == count
+    assert splits.test_b.length == 1
+
+
+def test_home_folder_is_expanded(
+    tmp_path: Path, save_images: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save_images(tmp_path / "set" / "trainA", 1)
+    save_images(tmp_path / "set" / "trainB", 2)
+    assert catalog.unpaired("folder:~/set").train_b.length == 2
+
+
+def test_images_without_domains(tmp_path: Path, save_images: Save) -> None:
+    save_images(tmp_path, 3)
+    (tmp_path / "trainA").mkdir()
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path)
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    assert "Found: 3 images and folders trainA/" in message
+    assert "Lay it out as trainA/ trainB/" in message
+    assert "\n" not in message
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere is not a folder\. .*trainA/ trainB"):
+        load(tmp_path / "nowhere")
+
+
+def test_empty_domain(tmp_path: Path, save_images: Save) -> None:
+    save_images(tmp_path / "trainA", 3)
+    (tmp_path / "trainB").mkdir()
+    with pytest.raises(UsageError, match="trainB cannot be used: it holds no image"):
+        load(tmp_path)

@@ -1,0 +1,95 @@
+"""How commands end: statuses, single lines, tracebacks for bugs alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.export.conftest import REPOSITORY, environment
+
+PROGRAM = """
+from absl import flags
+from export.command import quiet_tensorflow, run
+from tfgan_models.errors import FailureError, UsageError
+
+def main(argv):
+    {body}
+
+flags.DEFINE_integer("number", 1, "A number.")
+run(main)
+"""
+
+
+def run(body: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body=body), *arguments],
+        cwd=REPOSITORY,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments", "status", "message"),
+    [
+        ("raise UsageError('so\\nso')", (), 2, "so so"),
+        ("raise FailureError('broken')", (), 1, "broken"),
+        ("pass", ("--number=x",), 2, "flag --number=x: invalid literal"),
+        ("pass", ("--nimber=2",), 2, "Unknown command line flag 'nimber'"),
+        ("pass", ("extra",), 2, "Only flags (--name=value) are taken. Received: 'ext"),
+    ],
+)
+def test_errors_are_one_line(
+    body: str, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    finished = run(body, *arguments)
+    assert finished.returncode == status
+    assert finished.stderr.count("\n") == 1
+    assert message in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_success_and_interruption() -> None:
+    finished = run("print(flags.FLAGS.number)", "--number=3")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "3\n", "")
+    finished = run("raise KeyboardInterrupt")
+    assert (finished.returncode, finished.stderr) == (130, "")
+
+
+def test_help_is_a_success() -> None:
+    finished = run("raise FailureError('called')", "--help")
+    assert finished.returncode == 0
+    assert "--number: A number." in finished.stdout
+
+
+def test_bugs_keep_their_traceback() -> None:
+    finished = run("raise KeyError('bug')")
+    assert finished.returncode == 1
+    assert "Traceback" in finished.stderr
+    assert "KeyError: 'bug'" in finished.stderr
+
+
+def test_tensorflow_starts_quietly_unless_asked_not_to() -> None:
+    body = "quiet_tensorflow(); import tensorflow as tf; print(tf.constant(1).numpy())"
+    finished = run(body)
+    assert (finished.stdout, finished.stderr) == ("1\n", "")
+    loud = run(body, TF_CPP_MIN_LOG_LEVEL="0")
+    assert loud.stdout == "1\n"
+    assert loud.stderr != ""
+
+
+def test_a_failing_import_is_told(tmp_path: os.PathLike[str]) -> None:
+    body = (
+        "import os, sys; sys.path.insert(0, os.environ['BROKEN']); quiet_tensorflow()"
+    )
+    package = tmp_path / "tensorflow.py"
+    package.write_text(
+        "import os; os.write(2, b'native words'); raise ImportError('no')"
+    )
+    finished = run(body, BROKEN=str(tmp_path))
+    assert finished.returncode == 1
+    assert "native words" in finished.stderr
+    assert "ImportError: no" in finished.stderr

@@ -1,0 +1,200 @@
+"""The .keras files, in apps that have never heard of this package."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from export.signatures import write_saved_model
+from export.stock import to_stock
+from tests.networks.conformance import randomize
+from tfgan_models.errors import UsageError
+from tfgan_models.layers import InstanceNormalization
+from tfgan_models.networks import PatchDiscriminator, ResNetGenerator, UNetGenerator
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+NETWORKS = {
+    "resnet": lambda: ResNetGenerator(filters=4, residual_blocks=2),
+    "resize": lambda: ResNetGenerator(
+        filters=4, residual_blocks=1, norm="batch", dropout=0.5, upsampling="resize"
+    ),
+    "plain": lambda: ResNetGenerator(filters=4, residual_blocks=1, norm="none"),
+    "unet": lambda: UNetGenerator(downsamplings=5, filters=4),
+    "unet_instance": lambda: UNetGenerator(downsamplings=2, filters=4, norm="instance"),
+    "patch": lambda: PatchDiscriminator(filters=4),
+}
+# Enough for the apps: JAX compiles each operation for each size anew.
+IN_APPS = {"resnet": [(8, 12), (16, 8)], "resize": [(8, 12)], "unet": [(32, 64)]}
+# Run where the package cannot be imported: what an app of somebody else does.
+APP = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tfgan_models", "export", "trainers"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocker())
+try:
+    import tfgan_models
+except ModuleNotFoundError:
+    pass
+else:
+    sys.exit("tfgan_models could be imported")
+
+import numpy as np
+facts = np.load("facts.npz")
+for key in sorted(facts):
+    if "image" in key:
+        expected = facts[key.replace("image", "expected")]
+        answer = run(key.split("-")[0], facts[key])
+        np.testing.assert_allclose(answer, expected, rtol=0, atol=2e-5)
+        print(key)
+"""
+LOAD_KERAS = """
+import keras
+def run(name, image):
+    model = keras.models.load_model(f"{name}.keras")
+    assert type(model).__module__.startswith("keras."), type(model)
+    return model.predict(image, verbose=0)
+"""
+LOAD_SAVED_MODEL = """
+import tensorflow as tf
+def run(name, image):
+    loaded = tf.saved_model.load(name)
+    return loaded.signatures["serving_default"](image=image)["translated_image"]
+"""
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> keras.Model:
+    network = NETWORKS[request.param]()
+    randomize(network)
+    return network
+
+
+@pytest.fixture(scope="module")
+def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Networks as .keras and as SavedModel, and what they answer."""
+    folder = tmp_path_factory.mktemp("app")
+    rng = np.random.default_rng(0)
+    facts = {}
+    for name, sizes in IN_APPS.items():
+        network = NETWORKS[name]()
+        randomize(network)
+        to_stock(network).save(folder / f"{name}.keras")
+        write_saved_model(network, folder / name)
+        for i, size in enumerate(sizes):
+            image = rng.uniform(-1, 1, (2, *size, 3)).astype(np.float32)
+            facts[f"{name}-image-{i}"] = image
+            facts[f"{name}-expected-{i}"] = network(image, training=False).numpy()
+    np.savez(folder / "facts.npz", **facts)
+    return folder
+
+
+def run_app(code: str, folder: Path, backend: str) -> str:
+    """Runs `code` in `folder`; returns what it printed."""
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    environment.pop("PYTHONPATH", None)
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+COMPARED = "resize-image-0\nresnet-image-0\nresnet-image-1\nunet-image-0\n"
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_keras_files_load_without_this_package(app_folder: Path, backend: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    assert run_app(LOAD_KERAS + APP, app_folder, backend) == COMPARED
+
+
+def test_saved_models_load_without_this_package(app_folder: Path) -> None:
+    assert run_app(LOAD_SAVED_MODEL + APP, app_folder, "tensorflow") == COMPARED
+
+
+def test_stock_network_is_keras_alone_and_equal(network: keras.Model) -> None:
+    stock = to_stock(network)
+    assert type(stock) is keras.Model or type(stock).__module__.startswith("keras.")
+    assert "tfgan_models" not in stock.to_json()
+    assert stock.name == network.name
+    assert stock.inputs[0].name == "image"
+    assert stock.count_params() == network.count_params()
+    image = np.random.default_rng(1).uniform(-1, 1, (1, 32, 32, 3))
+    expected = network(image, training=False).numpy()
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(
+        stock(image, training=False).numpy(), expected, rtol=0, atol=1e-5
+    )
+
+
+def test_weights_are_copies() -> None:
+    network = NETWORKS["plain"]()
+    before = [weight.numpy().copy() for weight in network.weights]
+    for weight in to_stock(network).weights:
+        weight.assign(weight + 1)
+    for weight, value in zip(network.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
+def test_affine_instance_normalization() -> None:
+    image = keras.Input((None, None, 3), name="image")
+    layer = InstanceNormalization(epsilon=1e-3, affine=True)
+    network = keras.Model(image, layer(image))
+    randomize(network)
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    stock = to_stock(network)
+    np.testing.assert_allclose(stock(x).numpy(), network(x).numpy(), rtol=0, atol=1e-5)
+    assert len(stock.weights) == 2
+
+
+def test_mixed_precision_becomes_float32() -> None:
+    mixed = ResNetGenerator(filters=4, residual_blocks=1, dtype="mixed_bfloat16")
+    plain = ResNetGenerator(filters=4, residual_blocks=1)
+    plain.set_weights(mixed.get_weights())
+    stock = to_stock(mixed)
+    assert {layer.compute_dtype for layer in stock.layers} == {"float32"}
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(stock(x).numpy(), plain(x).numpy(), rtol=0, atol=1e-5)
+
+
+class Strange(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+def unusual_activation(x: Any) -> Any:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (Strange(name="odd_one"), "Cannot rebuild layer 'odd_one': Strange is neither"),
+        (keras.layers.Activation(unusual_activation), "unusual_activation"),
+    ],
+)
+def test_what_keras_does_not_know_is_named(
+    layer: keras.layers.Layer, text: str
+) -> None:
+    image = keras.Input((None, None, 3), name="image")
+    with pytest.raises(UsageError, match=text):
+        to_stock(keras.Model(image, layer(image)))

@@ -1,0 +1,33 @@
+"""Data sets by name, one function for each kind of task."""
+
+from pathlib import Path
+
+from tfgan_models.data import folder, prepared
+from tfgan_models.data.source import UnpairedSplits
+
+UNPAIRED_BUNDLED = prepared.UNPAIRED_BUNDLED
+"""Names of the unpaired data sets that come with the package."""
+
+
+def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
+    """Finds an unpaired data set and makes it ready to be read.
+
+    Args:
+        name: One of `UNPAIRED_BUNDLED`; any other TFDS name with splits trainA and
+            trainB, e.g. `cycle_gan/monet2photo`; or `folder:PATH`, where PATH holds
+            trainA/ and trainB/. Where testA or testB is missing, the first
+            `folder.STAND_IN_TEST_IMAGES` training images stand in for it.
+        data_dir: Where TFDS keeps prepared data sets; by default `$TFDS_DATA_DIR`,
+            else `~/tensorflow_datasets`.
+
+    Returns:
+        The four splits.
+
+    Raises:
+        UsageError: The name is not known, or is not that of an unpaired data set.
+        FailureError: The data set could not be downloaded or prepared.
+    """
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
+        return folder.unpaired(Path(path).expanduser())
+    return prepared.unpaired(name, data_dir)
