@@ -33,8 +33,8 @@ class CycleGAN(GANModel):
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: An identity loss between domains of different channels, or an
-            `image_size` the generators cannot take.
+        ValueError: A negative weight or pool size, an identity loss between domains
+            of different channels, or an `image_size` the generators cannot take.
     """
 
     loss_names = (
@@ -79,6 +79,13 @@ class CycleGAN(GANModel):
                 f"identity_weight=0. Received: identity_weight={identity_weight}, "
                 f"channels {channels_a} and {channels_b}"
             )
+        for name, value in (
+            ("cycle_weight", cycle_weight),
+            ("identity_weight", identity_weight),
+            ("pool_size", pool_size),
+        ):
+            if value < 0:
+                raise ValueError(f"{name} must be 0 or more. Received: {name}={value}")
         multiple = max(generator_a2b.size_multiple, generator_b2a.size_multiple)
         if image_size % multiple:
             raise ValueError(

@@ -20,12 +20,18 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: The number of steps of the whole training.
 
     Raises:
-        ValueError: `decay_start` is not in [0, total_steps).
+        ValueError: `learning_rate` is not above 0, or `decay_start` is not in
+            [0, total_steps).
     """
 
     def __init__(
         self, learning_rate: float, decay_start: int, total_steps: int
     ) -> None:
+        if learning_rate <= 0:
+            raise ValueError(
+                "learning_rate must be above 0. Received: "
+                f"learning_rate={learning_rate}"
+            )
         if not 0 <= decay_start < total_steps:
             raise ValueError(
                 "decay_start must be at least 0 and below total_steps. Received: "

@@ -125,9 +125,9 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
             ema_decay=recipe.ema_decay,
             seed=recipe.seed,
         )
+        model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
     except ValueError as error:
         raise UsageError(str(error)) from error
-    model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
     return model
 
 

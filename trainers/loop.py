@@ -1,6 +1,7 @@
 """From a recipe and its data to a trained model, resumed where it was left."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,12 @@ def train(
         )
     if pace.max_minutes is not None:
         between.append(callbacks.StopAtTime(60 * pace.max_minutes))
-    batches = strategy.distribute_datasets_from_function(
-        lambda context: _share(trainer, recipe, data, start, context)
-    )
+
+    def batches(step: int) -> Any:
+        return strategy.distribute_datasets_from_function(
+            lambda context: _share(trainer, recipe, data, step, context)
+        )
+
     try:
         _fit(model, batches, start, total, per_epoch, between, worker == 0)
         saver.save()
@@ -120,14 +124,14 @@ def _share(
     trainer: Any,
     recipe: Recipe,
     data: Any,
-    start: int,
+    step: int,
     context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:
-    """This worker's part of each global batch, cut up for its replicas."""
+    """This worker's part of each global batch from `step` on, for its replicas."""
     batches = trainer.batches(
         data,
         recipe,
-        start,
+        step,
         context.input_pipeline_id,
         context.num_input_pipelines,
     )
@@ -139,7 +143,7 @@ def _share(
 
 def _fit(
     model: GANModel,
-    batches: Any,
+    batches: Callable[[int], Any],
     start: int,
     total: int,
     per_epoch: int,
@@ -155,7 +159,7 @@ def _fit(
         else:
             epochs, steps = (total - step) // per_epoch, per_epoch
         model.fit(
-            batches,
+            batches(step),  # each call of fit begins its data anew
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,

@@ -1,0 +1,54 @@
+"""A tiny data set as a folder, and the trainer called with flags in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+from PIL import Image
+
+from trainers import app, cyclegan
+
+TINY = (
+    "--image_size=16",
+    "--batch_size=2",
+    "--filters=4",
+    "--residual_blocks=1",
+    "--discriminator_filters=4",
+    "--discriminator_layers=1",
+)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in CycleGAN's layout: 6 images of A, 5 of B, 20 px."""
+    root = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for split, count in (("trainA", 6), ("trainB", 5), ("testA", 2), ("testB", 2)):
+        (root / split).mkdir()
+        for i in range(count):
+            pixels = random.integers(0, 256, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(root / split / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flags_are_defined() -> None:
+    app.define_flags(cyclegan.TRAINER)
+
+
+@pytest.fixture
+def train(folder: Path) -> Callable[..., None]:
+    """Runs the CycleGAN trainer on `folder` with tiny networks and these flags."""
+
+    def run(*arguments: str) -> None:
+        flags.FLAGS.unparse_flags()
+        for name in flags.FLAGS.flags_by_module_dict()[app.__name__]:
+            name.unparse()
+        for name in flags.FLAGS.flags_by_module_dict()["trainers.recipe"]:
+            name.unparse()
+        flags.FLAGS(["cyclegan", f"--dataset=folder:{folder}", *TINY, *arguments])
+        app.main(cyclegan.TRAINER)
+
+    return run
