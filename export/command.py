@@ -19,12 +19,12 @@ LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up messages.
 
-    A TF_CPP_MIN_LOG_LEVEL in the environment is respected: with 0, everything is
-    shown. Where TensorFlow is imported already, only what it logs later is quieted.
+    A TF_CPP_MIN_LOG_LEVEL below 3 in the environment is respected: with 0, everything
+    is shown. Where TensorFlow is imported already, only what it logs later is quieted.
     """
-    if LOG_LEVEL in os.environ:
+    # 3 may come from a command of ours that started this one.
+    if os.environ.setdefault(LOG_LEVEL, "3") != "3":
         return
-    os.environ[LOG_LEVEL] = "3"
     logging.set_verbosity(logging.WARNING)
     if "tensorflow" not in sys.modules:
         # What is logged before absl::InitializeLog() ignores the level.

@@ -61,9 +61,6 @@ def _stock_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
             dtype="float32",
             name=layer.name,
         )
-    if type(layer) is keras.layers.Identity:
-        # Its get_config refuses a dtype policy given as an object.
-        return keras.layers.Identity(dtype="float32", name=layer.name)
     if not type(layer).__module__.startswith("keras."):
         raise UsageError(
             f"Cannot rebuild layer {layer.name!r}: {type(layer).__name__} is neither "

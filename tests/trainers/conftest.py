@@ -11,6 +11,7 @@ from PIL import Image
 from trainers import app, cyclegan
 
 TINY = (
+    "--generator=resnet",
     "--image_size=16",
     "--batch_size=2",
     "--filters=4",

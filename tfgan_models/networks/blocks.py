@@ -46,7 +46,7 @@ def normalization(norm: str, **kwargs: Any) -> keras.layers.Layer:
             gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02),
             **kwargs,
         )
-    return layers.Identity(**kwargs)
+    return layers.Activation("linear", **kwargs)
 
 
 def convolution(

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.networks import blocks
 
 
@@ -26,7 +27,8 @@ class UNetGenerator(keras.Model):
         dropout: Rate of the dropout in the decoder's blocks at 8 x filters, the
             innermost one excepted; 0 for none.
         upsampling: 4x4 "transposed" convolution as in the paper, or "resize": nearest
-            neighbour then 3x3 convolution, which leaves no checkerboard.
+            neighbour then 3x3 convolution, which leaves no checkerboard; the last
+            two convolutions are then at full size and see the input image too.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -60,6 +62,7 @@ class UNetGenerator(keras.Model):
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         bias = norm != "batch"
+        outputs = output_channels or channels
         widths = [filters * min(2**i, 8) for i in range(downsamplings)]
         image = keras.Input((None, None, channels), name="image")
 
@@ -83,7 +86,10 @@ class UNetGenerator(keras.Model):
                 x = layers.Dropout(dropout, dtype=policy, name=f"up{i}_dropout")(x)
             x = layers.Concatenate(dtype=policy, name=f"up{i}_skip")([skips.pop(), x])
         x = layers.ReLU(dtype=policy, name="up1_relu")(x)
-        x = _upsample(x, output_channels or channels, upsampling, True, policy, "up1")
+        if upsampling == "resize":
+            x = _resize_head(x, image, filters, outputs, policy)
+        else:
+            x = _upsample(x, outputs, upsampling, True, policy, "up1")
         x = layers.Activation("tanh", dtype="float32", name="translated_image")(x)
 
         super().__init__(inputs=image, outputs=x, name=name, **kwargs)
@@ -121,3 +127,18 @@ def _upsample(
     return blocks.transposed_convolution(
         filters, 4, "same", use_bias=bias, dtype=policy, name=f"{name}_conv"
     )(x)
+
+
+def _resize_head(x: Any, image: Any, filters: int, outputs: int, policy: Any) -> Any:
+    """The last doubling of the "resize" kind, [N, h, w, C] -> [N, 2h, 2w, outputs].
+
+    The finest skip has half the image's size, and resizing makes no detail: that
+    comes from the image itself.
+    """
+    x = layers.UpSampling2D(2, dtype=policy, name="up1_resize")(x)
+    x = layers.Concatenate(dtype=policy, name="up1_skip")([image, x])
+    x = ReflectionPadding2D(1, dtype=policy, name="up1_pad")(x)
+    x = blocks.convolution(filters, 3, dtype=policy, name="up1_conv")(x)
+    x = layers.ReLU(dtype=policy, name="head_relu")(x)
+    x = ReflectionPadding2D(1, dtype=policy, name="head_pad")(x)
+    return blocks.convolution(outputs, 3, dtype=policy, name="head_conv")(x)

@@ -1,0 +1,46 @@
+"""The demo from end to end, with a few training steps."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def test_trains_exports_serves_and_shows(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "trainers.demo",
+            f"--output_dir={tmp_path}",
+            "--steps=3",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    for name in (
+        "CycleGAN, served",
+        "untranslated",
+        "histogram matching",
+        "mean colour",
+    ):
+        (row,) = (line for line in lines if line.startswith(name))
+        l1, share, lattice = row.removeprefix(name).split()
+        assert 0 < float(l1) < 2
+        assert 0 <= float(share.rstrip("%")) <= 100
+        assert float(lattice) >= 0
+    assert (tmp_path / "models/cyclegan_a2b/1/saved_model.pb").is_file()
+    with Image.open(tmp_path / "demo.png") as picture:
+        # Four columns of 3 x 64 px, six windows: no column is flat.
+        pixels = np.asarray(picture.convert("RGB"))
+    for column in range(4):
+        left = 6 + column * 198
+        assert pixels[40:-30, left : left + 192].std() > 5

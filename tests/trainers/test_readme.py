@@ -1,0 +1,107 @@
+"""What the README shows: its commands run, its flags exist, its files are there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from tests.trainers.conftest import TINY
+from trainers import app, cyclegan
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SHORT = ("--steps=2", *TINY)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands(prefix: str) -> list[list[str]]:
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [
+        shlex.split(line, comments=True) for line in lines if line.startswith(prefix)
+    ]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *command[1:]],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person's folder, with pictures of their own in my/photos."""
+    place = tmp_path_factory.mktemp("workplace")
+    (place / "my").mkdir()
+    (place / "my/photos").symlink_to(folder)
+    return place
+
+
+def test_train_export_and_load_as_the_readme_says(workplace: Path) -> None:
+    (own,) = [c for c in commands("python -m trainers") if "my/photos" in " ".join(c)]
+    result = run([*own, *SHORT], workplace)
+    assert result.returncode == 0, result.stderr
+    (export,) = commands("python -m export.saved_model")
+    result = run(export, workplace)
+    assert result.returncode == 0, result.stderr
+    for line in ("models/mine_a2b/1/saved_model.pb", "models/mine_a2b.keras"):
+        assert f"`{line}`" in README
+        assert (workplace / line).is_file()
+    for snippet in blocks("python"):
+        result = run(["python", "-c", snippet], workplace)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in commands("python -m trainers") if "my/photos" not in " ".join(c)],
+    ids=" ".join,
+)
+def test_the_other_trainings_are_understood(
+    command: list[str], workplace: Path
+) -> None:
+    result = run([*command, "--batch_size=2", "--dry_run"], workplace)
+    assert result.returncode == 0, result.stderr
+
+
+def flag_rows() -> dict[str, list[str]]:
+    rows = re.findall(r"^\| `--(\w+)` \|(.*)\|$", README, re.MULTILINE)
+    return {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+
+
+def test_the_tables_of_flags_are_complete() -> None:
+    modules = flags.FLAGS.flags_by_module_dict()
+    defined = {f.name for m in (app.__name__, "trainers.recipe") for f in modules[m]}
+    assert set(flag_rows()) == defined
+
+
+def test_the_recipes_in_the_table_are_the_presets() -> None:
+    paper, cpu = cyclegan.PRESETS["paper"], cyclegan.PRESETS["cpu"]
+    for name in vars(paper):
+        values = [str(getattr(paper, name)), str(getattr(cpu, name))]
+        assert flag_rows()[name][:2] == values, name
+
+
+def test_the_files_it_links_are_there() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert "docs/demo.png" in links
+    for link in links:
+        assert (ROOT / link).is_file(), link
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
