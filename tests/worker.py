@@ -1,11 +1,14 @@
 """One of several workers: `python -m tests.worker OUTPUT`, described by TF_CONFIG."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tests import gans
+from tfgan_models.errors import FailureError
+from trainers import devices
 
 STEPS = 5
 BATCH = 4
@@ -29,7 +32,13 @@ def main(output: str) -> None:
     history = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0)
     losses = {name: values[-1] for name, values in history.history.items()}
     weights = {f"w{i}": w for i, w in enumerate(gans.weights(model))}
-    np.savez(output, step=int(model.step.read_value()), **weights, **losses)
+    step = int(model.step.read_value())
+    devices.check_same_step(step, Path(output), strategy)
+    try:
+        devices.check_same_step(devices.worker(strategy), Path(output), strategy)
+    except FailureError as error:
+        message = str(error)
+    np.savez(output, step=step, message=message, **weights, **losses)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
 import dataclasses
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -116,7 +117,10 @@ def main(trainer: Trainer) -> None:
     model_dir = _model_dir(trainer, recipe)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
     if worker == 0:
-        _prepare(model_dir, trainer, recipe)
+        _make_folder(model_dir)
+    _check_folder(model_dir, trainer, recipe)
+    if worker == 0:
+        recipes.save(model_dir, trainer.name, recipe)
     outcome = loop.train(
         trainer,
         recipe,
@@ -155,8 +159,8 @@ def _model_dir(trainer: Trainer, recipe: recipes.Recipe) -> Path:
     return Path("runs") / f"{trainer.name}-{data}"
 
 
-def _prepare(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> None:
-    """Makes `model_dir`, or refuses one that another recipe's training is in."""
+def _make_folder(model_dir: Path) -> None:
+    """Makes `model_dir`, empty where --fresh is given; what it held is kept aside."""
     try:
         if _FLAGS.fresh and model_dir.exists() and any(model_dir.iterdir()):
             aside = model_dir.with_name(
@@ -165,16 +169,21 @@ def _prepare(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> None:
             os.replace(model_dir, aside)
             print(f"Moved what was in {model_dir} to {aside}", flush=True)
         model_dir.mkdir(parents=True, exist_ok=True)
-        different = recipes.differences(model_dir, trainer.name, recipe)
-        if different:
-            raise UsageError(
-                f"--model_dir={model_dir} holds a training of another recipe "
-                f"({'; '.join(different)}). Give the same recipe, another "
-                "--model_dir, or --fresh to start anew."
-            )
-        recipes.save(model_dir, trainer.name, recipe)
+        with tempfile.TemporaryFile(dir=model_dir):
+            pass
     except OSError as error:
         raise UsageError(
             f"--model_dir={model_dir} cannot be written: {error.strerror}. Give a "
             "folder that can be."
         ) from error
+
+
+def _check_folder(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> None:
+    """Refuses a `model_dir` that another recipe's training is in."""
+    different = recipes.differences(model_dir, trainer.name, recipe)
+    if different:
+        raise UsageError(
+            f"--model_dir={model_dir} holds a training of another recipe "
+            f"({'; '.join(different)}). Give the same recipe, another --model_dir, or "
+            "--fresh to start anew."
+        )

@@ -1,9 +1,11 @@
 """Devices, tf.distribute strategies and number formats."""
 
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 
-from tfgan_models.errors import UsageError
+from tfgan_models.errors import FailureError, UsageError
 
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
 
@@ -29,10 +31,11 @@ def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strat
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * virtual_devices
         )
+    if name == "multi_worker_mirrored":
+        # Before anything looks at a device: the workers' connections come first.
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = [] if virtual_devices > 1 else tf.config.list_logical_devices("GPU")
     cpus = [f"CPU:{i}" for i in range(virtual_devices)]
-    if name == "multi_worker_mirrored":
-        return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored" or (name is None and max(len(gpus), len(cpus)) > 1):
         return tf.distribute.MirroredStrategy([g.name for g in gpus] or cpus)
     return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "CPU:0")
@@ -66,3 +69,24 @@ def worker(strategy: tf.distribute.Strategy) -> int:
         resolver.cluster_spec().jobs
     )
     return resolver.task_id + int(chief_first)
+
+
+def check_same_step(
+    step: int, directory: Path, strategy: tf.distribute.Strategy
+) -> None:
+    """Raises FailureError unless every worker resumes at the same step.
+
+    Each worker has checkpoints of its own, and a kill may have come between two.
+
+    Args:
+        step: The step at which this worker resumes.
+        directory: Its checkpoints.
+        strategy: All workers call this at the same point.
+    """
+    steps = strategy.gather(strategy.run(lambda: tf.constant([step])), axis=0)
+    lowest = int(tf.reduce_min(steps))
+    if int(tf.reduce_max(steps)) > lowest:
+        raise FailureError(
+            f"The workers' checkpoints are of different steps: {steps.numpy()}. "
+            f"Remove those after step {lowest} in {directory} and on the other workers."
+        )

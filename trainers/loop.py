@@ -83,6 +83,7 @@ def train(
     else:
         _describe(model_dir, model)
     start = checkpoints.restore(directory, model.training_state()) or 0
+    devices.check_same_step(start, directory, strategy)
     if start:
         print(f"Resuming {model_dir} at step {start} of {total}", flush=True)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -144,6 +145,28 @@ def test_a_unet_with_a_pixel_discriminator(train: Train, tmp_path: Path) -> None
     )
     networks = checkpoints.load_networks(tmp_path)
     assert networks["a2b"].size_multiple == 8
+
+
+def test_mixed_precision_trains_and_exports_float32(
+    train: Train, tmp_path: Path
+) -> None:
+    try:
+        train(
+            f"--model_dir={tmp_path / 'run'}",
+            "--steps=2",
+            "--mixed_precision=bfloat16",
+            f"--export_dir={tmp_path / 'models'}",
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    network = checkpoints.load_networks(tmp_path / "run")["a2b"]
+    assert network.get_config()["dtype"] == "mixed_bfloat16"
+    assert all(w.dtype == np.float32 for w in network.get_weights())
+    served = tf.saved_model.load(str(tmp_path / "models/run_a2b/1"))
+    image = tf.zeros([1, 16, 16, 3])
+    translated = served.signatures["serving_default"](image=image)["translated_image"]
+    assert translated.dtype == tf.float32
+    np.testing.assert_allclose(translated, network(image), atol=1e-5)
 
 
 @pytest.mark.parametrize(

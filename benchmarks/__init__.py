@@ -1,0 +1,1 @@
+"""Our training and inference, timed beside the same networks in PyTorch."""

@@ -1,0 +1,50 @@
+"""The networks run on JAX and PyTorch, without TensorFlow, with equal outputs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.networks.conformance import CASES, images, randomize
+
+ROOT = Path(__file__).parents[2]
+# JAX compiles every fresh kernel's random numbers: unoptimised, in a third of the time.
+ENVIRONMENT = {
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a folder of each network's weights, an input and TensorFlow's output."""
+    folder = tmp_path_factory.mktemp("answers")
+    for i, case in enumerate(CASES):
+        network, x = case(), images(case.size)
+        randomize(network)
+        network.save_weights(folder / f"{i}.weights.h5")
+        np.savez(folder / f"{i}.npz", x=x, y=network(x, training=False))
+    return folder
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_equal_outputs_without_tensorflow(backend: str, answers: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.networks.backend_worker", str(answers)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT | {"KERAS_BACKEND": backend},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert report["backend"] == backend
+    assert not report["imports_tensorflow"]
+    assert not report["ends_with_tensorflow"]
+    assert len(report["errors"]) == len(CASES)
+    assert max(report["errors"].values()) < 1e-5, report["errors"]
