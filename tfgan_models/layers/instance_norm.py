@@ -58,10 +58,8 @@ class InstanceNormalization(keras.layers.Layer):
         """Normalises `inputs` [N, H, W, C]."""
         half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
         x = ops.cast(inputs, "float32") if half else inputs
-        mean = ops.mean(x, axis=(1, 2), keepdims=True)
-        centred = x - mean
-        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
-        scale = ops.rsqrt(variance + self.epsilon)
+        centred = x - _spatial_mean(x)
+        scale = ops.rsqrt(_spatial_mean(ops.square(centred)) + self.epsilon)
         if self.affine:
             x = centred * (scale * ops.cast(self.gamma, x.dtype))
             x = x + ops.cast(self.beta, x.dtype)
@@ -80,3 +78,8 @@ class InstanceNormalization(keras.layers.Layer):
         config = super().get_config()
         config.update({"epsilon": self.epsilon, "affine": self.affine})
         return config
+
+
+def _spatial_mean(x: Any) -> Any:
+    """Means over height and width, [N, 1, 1, C]; one axis a time is faster on CPUs."""
+    return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
