@@ -96,7 +96,9 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous: dict[int, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Takes the signals over."""
+        """Takes the signals over, once for all calls of `fit`."""
+        if self._previous:
+            return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._stop)
 
@@ -127,16 +129,15 @@ class StopAtTime(keras.callbacks.Callback):
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
-        self.reached = False
+        self._end = math.inf
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Starts the clock."""
-        self._end = time.monotonic() + self.seconds
+        """Starts the clock, once for all calls of `fit`."""
+        self._end = min(self._end, time.monotonic() + self.seconds)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Asks `fit` to stop where the time is over."""
         if time.monotonic() >= self._end:
-            self.reached = True
             self.model.stop_training = True
 
 

@@ -113,6 +113,8 @@ def train(
         saver.save()
     finally:
         stop.give_back()
+    if saver.step < total and stop.received is None:
+        print(f"The time is over at step {saver.step} of {total}", flush=True)
     return Outcome(model, saver.step, stop.received)
 
 

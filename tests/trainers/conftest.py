@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags
 from PIL import Image
 
@@ -19,6 +20,14 @@ TINY = (
     "--discriminator_filters=4",
     "--discriminator_layers=1",
 )
+
+
+def saved(run: Path, step: int) -> dict[str, np.ndarray]:
+    """Returns every tensor of a training's checkpoint."""
+    reader = tf.train.load_checkpoint(str(run / f"checkpoints/step_{step:08d}/state"))
+    graph = "_CHECKPOINTABLE_OBJECT_GRAPH"
+    names = reader.get_variable_to_dtype_map()
+    return {name: reader.get_tensor(name) for name in names if name != graph}
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from export import checkpoints
-from tests.trainers.conftest import TINY
+from tests.trainers.conftest import TINY, saved
 
 STEPS = 40
 
@@ -38,14 +37,6 @@ def wait_for_checkpoint(process: subprocess.Popen, run: Path, step: int) -> None
         time.sleep(0.02)
 
 
-def final_state(run: Path) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(run / f"checkpoints/step_{STEPS:08d}/state"))
-    names = reader.get_variable_to_dtype_map()
-    return {
-        n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
-
-
 def test_killed_and_started_again_is_bit_for_bit_the_same(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -68,7 +59,7 @@ def test_killed_and_started_again_is_bit_for_bit_the_same(
     printed, errors = again.communicate(timeout=240)
     assert again.returncode == 0, errors
     assert f"at step {reached} of {STEPS}" in printed
-    expected, resumed = final_state(tmp_path / "whole"), final_state(run)
+    expected, resumed = saved(tmp_path / "whole", STEPS), saved(run, STEPS)
     assert expected.keys() == resumed.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(

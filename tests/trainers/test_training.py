@@ -1,6 +1,7 @@
 """The CycleGAN trainer from flags to files, in this process."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export import checkpoints
+from tests.trainers.conftest import saved
 from tfgan_models.cyclegan import CycleGAN
 from tfgan_models.errors import FailureError, UsageError
 
@@ -57,14 +59,6 @@ def test_a_finished_training_is_not_trained_again(
     assert before == after
 
 
-def saved(run: Path, step: int) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(run / f"checkpoints/step_{step:08d}/state"))
-    names = reader.get_variable_to_dtype_map()
-    return {
-        n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
-
-
 def test_goes_on_from_the_checkpoint_before_a_corrupt_one(
     train: Train, tmp_path: Path
 ) -> None:
@@ -86,10 +80,19 @@ def test_epochs_are_the_longer_domain(train: Train, tmp_path: Path) -> None:
     assert checkpoints.steps(tmp_path / "checkpoints") == [6]  # 2 x (6 images / 2)
 
 
-def test_the_time_limit_stops_with_a_checkpoint(train: Train, tmp_path: Path) -> None:
+def test_the_time_limit_stops_with_a_checkpoint(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(f"--model_dir={tmp_path}", "--steps=1000000", "--max_minutes=0.001")
     (step,) = checkpoints.steps(tmp_path / "checkpoints")
     assert 0 < step < 1000
+    assert f"The time is over at step {step} of 1000000" in capsys.readouterr().out
+
+
+def test_the_signals_are_given_back(train: Train, tmp_path: Path) -> None:
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    train(f"--model_dir={tmp_path}", "--steps=4")  # two calls of fit
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_stops_at_a_loss_that_is_not_finite(train: Train, tmp_path: Path) -> None:
