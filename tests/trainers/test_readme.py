@@ -3,12 +3,14 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from absl import flags
+from PIL import Image
 
 from tests.trainers.conftest import TINY
 from trainers import app, cyclegan
@@ -62,6 +64,34 @@ def test_train_export_and_load_as_the_readme_says(workplace: Path) -> None:
     for snippet in blocks("python"):
         result = run(["python", "-c", snippet], workplace)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
+    """Needs the export of the test before."""
+    (serve,) = commands("python -m export.serve")
+    (ask,) = [block for block in blocks("bash") if "curl" in block]
+    Image.effect_noise((50, 30), 80).convert("RGB").save(workplace / "photo.jpg")
+    server = subprocess.Popen(
+        [sys.executable, *serve[1:], "--rest_port=0"],
+        cwd=workplace,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = re.search(r"http://([\d.:]+)/", server.stdout.readline()).group(1)
+        subprocess.run(
+            ["bash", "-c", ask.replace("localhost:8501", address)],
+            cwd=workplace,
+            check=True,
+            timeout=60,
+        )
+    finally:
+        server.terminate()
+        server.communicate()
+    with Image.open(workplace / "translated.png") as translated:
+        assert (translated.format, translated.size) == ("PNG", (50, 30))
 
 
 @pytest.mark.parametrize(
