@@ -49,6 +49,10 @@ class Trainer:
 def run(trainer: Trainer) -> None:
     """Runs a trainer as a command: defines its flags, parses them, trains."""
     define_flags(trainer)
+    for module in (__name__, recipes.__name__):
+        for flag in _FLAGS.flags_by_module_dict()[module]:
+            # For --help, which shows what the program's own file defines.
+            _FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     command.run(lambda _: main(trainer))
 
 

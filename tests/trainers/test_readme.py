@@ -117,6 +117,13 @@ def test_the_tables_of_flags_are_complete() -> None:
     assert set(flag_rows()) == defined
 
 
+def test_help_shows_every_flag(workplace: Path) -> None:
+    result = run(["python", "-m", "trainers.cyclegan", "--help"], workplace)
+    assert result.returncode == 0, result.stderr
+    shown = set(re.findall(r"^  --(?:\[no\])?(\w+):", result.stdout, re.MULTILINE))
+    assert set(flag_rows()) <= shown
+
+
 def test_the_recipes_in_the_table_are_the_presets() -> None:
     paper, cpu = cyclegan.PRESETS["paper"], cyclegan.PRESETS["cpu"]
     for name in vars(paper):
