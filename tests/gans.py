@@ -18,12 +18,12 @@ def adam() -> keras.optimizers.Optimizer:
 
 
 def sgd() -> keras.optimizers.Optimizer:
-    """For comparing weights: proportional to the gradient.
+    """Steps as long as the paper's, but proportional to the gradient.
 
     Adam divides by the gradient's size, and that of a bias which instance
     normalisation cancels is nothing but rounding.
     """
-    return keras.optimizers.SGD(1e-3)
+    return keras.optimizers.SGD(1e-4)
 
 
 def cyclegan(
