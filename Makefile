@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 .PHONY: help demo test slow lint format bench wheel clean
 
 help:
-	@echo "make demo    train, export, serve and show CycleGAN (about 10 minutes)"
+	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
 	@echo "make test    every test but the slow ones"
 	@echo "make slow    the slow tests"
 	@echo "make lint    ruff: rules and formatting"
@@ -36,7 +36,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
