@@ -1,0 +1,1 @@
+"""How good generated images are: figures from features and from pixels."""

@@ -1,0 +1,150 @@
+"""The names of figures: `kid5k_lite0` is KID of 5000 images by extractor lite0."""
+
+import dataclasses
+import re
+
+from tfgan_models.errors import UsageError
+
+EXTRACTORS = ("lite0", "inception")
+MOST_IMAGES = 50_000
+"""Images of each side that a figure uses at most, where its name gives no number."""
+
+_DIVERSITY_IMAGES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What all figures of a kind have in common.
+
+    Attributes:
+        figures: Names of the figures it consists of.
+        by_features: Whether an extractor's features are compared.
+        higher_is_better: Which way is good.
+        needs: What of a batch it compares the generated images with: "truth",
+            "cycled", "path" or nothing.
+        images: How many it uses where its name gives no number.
+        meaning: One line for people.
+    """
+
+    figures: tuple[str, ...]
+    by_features: bool
+    higher_is_better: bool
+    needs: str = ""
+    images: int = MOST_IMAGES
+    meaning: str = ""
+
+
+KINDS = {
+    "kid": Kind(("kid",), True, False, meaning="kernel distance, unbiased; 0 is equal"),
+    "fid": Kind(("fid",), True, False, meaning="Frechet distance; biased by the count"),
+    "is": Kind(("is",), True, True, meaning="Inception Score of the generated images"),
+    "pr": Kind(("precision", "recall"), True, True, meaning="fidelity, diversity"),
+    "dc": Kind(("density", "coverage"), True, True, meaning="fidelity, diversity"),
+    "msssim": Kind(
+        ("msssim",),
+        False,
+        False,
+        images=_DIVERSITY_IMAGES,
+        meaning="MS-SSIM of random pairs of generated images; lower is more diverse",
+    ),
+    "l1": Kind(("l1",), False, False, "truth", meaning="mean |difference| to truth"),
+    "psnr": Kind(("psnr",), False, True, "truth", meaning="dB to the truth"),
+    "ssim": Kind(("ssim",), False, True, "truth", meaning="similarity to the truth"),
+    "cycle": Kind(
+        ("cycle",), False, False, "cycled", meaning="mean |input - there and back|"
+    ),
+} | {
+    f"ppl_{space}_{sampling}": Kind(
+        (f"ppl_{space}_{sampling}",),
+        True,
+        False,
+        "path",
+        meaning=f"perceptual path length in {space}, {sampling} of the path",
+    )
+    for space in ("z", "w")
+    for sampling in ("full", "end")
+}
+
+_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)})(?P<count>[1-9]\d*k?)?"
+    rf"(?:_(?P<extractor>{'|'.join(EXTRACTORS)}))?"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A figure, or a pair of them, that was asked for.
+
+    Attributes:
+        text: As it was written.
+        kind: A key of `KINDS`.
+        count: Images of each side at most.
+        extractor: Whose features; None where none are compared.
+    """
+
+    text: str
+    kind: str
+    count: int
+    extractor: str | None
+
+    def names(self, extractor: str | None = None) -> tuple[str, ...]:
+        """The names of its figures: `pr5k_lite0` gives precision and recall.
+
+        Args:
+            extractor: The name of the extractor used, where it is more exact than
+                the one asked for.
+        """
+        rest = self.text.removeprefix(self.kind)
+        if extractor and self.extractor:
+            rest = rest.removesuffix(self.extractor) + extractor
+        return tuple(figure + rest for figure in KINDS[self.kind].figures)
+
+
+def parse(text: str) -> Spec:
+    """Reads a name such as `kid5k_lite0`, `fid50k_inception` or `ssim`.
+
+    Raises:
+        UsageError: It names no figure.
+    """
+    match = _NAME.fullmatch(text)
+    if not match:
+        raise UsageError(
+            f"{text!r} names no metric. Write one of {', '.join(KINDS)}, then a number "
+            "of images if you like (500, 5k), then, where features are compared, "
+            f"_{' or _'.join(EXTRACTORS)}: kid5k_lite0, pr_inception, ssim"
+        )
+    kind, count, extractor = match.group("kind", "count", "extractor")
+    if KINDS[kind].by_features != bool(extractor):
+        wanted = "needs" if KINDS[kind].by_features else "takes no"
+        raise UsageError(
+            f"{text!r}: {kind} {wanted} extractor ({', '.join(EXTRACTORS)}), for "
+            f"instance {kind}{count or ''}{'_lite0' if wanted == 'needs' else ''}"
+        )
+    number = int(count.replace("k", "000")) if count else KINDS[kind].images
+    return Spec(text, kind, number, extractor)
+
+
+def parse_list(text: str) -> list[Spec]:
+    """Reads names separated by commas; [] for none.
+
+    Raises:
+        UsageError: One names no figure, or is given twice.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{name!r} is given twice. Name each metric once.")
+    return [parse(name) for name in names]
+
+
+def is_higher_better(name: str) -> bool:
+    """Tells which way is good for a figure's name, as `precision5k_lite0`.
+
+    Raises:
+        UsageError: It is not the name of a figure.
+    """
+    for kind in KINDS.values():
+        for figure in kind.figures:
+            if re.fullmatch(rf"{figure}(\d+k?)?(_\w+)?", name):
+                return kind.higher_is_better
+    raise UsageError(f"{name!r} is not the name of a figure.")
