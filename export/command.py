@@ -50,7 +50,7 @@ def _native_stderr_dropped() -> Iterator[None]:
             os.close(saved)
 
 
-def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+def run(main: Callable[[Sequence[str]], None], arguments: bool = False) -> NoReturn:
     """Parses the flags, calls `main(argv)` and exits.
 
     Flags must be defined before. Exit status: 0 when `main` returns; 2 with one line
@@ -61,13 +61,19 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     Args:
         main: The command. It calls `quiet_tensorflow()` before it first imports
             TensorFlow, and after what can be checked without it.
+        arguments: Whether it takes arguments that are no flags, in `argv[1:]`.
     """
-    app.run(functools.partial(_guarded, main), flags_parser=_parse_flags)
+    if arguments:
+        # Flags after an argument are flags too.
+        flags.FLAGS.set_gnu_getopt()
+    app.run(functools.partial(_guarded, main, arguments), flags_parser=_parse_flags)
 
 
-def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
+def _guarded(
+    main: Callable[[Sequence[str]], None], arguments: bool, argv: Sequence[str]
+) -> int:
     try:
-        if len(argv) > 1:
+        if len(argv) > 1 and not arguments:
             raise UsageError(
                 f"Only flags (--name=value) are taken. Received: {argv[1]!r}"
             )

@@ -93,3 +93,19 @@ def test_a_failing_import_is_told(tmp_path: os.PathLike[str]) -> None:
     assert finished.returncode == 1
     assert "native words" in finished.stderr
     assert "ImportError: no" in finished.stderr
+
+
+def test_a_command_may_take_arguments() -> None:
+    program = PROGRAM.replace("run(main)", "run(main, arguments=True)").format(
+        body="print(argv[1:], flags.FLAGS.number)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, "runs/a", "--number=2", "runs/b"],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout == "['runs/a', 'runs/b'] 2\n"
