@@ -27,6 +27,39 @@ def test_least_squares_are_zero_at_their_targets() -> None:
     assert float(losses.least_squares_discriminator_loss(ones, zeros)) == 0.0
 
 
+def test_cross_entropy_generator() -> None:
+    # -log sigmoid(x), term by term
+    expected = -np.log(1 / (1 + np.exp(-FAKE.numpy()))).mean()
+    loss = losses.cross_entropy_generator_loss(FAKE)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_cross_entropy_discriminator() -> None:
+    real, fake = (1 / (1 + np.exp(-x.numpy())) for x in (REAL, FAKE))
+    expected = -np.log(real).mean() - np.log(1 - fake).mean()
+    loss = losses.cross_entropy_discriminator_loss(REAL, FAKE)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_cross_entropy_of_a_coin_is_log_2() -> None:
+    zeros = tf.zeros([2, 3, 3, 1])
+    generator = losses.cross_entropy_generator_loss(zeros)
+    discriminator = losses.cross_entropy_discriminator_loss(zeros, zeros)
+    assert float(generator) == pytest.approx(np.log(2))
+    assert float(discriminator) == pytest.approx(2 * np.log(2))
+
+
+def test_cross_entropy_of_large_logits_is_linear() -> None:
+    """Where sigmoid and log, one after the other, would be infinite."""
+    logits = tf.constant([[-1e4, -3e4]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.cross_entropy_generator_loss(logits)
+    assert float(loss) == pytest.approx(2e4)
+    np.testing.assert_allclose(tape.gradient(loss, logits), [[-0.5, -0.5]])
+    assert float(losses.cross_entropy_discriminator_loss(-logits, logits)) == 0.0
+
+
 def test_l1() -> None:
     assert float(losses.l1_loss(REAL, FAKE)) == pytest.approx((1 + 1 + 2 + 1) / 4)
 
@@ -37,3 +70,6 @@ def test_half_precision_inputs_are_averaged_in_float32(dtype: str) -> None:
     loss = losses.least_squares_generator_loss(logits)
     assert loss.dtype == tf.float32
     assert float(loss) == pytest.approx(900.0)  # the sum, 8.1e7, is beyond float16
+    loss = losses.cross_entropy_discriminator_loss(-logits, logits)
+    assert loss.dtype == tf.float32
+    assert float(loss) == pytest.approx(62.0)

@@ -6,9 +6,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Resolved on first use: `import tfgan_models.networks` must not import TensorFlow.
-_MODELS = {"CycleGAN": "cyclegan", "GANModel": "adversarial"}
+_MODELS = {"CycleGAN": "cyclegan", "GANModel": "adversarial", "Pix2Pix": "pix2pix"}
 
-__all__ = ["CycleGAN", "GANModel", "__version__"]
+__all__ = ["CycleGAN", "GANModel", "Pix2Pix", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

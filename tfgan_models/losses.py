@@ -37,6 +37,37 @@ def least_squares_discriminator_loss(
     return 0.5 * (real + fake)
 
 
+def cross_entropy_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
+    """The generator's loss that does not saturate: -log D(fake) (arXiv:1406.2661).
+
+    Args:
+        fake_logits: The discriminator's outputs for fakes, [N, ...]; D is their
+            sigmoid.
+
+    Returns:
+        A scalar, log 2 where the discriminator cannot tell.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-_float32(fake_logits)))
+
+
+def cross_entropy_discriminator_loss(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
+    """The discriminator's loss: -log D(real) - log(1 - D(fake)) (arXiv:1406.2661).
+
+    Args:
+        real_logits: The discriminator's outputs for reals, [N, ...]; D is their
+            sigmoid.
+        fake_logits: The same for fakes.
+
+    Returns:
+        A scalar, 2 log 2 where the discriminator cannot tell.
+    """
+    real = tf.reduce_mean(tf.nn.softplus(-_float32(real_logits)))
+    fake = tf.reduce_mean(tf.nn.softplus(_float32(fake_logits)))
+    return real + fake
+
+
 def l1_loss(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference.
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from tfgan_models.data import folder, prepared
-from tfgan_models.data.source import UnpairedSplits
+from tfgan_models.data.source import PairedSplits, UnpairedSplits
 
 UNPAIRED_BUNDLED = prepared.UNPAIRED_BUNDLED
 """Names of the unpaired data sets that come with the package."""
+
+PAIRED_BUNDLED = prepared.PAIRED_BUNDLED
+"""Names of the paired data sets that come with the package."""
 
 
 def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
@@ -31,3 +34,28 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
     if kind == "folder" and path:
         return folder.unpaired(Path(path).expanduser())
     return prepared.unpaired(name, data_dir)
+
+
+def paired(name: str, data_dir: str | None = None) -> PairedSplits:
+    """Finds a data set of aligned pairs and makes it ready to be read.
+
+    Args:
+        name: One of `PAIRED_BUNDLED`; any other TFDS name with the image features
+            `input` and `target`; or `folder:PATH`, where PATH holds either trainA/
+            and trainB/ with files of the same names, or train/ with files that show
+            input and target side by side. Tests are in testA/ and testB/, or in test/
+            or val/; where they are missing, the first `folder.STAND_IN_TEST_IMAGES`
+            training pairs stand in for them.
+        data_dir: As for `unpaired`.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: The name is not known, or is not that of a paired data set.
+        FailureError: The data set could not be downloaded or prepared.
+    """
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
+        return folder.paired(Path(path).expanduser())
+    return prepared.paired(name, data_dir)

@@ -36,6 +36,11 @@ windows in columns 2100..2699. trainA and trainB show different places; testA an
 show the same places in the same order, so an unpaired translation can be compared with
 the truth. `window` is the row and column of the upper left corner."""
 
+_PAIRS_DESCRIPTION = """\
+The windows of the unpaired data set `earth`, each shown in two maps: `input` and
+`target` are the same place. Training pairs are the places of trainA, test pairs those
+of testA and testB, in their order."""
+
 
 @dataclasses.dataclass(eq=False)
 class EarthConfig(tfds.core.BuilderConfig):
@@ -45,12 +50,8 @@ class EarthConfig(tfds.core.BuilderConfig):
     domain_b: str = ""
 
 
-class Earth(tfds.core.GeneratorBasedBuilder):
-    """Unpaired training windows and aligned test windows of two world maps."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [
+def _configs() -> list[EarthConfig]:
+    return [
         EarthConfig(name=name, domain_a="satellite", domain_b=domain_b)
         for name, domain_b in (
             ("satellite2relief", "relief"),
@@ -58,6 +59,14 @@ class Earth(tfds.core.GeneratorBasedBuilder):
             ("satellite2antique", "antique"),
         )
     ]
+
+
+class Earth(tfds.core.GeneratorBasedBuilder):
+    """Unpaired training windows and aligned test windows of two world maps."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = _configs()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -105,6 +114,52 @@ class Earth(tfds.core.GeneratorBasedBuilder):
                     "window": np.array([row, column], np.int32),
                 },
             )
+
+
+class EarthPairs(tfds.core.GeneratorBasedBuilder):
+    """Aligned windows of two world maps, for training and for tests."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = _configs()
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        window = tfds.features.Image(shape=(WINDOW, WINDOW, 3), encoding_format="png")
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_PAIRS_DESCRIPTION,
+            features=tfds.features.FeaturesDict(
+                {
+                    "input": window,
+                    "target": window,
+                    "window": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+                }
+            ),
+            supervised_keys=("input", "target"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator]:
+        del dl_manager  # The maps come with the package.
+        # Drawn as for trainA and trainB: fewer draws would give other places.
+        train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
+        test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
+        return {
+            "train": self._generate_examples(train),
+            "test": self._generate_examples(test),
+        }
+
+    def _generate_examples(self, windows: np.ndarray) -> Iterator[tuple[int, dict]]:
+        config = self.builder_config
+        maps = {"input": read_map(config.domain_a), "target": read_map(config.domain_b)}
+        for key, (row, column) in enumerate(windows):
+            images = {
+                name: encode_png(atlas[row : row + WINDOW, column : column + WINDOW])
+                for name, atlas in maps.items()
+            }
+            yield key, {**images, "window": np.array([row, column], np.int32)}
 
 
 def read_map(name: str) -> np.ndarray:

@@ -3,9 +3,15 @@
 from pathlib import Path
 
 import tensorflow as tf
+from PIL import Image
 
 from tfgan_models.data import images
-from tfgan_models.data.source import ImageSource, UnpairedSplits
+from tfgan_models.data.source import (
+    ImageSource,
+    PairedSplits,
+    PairSource,
+    UnpairedSplits,
+)
 from tfgan_models.errors import UsageError
 
 STAND_IN_TEST_IMAGES = 16
@@ -14,6 +20,10 @@ first ones by path. They stay in the training split, so they show how training g
 and measure nothing."""
 
 _LAYOUT = "trainA/ trainB/ and, if there are any, testA/ testB/, each with images"
+_PAIRED_LAYOUT = (
+    "trainA/ trainB/ with images of the same names (testA/ testB/ if there are any), "
+    "or train/ with images that show input and target side by side (test/ or val/)"
+)
 
 
 def image_source(folder: Path, limit: int | None = None) -> ImageSource:
@@ -46,11 +56,7 @@ def unpaired(path: Path) -> UnpairedSplits:
         UsageError: The folder is missing, is laid out in another way, or has a split
             without a readable image.
     """
-    if not path.is_dir():
-        raise UsageError(
-            f"dataset=folder:{path} is not a folder. It must be one that holds "
-            f"{_LAYOUT}."
-        )
+    _check_folder(path, _LAYOUT)
     if not (path / "trainA").is_dir() or not (path / "trainB").is_dir():
         raise UsageError(
             f"dataset=folder:{path} has no trainA/ and trainB/, which unpaired "
@@ -84,6 +90,153 @@ def first_images(source: ImageSource, count: int) -> ImageSource:
         return source.records().take(length)
 
     return ImageSource(f"{source.name} [:{length}]", length, records, source.decode)
+
+
+def paired(path: Path) -> PairedSplits:
+    """Reads the splits of a paired data set from a folder.
+
+    Args:
+        path: A folder with trainA/ and trainB/, whose files of the same names, endings
+            aside, are pairs; or with train/, whose files show the input in the left
+            half and the target in the right one. Tests likewise, in testA/ and testB/
+            or in test/ or val/; they may be missing (see `STAND_IN_TEST_IMAGES`).
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: The folder is missing or laid out in another way, a file has no
+            partner, or a split has no readable pair.
+    """
+    _check_folder(path, _PAIRED_LAYOUT)
+    if (path / "trainA").is_dir() and (path / "trainB").is_dir():
+        train = matched_pairs(path / "trainA", path / "trainB")
+        if (path / "testA").is_dir() and (path / "testB").is_dir():
+            return PairedSplits(train, matched_pairs(path / "testA", path / "testB"))
+    elif (path / "train").is_dir():
+        train = side_by_side_pairs(path / "train")
+        for name in ("test", "val"):
+            if (path / name).is_dir():
+                return PairedSplits(train, side_by_side_pairs(path / name))
+    else:
+        raise UsageError(
+            f"dataset=folder:{path} has no pairs, which paired training needs. "
+            f"Found: {_found(path)}. Lay it out as {_PAIRED_LAYOUT}."
+        )
+    return PairedSplits(train, first_pairs(train, STAND_IN_TEST_IMAGES))
+
+
+def matched_pairs(inputs: Path, targets: Path) -> PairSource:
+    """Makes a source of the files of the same names in two folders.
+
+    Args:
+        inputs: Where the inputs are; folders below it count too.
+        targets: Where the targets are, in folders of the same names.
+
+    Returns:
+        The source, in the order of the sorted names, without the pairs of which an
+        image cannot be read.
+
+    Raises:
+        UsageError: A file has no partner, or there is no readable pair.
+    """
+    first, second = _by_stem(inputs), _by_stem(targets)
+    for stem in sorted(first.keys() ^ second.keys()):
+        alone, other = (first, targets) if stem in first else (second, inputs)
+        raise UsageError(
+            f"{alone[stem]} has no partner: there is no {other / stem} with an image's "
+            f"ending ({' '.join(images.SUFFIXES)}). Add it, or remove the first."
+        )
+    readable = {*images.readable_images(inputs), *images.readable_images(targets)}
+    names = [
+        [str(first[stem]), str(second[stem])]
+        for stem in sorted(first)
+        if first[stem] in readable and second[stem] in readable
+    ]
+    if not names:
+        raise UsageError(
+            f"{inputs} and {targets} cannot be used: of each pair an image cannot be "
+            "read. Put readable images there."
+        )
+
+    def records() -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(names)
+
+    def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return images.decode_path(record[0]), images.decode_path(record[1])
+
+    return PairSource(f"{inputs} and {targets}", len(names), records, decode)
+
+
+def side_by_side_pairs(folder: Path) -> PairSource:
+    """Makes a source of images whose halves are input (left) and target (right).
+
+    Args:
+        folder: Where the images are; folders below it count too.
+
+    Returns:
+        The source, in the order of the sorted paths.
+
+    Raises:
+        UsageError: There is no readable image, or one of an odd width.
+    """
+    paths = images.readable_images(folder)
+    for path in paths:
+        with Image.open(path) as image:
+            width = image.width
+        if width % 2:
+            raise UsageError(
+                f"{path} does not show input and target side by side: its width must "
+                f"be even. Received: {width} px. Lay it out as {_PAIRED_LAYOUT}."
+            )
+    both = _source(folder, paths)
+
+    def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = both.decode(record)
+        half = tf.shape(image)[1] // 2
+        return image[:, :half], image[:, half:]
+
+    return PairSource(both.name, both.length, both.records, decode)
+
+
+def first_pairs(source: PairSource, count: int) -> PairSource:
+    """Takes the first pairs of a source.
+
+    Args:
+        source: The pairs to choose from.
+        count: How many to take at most.
+
+    Returns:
+        A source of the first `count` pairs, or of all if there are fewer.
+    """
+    length = min(count, source.length)
+
+    def records() -> tf.data.Dataset:
+        return source.records().take(length)
+
+    return PairSource(f"{source.name} [:{length}]", length, records, source.decode)
+
+
+def _by_stem(folder: Path) -> dict[Path, Path]:
+    """Maps names relative to `folder`, without their endings, to image files."""
+    found: dict[Path, Path] = {}
+    for path in images.list_images(folder):
+        stem = path.relative_to(folder).with_suffix("")
+        if stem in found:
+            raise UsageError(
+                f"{found[stem]} and {path} have the same name, so that it is not known "
+                "which of them belongs to the pair. Remove one."
+            )
+        found[stem] = path
+    return found
+
+
+def _check_folder(path: Path, layout: str) -> None:
+    if not path.is_dir():
+        raise UsageError(
+            f"dataset=folder:{path} is not a folder. It must be one that holds "
+            f"{layout}."
+        )
 
 
 def _source(folder: Path, paths: list[Path]) -> ImageSource:

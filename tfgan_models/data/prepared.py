@@ -1,34 +1,78 @@
 """TFDS data sets: found by name, prepared quietly, read in a fixed order."""
 
 import contextlib
+import dataclasses
 import difflib
 import io
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.utils import tqdm_utils
 
+from tfgan_models import reach
 from tfgan_models.data import images
-from tfgan_models.data.earth import Earth
+from tfgan_models.data.earth import Earth, EarthPairs
 from tfgan_models.data.emoji import Emoji
-from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first_images
-from tfgan_models.data.source import ImageSource, UnpairedSplits
+from tfgan_models.data.folder import (
+    STAND_IN_TEST_IMAGES,
+    first_images,
+    first_pairs,
+)
+from tfgan_models.data.source import (
+    ImageSource,
+    PairedSplits,
+    PairSource,
+    UnpairedSplits,
+)
 from tfgan_models.errors import FailureError, UsageError
-
-PROBE_SECONDS = 6.0
-"""How long a download address has to answer before the network counts as missing."""
 
 UNPAIRED_BUNDLED = tuple(f"earth/{config.name}" for config in Earth.BUILDER_CONFIGS)
 """Names of the unpaired data sets that come with the package."""
 
-_BUNDLED = (Earth, Emoji)
+PAIRED_BUNDLED = (
+    *UNPAIRED_BUNDLED,
+    *(
+        f"emoji/{config.name}"
+        for config in Emoji.BUILDER_CONFIGS
+        if "target" in config.drawings
+    ),
+)
+"""Names of the paired data sets that come with the package."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a kind of task can be given as its data set, for messages.
+
+    Attributes:
+        bundled: Names of data sets that come with the package.
+        others: What else is allowed, in words.
+        family: A TFDS name whose configurations are of this kind, or "".
+    """
+
+    bundled: tuple[str, ...]
+    others: str
+    family: str = ""
+
+
+UNPAIRED = Task(
+    UNPAIRED_BUNDLED,
+    "a TFDS name with splits trainA and trainB, such as cycle_gan/monet2photo, or "
+    "folder:PATH with PATH/trainA and PATH/trainB",
+    family="cycle_gan",
+)
+PAIRED = Task(
+    PAIRED_BUNDLED,
+    "a TFDS name with the image features input and target, or folder:PATH with pairs "
+    "side by side in PATH/train or of the same names in PATH/trainA and PATH/trainB",
+)
+
+_BUNDLED = (Earth, EarthPairs, Emoji)
 _NAMESPACE = re.compile(r"^\w+:(?![\d*])")
 
 
@@ -63,7 +107,68 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
         else first_images(train, STAND_IN_TEST_IMAGES)
         for split, train in (("testA", train_a), ("testB", train_b))
     )
-    return UnpairedSplits(train_a, train_b, test_a, test_b)
+    return UnpairedSplits(
+        train_a, train_b, test_a, test_b, aligned=isinstance(builder, Earth)
+    )
+
+
+def paired(name: str, data_dir: str | None = None) -> PairedSplits:
+    """Reads the splits of a paired TFDS data set, preparing it if need be.
+
+    Args:
+        name: One of `PAIRED_BUNDLED`, or a TFDS name with the image features `input`
+            and `target` and a split `train`. Where there is no split `test`, training
+            pairs stand in (see `folder.STAND_IN_TEST_IMAGES`).
+        data_dir: Where prepared data sets are; by default where TFDS puts them.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: TFDS does not know the name, or it holds no pairs.
+        FailureError: It could not be downloaded or prepared.
+    """
+    found = name
+    if name.partition(":")[0] in UNPAIRED_BUNDLED:
+        # The same windows, but aligned in training too: a data set of its own.
+        found = f"{EarthPairs.name}{name.removeprefix(Earth.name)}"
+    builder = prepared_builder(found, data_dir, PAIRED)
+    features, splits = builder.info.features, builder.info.splits
+    if not {"input", "target"} <= set(features) or "train" not in splits:
+        raise UsageError(
+            f"dataset={name} holds no pairs: paired training needs the features input "
+            f"and target and a split train. Found: {', '.join(features)}; "
+            f"{', '.join(splits) or 'no split'}. Allowed: {', '.join(PAIRED_BUNDLED)}, "
+            f"{PAIRED.others}."
+        )
+    train = pair_source(builder, "train")
+    if "test" in splits:
+        return PairedSplits(train, pair_source(builder, "test"))
+    return PairedSplits(train, first_pairs(train, STAND_IN_TEST_IMAGES))
+
+
+def pair_source(builder: tfds.core.DatasetBuilder, split: str) -> PairSource:
+    """Makes a source of one split's pairs: its features `input` and `target`.
+
+    Args:
+        builder: A prepared data set.
+        split: The split.
+
+    Returns:
+        The source, in the order on disk.
+    """
+
+    def select(example: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.stack([example["input"], example["target"]])
+
+    def records() -> tf.data.Dataset:
+        return _encoded(builder, split, "input", "target").map(select)
+
+    def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return images.decode_tensor(record[0]), images.decode_tensor(record[1])
+
+    name = f"{builder.info.full_name} {split}"
+    return PairSource(name, builder.info.splits[split].num_examples, records, decode)
 
 
 def image_source(
@@ -84,26 +189,35 @@ def image_source(
         return example[feature]
 
     def records() -> tf.data.Dataset:
-        with _quiet():
-            examples = builder.as_dataset(
-                split=split,
-                shuffle_files=False,
-                decoders={feature: tfds.decode.SkipDecoding()},
-                read_config=tfds.ReadConfig(try_autocache=False),
-            )
-        return examples.map(select)
+        return _encoded(builder, split, feature).map(select)
 
     name = f"{builder.info.full_name} {split}"
     length = builder.info.splits[split].num_examples
     return ImageSource(name, length, records, images.decode_tensor)
 
 
-def prepared_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+def _encoded(
+    builder: tfds.core.DatasetBuilder, split: str, *features: str
+) -> tf.data.Dataset:
+    """Reads a split in the order on disk, these features as encoded files."""
+    with _quiet():
+        return builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders={name: tfds.decode.SkipDecoding() for name in features},
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+
+
+def prepared_builder(
+    name: str, data_dir: str | None, task: Task = UNPAIRED
+) -> tfds.core.DatasetBuilder:
     """Finds a data set by its TFDS name and prepares it unless that was done before.
 
     Args:
         name: `name`, `name/config` or `name/config:version`.
         data_dir: Where prepared data sets are; by default where TFDS puts them.
+        task: What is allowed in its place, should it not be known.
 
     Returns:
         The builder, ready to be read.
@@ -113,11 +227,11 @@ def prepared_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilde
         FailureError: It could not be downloaded or prepared.
     """
     with _quiet():
-        return _prepare(name, data_dir)
+        return _prepare(name, data_dir, task)
 
 
-def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    builder = _find(name, data_dir)
+def _prepare(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBuilder:
+    builder = _find(name, data_dir, task)
     if builder.is_prepared():
         return builder
     bundled = isinstance(builder, _BUNDLED)
@@ -129,29 +243,29 @@ def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     # TFDS lets through whatever its downloader, extractor or file system raises.
     except Exception as error:
         # Another worker of the same machine may have been faster.
-        other = _find(name, data_dir)
+        other = _find(name, data_dir, task)
         if other.is_prepared():
             return other
         raise FailureError(_unprepared(name, builder, error)) from error
     return builder
 
 
-def _find(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+def _find(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBuilder:
     # Names with a namespace belong to registries that TFDS asks over the network.
     if _NAMESPACE.match(name):
-        raise UsageError(_unknown(name))
+        raise UsageError(_unknown(name, task))
     try:
         return tfds.builder(name, data_dir=data_dir)
     # Not found, no such config, or no such version.
     except (ValueError, AssertionError) as error:
-        raise UsageError(_unknown(name)) from error
+        raise UsageError(_unknown(name, task)) from error
 
 
-def _unknown(name: str) -> str:
-    cycle_gan = tfds.builder_cls("cycle_gan").builder_configs
+def _unknown(name: str, task: Task) -> str:
+    family = tfds.builder_cls(task.family).builder_configs if task.family else ()
     known = [
-        *UNPAIRED_BUNDLED,
-        *(f"cycle_gan/{config}" for config in cycle_gan),
+        *task.bundled,
+        *(f"{task.family}/{config}" for config in family),
         *tfds.list_builders(with_community_datasets=False),
     ]
     close = difflib.get_close_matches(name, known, n=3)
@@ -159,9 +273,8 @@ def _unknown(name: str) -> str:
         close.insert(0, f"folder:{name}")
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
-        f"dataset={name} is not known.{hint} Bundled: {', '.join(UNPAIRED_BUNDLED)}. "
-        "Allowed too: a TFDS name with splits trainA and trainB, such as "
-        "cycle_gan/monet2photo, or folder:PATH with PATH/trainA and PATH/trainB."
+        f"dataset={name} is not known.{hint} Bundled: {', '.join(task.bundled)}. "
+        f"Allowed too: {task.others}."
     )
 
 
@@ -169,7 +282,7 @@ def _require_network(name: str, builder: tfds.core.DatasetBuilder) -> None:
     wanted = _missing_downloads(builder)
     if not wanted:
         return
-    fault = _probe(wanted[0])
+    fault = reach.fault(wanted[0])
     if fault:
         raise FailureError(
             f"dataset={name} is not in {builder.data_dir} and its address "
@@ -195,37 +308,13 @@ def _missing_downloads(builder: tfds.core.DatasetBuilder) -> list[str]:
     ]
 
 
-def _probe(url: str) -> str | None:
-    """Asks an address for its head, and says why it does not answer."""
-    faults = [f"no answer within {PROBE_SECONDS:.0f} s"]
-
-    def ask() -> None:
-        try:
-            requests.head(url, timeout=PROBE_SECONDS / 2).close()
-            faults.clear()
-        except requests.exceptions.RequestException as error:
-            faults[:] = [_reason(error)]
-
-    # A name look-up has no time limit of its own, so it gets a thread to hang in.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return faults[0] if faults else None
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    resolve = re.search(r"Failed to resolve '[^']*'", text)
-    return resolve.group() if resolve else f"{type(error).__name__}: {text}"[:200]
-
-
 def _unprepared(name: str, builder: tfds.core.DatasetBuilder, error: Exception) -> str:
     wanted = _missing_downloads(builder)
     source = f" from {wanted[0]}" if wanted else ""
     return (
         f"dataset={name} could not be prepared{source} in {builder.data_dir} "
-        f"({_reason(error)}). Pass a directory that can be written, or one that holds "
-        "it already, with --data_dir=DIR, or pass --dataset=folder:PATH."
+        f"({reach.reason(error)}). Pass a directory that can be written, or one that "
+        "holds it already, with --data_dir=DIR, or pass --dataset=folder:PATH."
     )
 
 

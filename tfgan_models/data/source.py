@@ -41,9 +41,64 @@ class UnpairedSplits:
         train_b: Training images of domain B.
         test_a: Test images of domain A.
         test_b: Test images of domain B.
+        aligned: Whether the test images at equal places show the same thing: the
+            truth that a translation can be compared with.
     """
 
     train_a: ImageSource
     train_b: ImageSource
     test_a: ImageSource
     test_b: ImageSource
+    aligned: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PairSource:
+    """Pairs of one split, in an order that never changes: an input and its target.
+
+    The two images of a pair show the same thing, pixel for pixel, though perhaps at
+    different sizes.
+
+    Attributes:
+        name: What to call it in messages, e.g. `emoji/line2flat train`.
+        length: The number of pairs.
+        records: Gives a data set of `length` string tensors of one shape.
+        decode: Turns one record into (input, target), each uint8 [H, W, 3].
+    """
+
+    name: str
+    length: int
+    records: Callable[[], tf.data.Dataset]
+    decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+    def pairs(self) -> tf.data.Dataset:
+        """Gives (input, target), uint8 [H, W, 3] each, in the source's order."""
+        return self.records().map(
+            self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    def swapped(self) -> "PairSource":
+        """Returns the same pairs with input and target exchanged."""
+
+        def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            first, second = self.decode(record)
+            return second, first
+
+        return dataclasses.replace(self, decode=decode)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedSplits:
+    """Aligned pairs to learn a translation from.
+
+    Attributes:
+        train: Training pairs.
+        test: Test pairs.
+    """
+
+    train: PairSource
+    test: PairSource
+
+    def swapped(self) -> "PairedSplits":
+        """Returns the splits of the opposite direction."""
+        return PairedSplits(self.train.swapped(), self.test.swapped())

@@ -1,0 +1,323 @@
+"""Pix2Pix's training step against its paper."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from export import checkpoints
+from tests import gans
+from tfgan_models.networks import PatchDiscriminator, UNetGenerator
+from tfgan_models.pix2pix import Pix2Pix
+
+Optimizer = Callable[[], keras.optimizers.Optimizer]
+
+
+def pix2pix(
+    norm: str = "batch",
+    dropout: float = 0.0,
+    downsamplings: int = 3,
+    optimizer: Optimizer = gans.adam,
+    **options: object,
+) -> Pix2Pix:
+    """Returns a small Pix2Pix, compiled; 6 downsamplings and more have dropout."""
+    keras.utils.set_random_seed(0)
+    model = Pix2Pix(
+        UNetGenerator(downsamplings, 4, norm=norm, dropout=dropout),
+        PatchDiscriminator(4, layers=1, channels=6, norm=norm),
+        **options,
+    )
+    model.compile(optimizer(), optimizer())
+    return model
+
+
+def noisy(**options: object) -> Pix2Pix:
+    return pix2pix(dropout=0.5, downsamplings=6, **options)
+
+
+def batches(count: int, size: int = gans.SIZE) -> tf.data.Dataset:
+    """Returns `count` batches of 4 random pairs."""
+    random = np.random.default_rng(5)
+    pairs = {
+        key: random.uniform(-1, 1, (4 * count, size, size, 3)).astype(np.float32)
+        for key in ("input", "target")
+    }
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    return tf.data.Dataset.from_tensor_slices(pairs).batch(4).with_options(options)
+
+
+def one_batch(size: int = gans.SIZE) -> dict[str, tf.Tensor]:
+    return next(iter(batches(1, size)))
+
+
+def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    labels = tf.fill(logits.shape, label)
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    )
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_one_step_is_the_papers(norm: str) -> None:
+    """The D step, halved, then the G step against the new D, on the fake of before."""
+    model = pix2pix(norm, optimizer=lambda: keras.optimizers.SGD(0.01))
+    twin = pix2pix(norm, optimizer=lambda: keras.optimizers.SGD(0.01))
+    data = one_batch()
+    a, b = data["input"], data["target"]
+    g, d = twin.generator, twin.discriminator
+    start = gans.weights(twin)
+
+    def judge(image: tf.Tensor) -> tf.Tensor:
+        return d(tf.concat([a, image], -1), training=True)
+
+    fixed = g(a, training=True)
+    with tf.GradientTape() as tape:
+        d_loss = (cross_entropy(judge(b), 1.0) + cross_entropy(judge(fixed), 0.0)) / 2
+    gradients = tape.gradient(d_loss, d.trainable_variables)
+    for variable, gradient in zip(d.trainable_variables, gradients, strict=True):
+        variable.assign_sub(0.01 * gradient)
+    # Seen once more for its gradient; its averages have been moved already.
+    averages = [v.numpy() for v in g.non_trainable_variables]
+    with tf.GradientTape() as tape:
+        fake = g(a, training=True)
+        gan, l1 = cross_entropy(judge(fake), 1.0), tf.reduce_mean(tf.abs(fake - b))
+        g_loss = gan + 100.0 * l1
+    gradients = tape.gradient(g_loss, g.trainable_variables)
+    for variable, gradient in zip(g.trainable_variables, gradients, strict=True):
+        variable.assign_sub(0.01 * gradient)
+    for variable, average in zip(g.non_trainable_variables, averages, strict=True):
+        variable.assign(average)
+
+    logs = model.train_step(data)
+    expected = {"g_loss": g_loss, "gan": gan, "l1": l1, "d_loss": d_loss}
+    assert tuple(logs) == tuple(expected) == Pix2Pix.loss_names
+    for name, value in expected.items():
+        assert float(logs[name]) == pytest.approx(float(value), rel=1e-5), name
+    pairs = zip(gans.weights(model), gans.weights(twin), start, strict=True)
+    for ours, manual, before in pairs:
+        np.testing.assert_allclose(ours, manual, atol=2e-5)
+        if manual.ndim == 4:  # an update, not two models that stood still
+            assert np.abs(manual - before).max() > 1e-4
+
+
+def test_the_graph_trains_as_eager_does() -> None:
+    eager, graph = (pix2pix(optimizer=gans.sgd) for _ in range(2))
+    for data in batches(3):
+        eager.train_step(data)
+    gans.train(graph, batches(3))
+    assert int(graph.step) == 3
+    for one, other in zip(gans.weights(eager), gans.weights(graph), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_it_fits_one_pair() -> None:
+    model = pix2pix("instance", optimizer=lambda: keras.optimizers.Adam(0.01))
+    data = one_batch()
+    data = {
+        key: tf.image.resize(value[:1, :4, :4], [16, 16]) for key, value in data.items()
+    }
+    pairs = tf.data.Dataset.from_tensors(data).repeat(60)
+    first = float(model.train_step(data)["l1"])
+    gans.train(model, pairs)
+    difference = tf.reduce_mean(tf.abs(model(data["input"]) - data["target"]))
+    assert float(difference) < first / 3
+
+
+def test_two_replicas_equal_one(mirrored: tf.distribute.MirroredStrategy) -> None:
+    """2 replicas x batch 2 and 1 replica x batch 4: the same after 5 steps."""
+    options = {"norm": "instance", "optimizer": gans.sgd, "ema_decay": 0.9}
+    single = pix2pix(**options)
+    start = gans.weights(single)
+    single_logs = gans.train(single, batches(5))
+    with mirrored.scope():
+        double = pix2pix(**options)
+    double_logs = gans.train(double, batches(5))
+
+    assert int(double.step.read_value()) == int(single.step) == 5
+    for name, value in single_logs.items():
+        assert double_logs[name] == pytest.approx(value, rel=1e-5, abs=1e-5)
+    for one, two in zip(gans.weights(single), gans.weights(double), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+    for one, two in zip(
+        single.ema_generators["generator"].get_weights(),
+        double.ema_generators["generator"].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+    pairs = zip(start, gans.weights(single), strict=True)
+    assert max(np.abs(a - b).max() for a, b in pairs) > 2e-4
+
+
+def test_replicas_draw_their_own_dropout(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    with mirrored.scope():
+        model = noisy()
+    image = one_batch(64)["input"]
+
+    def generate() -> list[np.ndarray]:
+        fakes = mirrored.run(tf.function(model._generate), args=(image,))
+        return [fake.numpy() for fake in mirrored.experimental_local_results(fakes)]
+
+    first, second = generate()
+    assert np.abs(first - second).max() > 1e-4
+    for one, other in zip((first, second), generate(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_replicas_train_with_batch_normalisation_and_dropout(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    """Each replica normalises its own images; averages are those of all replicas."""
+    with mirrored.scope():
+        model = noisy(ema_decay=0.5)
+    start = gans.weights(model)
+    logs = gans.train(model, batches(2, 64))
+    assert all(np.isfinite(value) for value in logs.values())
+    pairs = zip(start, gans.weights(model), strict=True)
+    assert all(np.abs(before - after).max() > 0 for before, after in pairs)
+    averages = [w for w in model.generator.weights if "moving" in w.path]
+    assert len(averages) == 18
+    for average in averages:
+        one, other = mirrored.experimental_local_results(average.value)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_dropout_follows_from_seed_and_step() -> None:
+    model, twin, other = noisy(), noisy(), noisy(seed=1)
+    image = one_batch(64)["input"]
+    first = model._generate(image)
+    np.testing.assert_array_equal(model._generate(image), first)
+    np.testing.assert_array_equal(twin._generate(image), first)
+    assert np.abs(other._generate(image) - first).max() > 1e-4
+    model.step.assign_add(1)
+    assert np.abs(model._generate(image) - first).max() > 1e-4
+
+
+def test_calling_is_deterministic() -> None:
+    model = noisy()
+    gans.train(model, batches(2, 64))
+    image = one_batch(64)["input"]
+    np.testing.assert_array_equal(model(image), model(image))
+    np.testing.assert_array_equal(
+        model(image), model.exported_networks["generator"](image, training=False)
+    )
+    assert np.abs(model(image) - model._generate(image)).max() > 1e-4
+
+
+def test_batch_normalisation_averages_follow_the_data() -> None:
+    """As Keras's own do, which `_generate` keeps from being assigned in the call."""
+    model, twin = noisy(), noisy()
+    image = one_batch(64)["input"]
+    model._generate(image)
+    twin.generator(image, training=True)
+    # Before the first dropout the two are the same.
+    for layer in ("down2_norm", "down5_norm", "up6_norm"):
+        ours, theirs = (
+            m.generator.get_layer(layer).moving_variance for m in (model, twin)
+        )
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.abs(ours.numpy() - 1.0).max() > 1e-3
+
+
+def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(tmp_path: Path) -> None:
+    """Everything is saved: networks, averages, optimizers, EMA, the noise's place."""
+    options = {"ema_decay": 0.9, "norm": "batch"}
+    whole = noisy(**options)
+    gans.train(whole, batches(4, 64))
+
+    first = noisy(**options)
+    gans.train(first, batches(4, 64).take(2))
+    checkpoints.save(tmp_path, 2, first.training_state())
+    second = noisy(**options)
+    for weight in second.generator.weights:
+        weight.assign(tf.ones_like(weight))
+    assert checkpoints.restore(tmp_path, second.training_state()) == 2
+    gans.train(second, batches(4, 64).skip(2))
+
+    assert int(second.step) == int(whole.step) == 4
+    for one, other in zip(gans.weights(whole), gans.weights(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        pairs = zip(
+            getattr(whole, name).variables, getattr(second, name).variables, strict=True
+        )
+        for one, other in pairs:
+            np.testing.assert_array_equal(one, other)
+    image = one_batch(64)["input"]
+    np.testing.assert_array_equal(
+        whole.exported_networks["generator"](image),
+        second.exported_networks["generator"](image),
+    )
+
+
+def test_survives_serialisation() -> None:
+    model = pix2pix(seed=4, l1_weight=7.0, ema_decay=0.5)
+    twin = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    )
+    assert isinstance(twin, Pix2Pix)
+    assert twin.get_config() == model.get_config()
+    defaults = inspect.signature(Pix2Pix.__init__).parameters
+    assert set(twin.get_config()) == set(defaults) - {"self", "kwargs"} | {"name"}
+    assert keras.saving.get_registered_name(Pix2Pix) == "tfgan_models>Pix2Pix"
+
+
+def test_saves_and_loads_as_keras_file(tmp_path: Path) -> None:
+    model = pix2pix()
+    gans.train(model, batches(1))
+    model.save(tmp_path / "pix2pix.keras")
+    loaded = keras.saving.load_model(tmp_path / "pix2pix.keras", compile=False)
+    data = one_batch()
+    np.testing.assert_array_equal(loaded(data["input"]), model(data["input"]))
+    both = tf.concat([data["input"], data["target"]], -1)
+    np.testing.assert_array_equal(loaded.discriminator(both), model.discriminator(both))
+
+
+def test_translates_between_different_channels() -> None:
+    model = Pix2Pix(
+        UNetGenerator(2, 4, channels=1, output_channels=3),
+        PatchDiscriminator(4, layers=1, channels=4),
+    )
+    model.compile(gans.adam(), gans.adam())
+    data = one_batch()
+    logs = model.train_step({"input": data["input"][..., :1], "target": data["target"]})
+    assert np.isfinite(float(logs["g_loss"]))
+    assert model(data["input"][..., :1]).shape == (4, 16, 16, 3)
+
+
+def test_the_papers_networks_have_their_parameters() -> None:
+    generator = UNetGenerator()
+    discriminator = PatchDiscriminator(channels=6, norm="batch")
+    Pix2Pix(generator, discriminator)
+    counts = [
+        sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+        for network in (generator, discriminator)
+    ]
+    assert counts == [54_413_955, 2_768_705]
+
+
+@pytest.mark.parametrize(
+    ("channels", "options", "message"),
+    [
+        (3, {}, r"3 \+ 3 = 6 channels. Received: channels=3"),
+        (6, {"l1_weight": -1.0}, "l1_weight must be 0 or more. Received: l1_weight=-1"),
+        (6, {"ema_decay": 1.0}, "ema_decay must be in"),
+    ],
+)
+def test_refuses_what_cannot_be(
+    channels: int, options: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Pix2Pix(
+            UNetGenerator(2, 4),
+            PatchDiscriminator(4, layers=1, channels=channels),
+            **options,
+        )

@@ -1,0 +1,195 @@
+"""What the training pipelines share: order, sharing among workers, augmentation.
+
+Nothing in it has a state: what is at a position follows from the seed and the position
+alone, so that training resumed at step k sees what it would have seen.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfgan_models.errors import UsageError
+
+MEMORY_LIMIT = 2 * 2**30
+"""Bytes of all decoded and resized training images of a data set up to which they are
+kept in memory. Above it only their files' names or contents are, and each image is
+decoded again whenever it is used."""
+
+_LOAD_RATIO = 286 / 256
+_SMALLEST = 8
+_ORDER, _AUGMENT = 0, 1
+
+
+def check_image_size(image_size: int) -> None:
+    """Raises UsageError for an image size that is too small."""
+    if image_size < _SMALLEST:
+        raise UsageError(
+            f"image_size={image_size} is too small. It must be at least {_SMALLEST}."
+        )
+
+
+def check_batch_size(batch_size: int, workers: int = 1) -> None:
+    """Raises UsageError for a batch that is empty or cannot be shared evenly."""
+    if batch_size < 1:
+        raise UsageError(
+            f"batch_size={batch_size} is too small. It must be at least 1."
+        )
+    if batch_size % workers:
+        raise UsageError(
+            f"batch_size={batch_size} cannot be shared by {workers} workers. It must "
+            f"be a multiple of {workers}."
+        )
+
+
+def load_size(image_size: int) -> int:
+    """Returns the size from which `image_size` is cropped: 286/256 of it."""
+    return round(image_size * _LOAD_RATIO)
+
+
+def resize(image: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes with the antialiased bicubic filter, to whole values as Pillow does.
+
+    Args:
+        image: uint8 [H, W, 3].
+        size: The new height and width; the aspect ratio is not kept.
+
+    Returns:
+        uint8 [size, size, 3].
+    """
+    resized = tf.image.resize(image, [size, size], "bicubic", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+
+def to_float(image: tf.Tensor) -> tf.Tensor:
+    """Maps uint8 0..255 to float32 [-1, 1]."""
+    return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+
+def lookup(
+    records: tf.data.Dataset,
+    length: int,
+    load: Callable[[tf.Tensor], tf.Tensor],
+    in_memory: bool,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes the function that turns an index into an image, uint8 [S, S, C].
+
+    Args:
+        records: `length` small tensors of one shape, such as files' names.
+        length: How many there are.
+        load: Turns one record into an image.
+        in_memory: Whether to load all images here and now.
+    """
+    if in_memory:
+        records = records.map(load, tf.data.AUTOTUNE, deterministic=True)
+    # Gathered on the host: tf.data runs there, and a GPU has no memory to spare.
+    with tf.device("/CPU:0"):
+        table = records.batch(length).get_single_element()
+
+    def look_up(index: tf.Tensor) -> tf.Tensor:
+        return table[index] if in_memory else load(table[index])
+
+    return look_up
+
+
+def training_images(
+    look_up: Callable[[tf.Tensor], tf.Tensor],
+    length: int,
+    *,
+    image_size: int,
+    batch_size: int,
+    seed: int,
+    domain: int,
+    start_step: int,
+    worker: int,
+    workers: int,
+) -> tf.data.Dataset:
+    """Makes the endless stream of one domain's shuffled and augmented images.
+
+    Args:
+        look_up: Turns an index below `length` into an image, uint8 [L, L, C].
+        length: How many images there are; each pass over them is in a new order.
+        image_size: Height and width S of the crops.
+        batch_size: Images in a global batch.
+        seed: Decides the order, the crops and the flips.
+        domain: Tells apart domains that are shuffled and augmented on their own.
+        start_step: The step of the first batch.
+        worker: Which worker this is, from 0.
+        workers: How many workers share a global batch.
+
+    Returns:
+        A data set of float32 [S, S, C] in [-1, 1]; `batch_size / workers` of them in
+        a row are this worker's share of a global batch.
+    """
+    local = batch_size // workers
+    order, augment = _key(seed, domain, _ORDER), _key(seed, domain, _AUGMENT)
+
+    def prepare(position: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        key = tf.random.fold_in(augment, position)
+        return to_float(_crop_and_flip(look_up(index), image_size, key))
+
+    positions = (
+        _positions(length, order, start_step * batch_size)
+        .batch(batch_size, drop_remainder=True)
+        .map(functools.partial(_share, start=worker * local, size=local))
+        .unbatch()
+    )
+    return positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+
+
+def endless_batches(images: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """Batches an endless stream, `size` elements each."""
+    # flat_map and unbatch hide from tf.data that there is no end.
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return finish(images.batch(size, drop_remainder=True).apply(endless))
+
+
+def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Sets the options of a pipeline and prefetches."""
+    options = tf.data.Options()
+    options.deterministic = True
+    # The workers' shares are cut already; sharding once more would drop images.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    # Rewriting the graph would copy the images in memory: seconds and gigabytes.
+    options.experimental_optimization.apply_default_optimizations = False
+    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def _key(seed: int, domain: int, use: int) -> np.ndarray:
+    """Mixes a key of its own for each use of the seed, int32 [2]."""
+    entropy = [seed % 2**64, domain, use]
+    return np.random.SeedSequence(entropy).generate_state(2).view(np.int32)
+
+
+def _positions(length: int, key: np.ndarray, start: int) -> tf.data.Dataset:
+    """Gives (position, index of the image there) from position `start` on."""
+
+    def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
+        # index_shuffle would need no memory, but with few images it is far from
+        # uniform: of the 120 orders of 5 it never gives 15.
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(length, dtype=tf.int64), tf.random.fold_in(key, epoch)
+        )
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    epoch, place = divmod(start, length)
+    indices = tf.data.Dataset.counter(epoch).flat_map(epoch_order).skip(place)
+    return tf.data.Dataset.zip(tf.data.Dataset.counter(start), indices)
+
+
+def _share(
+    positions: tf.Tensor, indices: tf.Tensor, start: int, size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts one worker's part out of a global batch."""
+    return positions[start : start + size], indices[start : start + size]
+
+
+def _crop_and_flip(image: tf.Tensor, size: int, key: tf.Tensor) -> tf.Tensor:
+    places = image.shape[0] - size + 1
+    draws = tf.random.stateless_uniform([3], key)
+    top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))
+    crop = tf.slice(image, [top, left, 0], [size, size, -1])
+    return tf.where(draws[2] < 0.5, tf.reverse(crop, [1]), crop)

@@ -1,0 +1,158 @@
+"""Pix2Pix: image-to-image translation learnt from pairs (Isola et al., 2017)."""
+
+import functools
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses
+from tfgan_models.adversarial import GANModel
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class Pix2Pix(GANModel):
+    """A generator and a discriminator that sees its input too (arXiv:1611.07004).
+
+    `fit` takes batches {"input": [N, H, W, channels], "target": ...} in [-1, 1].
+    Calling the model translates. The only noise is the generator's dropout, which is
+    drawn in training alone: what is called and exported is deterministic.
+
+    Args:
+        generator: Inputs to targets, [-1, 1]; a U-Net in the paper.
+        discriminator: Logits for an input and an image, joined along the channels.
+        l1_weight: The paper's lambda, weight of the distance to the target.
+        ema_decay: See `GANModel`; the paper has none.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: A negative weight, or a discriminator whose channels are not those
+            of input and target together.
+    """
+
+    loss_names = ("g_loss", "gan", "l1", "d_loss")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        l1_weight: float = 100.0,
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            generators={"generator": generator},
+            discriminators={"b": discriminator},
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        if l1_weight < 0:
+            raise ValueError(
+                f"l1_weight must be 0 or more. Received: l1_weight={l1_weight}"
+            )
+        seen = discriminator.input_shape[-1]
+        channels = generator.input_shape[-1], generator.output_shape[-1]
+        if seen != sum(channels):
+            raise ValueError(
+                "The discriminator sees input and output together and must have "
+                f"{' + '.join(map(str, channels))} = {sum(channels)} channels. "
+                f"Received: channels={seen}"
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.l1_weight = l1_weight
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Translates images [N, H, W, C] in [-1, 1]."""
+        return self.generator(inputs, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator against it.
+
+        Args:
+            data: "input" and "target", this replica's pairs in [-1, 1].
+
+        Returns:
+            The running mean of each loss in `loss_names`.
+        """
+        source, target = data["input"], data["target"]
+
+        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
+            generator_tape.watch([v.value for v in self.generator_variables])
+            fake = self._generate(source)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            # Halved, which slows the discriminator down (section 3.3).
+            d_loss = 0.5 * losses.cross_entropy_discriminator_loss(
+                self._judge(source, target), self._judge(source, fake)
+            )
+        self.minimize(
+            d_loss, self.discriminator_variables, self.discriminator_optimizer, tape
+        )
+
+        # The same fake, judged by the discriminator as it is now.
+        with generator_tape:
+            gan = losses.cross_entropy_generator_loss(self._judge(source, fake))
+            l1 = losses.l1_loss(fake, target)
+            g_loss = gan + self.l1_weight * l1
+        self.minimize(
+            g_loss, self.generator_variables, self.generator_optimizer, generator_tape
+        )
+        return self.finish_step(
+            {"g_loss": g_loss, "gan": gan, "l1": l1, "d_loss": d_loss}
+        )
+
+    def _judge(self, source: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        """The discriminator's logits for `image` as a translation of `source`."""
+        return self.discriminator(tf.concat([source, image], axis=-1), training=True)
+
+    def _generate(self, source: tf.Tensor) -> tf.Tensor:
+        """Translates with dropout whose noise follows from `random_key`.
+
+        Keras's own dropout draws the same on every replica and counts its draws in
+        variables. Here its seeds stand still and are replaced for the time of the call;
+        what else the call would assign, batch normalisation's averages, is assigned
+        after it, as the mean over replicas: each keeps but its own otherwise.
+        """
+        seeds = [
+            layer.seed_generator.state
+            for layer in self.generator.layers
+            if isinstance(layer, keras.layers.Dropout)
+        ]
+        keys = [
+            (state, tf.cast(self.random_key(i), state.dtype))
+            for i, state in enumerate(seeds)
+        ]
+        with keras.StatelessScope(state_mapping=keys) as scope:
+            fake = self.generator(source, training=True)
+        average = functools.partial(
+            tf.distribute.get_replica_context().all_reduce, tf.distribute.ReduceOp.MEAN
+        )
+        for variable in self.generator.non_trainable_weights:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(average(tf.stop_gradient(value)))
+        return fake
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "l1_weight": self.l1_weight,
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Pix2Pix":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = ("generator", "discriminator")
+        return cls(**config | {key: deserialize(config[key]) for key in networks})
