@@ -2,6 +2,7 @@
 
     <model_dir>/networks.json               what to build for export
     <model_dir>/checkpoints/step_00001200/  one complete checkpoint
+    <model_dir>/best/step_00000800/         the one with the best figure
 
 A kill at any moment leaves every complete checkpoint readable.
 """
@@ -28,13 +29,16 @@ _REMOVED = ".removed_"
 _UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, ValueError, OSError)
 
 
-def save(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Writes a checkpoint and removes all but the newest `KEPT`.
+def save(
+    directory: Path, step: int, state: Mapping[str, Any], kept: int = KEPT
+) -> Path:
+    """Writes a checkpoint and removes all but the last few written.
 
     Args:
         directory: The folder of the checkpoints; made if it does not exist.
         step: The training step, the checkpoint's name.
         state: Trackables by name, such as `GANModel.training_state()`.
+        kept: How many to keep; those of the highest steps, this one among them.
 
     Returns:
         The folder of the new checkpoint.
@@ -54,7 +58,8 @@ def save(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
         if target.exists():
             _remove(target)
         os.replace(unfinished, target)
-        for old in steps(directory)[:-KEPT]:
+        others = [other for other in steps(directory) if other != step]
+        for old in others[: len(others) - (kept - 1)]:
             _remove(directory / f"{_PREFIX}{old:08d}")
     except (tf.errors.OpError, OSError) as error:
         raise FailureError(
@@ -116,11 +121,19 @@ def describe_networks(
     )
 
 
-def load_networks(model_dir: Path | str) -> dict[str, keras.Model]:
-    """Builds a training's exported networks with the weights of its newest checkpoint.
+def folder(model_dir: Path, which: str = "latest") -> Path:
+    """Returns where a training's checkpoints are: its "latest" or the "best" one."""
+    return model_dir / ("best" if which == "best" else "checkpoints")
+
+
+def load_networks(
+    model_dir: Path | str, which: str = "latest"
+) -> dict[str, keras.Model]:
+    """Builds a training's exported networks with the weights of a checkpoint.
 
     Args:
         model_dir: The folder a trainer wrote.
+        which: "latest", or "best" by the first of the trainer's --metrics.
 
     Returns:
         The networks by name, such as "a2b" and "b2a".
@@ -133,7 +146,13 @@ def load_networks(model_dir: Path | str) -> dict[str, keras.Model]:
 
     model_dir = Path(model_dir)
     description = model_dir / _NETWORKS
-    if not description.is_file() or not steps(model_dir / "checkpoints"):
+    directory = folder(model_dir, which)
+    if which == "best" and description.is_file() and not steps(directory):
+        raise UsageError(
+            f"--model_dir={model_dir} holds no best checkpoint: it was trained without "
+            "--metrics. Take --which=latest, or train with --metrics=kid_lite0."
+        )
+    if not description.is_file() or not steps(directory):
         raise UsageError(
             f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
             "--model_dir of a trainer that has run, such as runs/cyclegan."
@@ -148,7 +167,7 @@ def load_networks(model_dir: Path | str) -> dict[str, keras.Model]:
         status = tf.train.Checkpoint(**{content["group"]: networks}).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
 
-    _read_newest(model_dir / "checkpoints", read)
+    _read_newest(directory, read)
     return networks
 
 

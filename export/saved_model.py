@@ -32,6 +32,13 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "name", None, "Name to export under; default: the last part of --model_dir."
     )
+    flags.DEFINE_enum(
+        "which",
+        "latest",
+        ["latest", "best"],
+        "Which checkpoint: the latest, or the best by the first of the trainer's "
+        "--metrics.",
+    )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -45,7 +52,8 @@ def main(argv: Sequence[str]) -> None:
     quiet_tensorflow()
     from export.checkpoints import load_networks
 
-    written = export_networks(load_networks(model_dir), Path(export_dir), name)
+    networks = load_networks(model_dir, flags.FLAGS.which)
+    written = export_networks(networks, Path(export_dir), name)
     for path in written:
         print(f"Wrote {path} ({_size(path) / 1e6:.1f} MB)")
     served = next(path.parent.name for path in written if path.is_dir())

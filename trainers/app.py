@@ -35,6 +35,8 @@ class Trainer:
             `tf.data.Dataset` of this worker's share of each global batch.
         build_model: (recipe, total_steps) -> the compiled GANModel.
         samples: (model, splits, recipe) -> grids, uint8 [H, W, 3] by name.
+        tasks: (exported networks, splits, recipe) -> what to measure them on, as
+            `evaluation.Task`s.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Trainer:
     batches: Callable[..., Any]
     build_model: Callable[..., Any]
     samples: Callable[..., Any]
+    tasks: Callable[..., Any]
 
 
 def run(trainer: Trainer) -> None:
@@ -86,7 +89,28 @@ def define_flags(trainer: Trainer) -> None:
         "checkpoint_every", 1000, "Steps between checkpoints.", lower_bound=1
     )
     flags.DEFINE_integer(
-        "eval_every", 500, "Steps between sample grids.", lower_bound=1
+        "eval_every",
+        500,
+        "Steps between sample grids, and between computing --metrics.",
+        lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "metrics",
+        "",
+        "Figures to compute while training, such as kid5k_lite0,ssim. The checkpoint "
+        "with the best of the first is kept too.",
+    )
+    flags.DEFINE_integer(
+        "early_stop",
+        0,
+        "Stop after so many evaluations without a better figure; 0: never.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "inception_weights",
+        None,
+        "InceptionV3's weights, a file of Keras or PyTorch. Default: those of "
+        "keras.applications.",
     )
     flags.DEFINE_float(
         "max_minutes",
@@ -118,6 +142,7 @@ def main(trainer: Trainer) -> None:
     if _FLAGS.dry_run:
         return
     worker = devices.worker(strategy)
+    metrics = _metrics(strategy)
     model_dir = _model_dir(trainer, recipe)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
     if worker == 0:
@@ -132,6 +157,7 @@ def main(trainer: Trainer) -> None:
         strategy,
         model_dir,
         loop.Pace(_FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes),
+        metrics,
     )
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
@@ -154,6 +180,29 @@ def _resolve(trainer: Trainer) -> recipes.Recipe:
     recipe = recipes.from_flags(trainer.presets[preset])
     recipes.check(recipe)
     return recipe
+
+
+def _metrics(strategy: Any) -> Any:
+    """What to compute while training, or None."""
+    from tfgan_models.metrics import spec
+    from trainers import devices, evaluation, watch
+
+    specs = spec.parse_list(_FLAGS.metrics)
+    if not specs:
+        if _FLAGS.early_stop:
+            raise UsageError(
+                f"--early_stop={_FLAGS.early_stop} needs a figure to go by. Give one, "
+                "for instance --metrics=kid_lite0."
+            )
+        return None
+    if _FLAGS.early_stop and devices.workers(strategy) > 1:
+        raise UsageError(
+            f"--early_stop={_FLAGS.early_stop} works with one worker only: the figures "
+            "are computed by the first of several. Leave it out."
+        )
+    weights = _FLAGS.inception_weights
+    extractors = evaluation.extractors_of(specs, Path(weights) if weights else None)
+    return watch.Metrics(specs, extractors, _FLAGS.early_stop)
 
 
 def _model_dir(trainer: Trainer, recipe: recipes.Recipe) -> Path:

@@ -16,6 +16,7 @@ from PIL import Image
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError
+from trainers import run_log
 
 LOG_EVERY = 20
 Grids = Mapping[str, np.ndarray]
@@ -142,11 +143,11 @@ class StopAtTime(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """TensorBoard scalars every `LOG_EVERY` steps; sample grids as PNG and there too.
+    """Scalars every `LOG_EVERY` steps; sample grids as PNG and in TensorBoard.
 
     Args:
-        model_dir: Event files go to `<model_dir>/logs`, grids to
-            `<model_dir>/samples/step_00001200_<name>.png`.
+        model_dir: Scalars go to `<model_dir>/metrics.jsonl`, event files to
+            `<model_dir>/logs`, grids to `<model_dir>/samples/step_00001200_<name>.png`.
         samples: Draws the grids of the model as uint8 [H, W, 3] by name.
         every: Steps between two grids.
         step: The step at which this run starts.
@@ -162,6 +163,7 @@ class Progress(keras.callbacks.Callback):
         batch_size: int,
     ) -> None:
         super().__init__()
+        self.model_dir = model_dir
         self.folder = model_dir / "samples"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.samples = samples
@@ -194,11 +196,13 @@ class Progress(keras.callbacks.Callback):
         now = time.monotonic()
         speed = (self.step - first) * self.batch_size / max(now - then, 1e-9)
         self._since = (now, self.step)
+        values = {f"losses/{name}": float(value) for name, value in logs.items()}
+        values["images_per_second"] = speed
         with self.writer.as_default(step=self.step):
-            for name, value in logs.items():
-                tf.summary.scalar(f"losses/{name}", float(value))
-            tf.summary.scalar("images_per_second", speed)
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
         self.writer.flush()
+        run_log.append(self.model_dir, self.step, values)
 
     def _write_grids(self) -> None:
         if self._drawn == self.step:
@@ -217,8 +221,7 @@ def _not_finite(model: GANModel) -> str:
         name
         for name, network in networks.items()
         if not all(
-            bool(tf.reduce_all(tf.math.is_finite(v.value)))
-            for v in network.trainable_variables or network.variables
+            bool(tf.reduce_all(tf.math.is_finite(v.value))) for v in network.weights
         )
     )
 

@@ -1,6 +1,7 @@
 """`python -m trainers.cyclegan`: unpaired image translation (arXiv:1703.10593)."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainers import app
@@ -167,6 +168,16 @@ def samples(
     return drawn
 
 
+def tasks(
+    networks: Mapping[str, Any], splits: Any, recipe: CycleGANRecipe
+) -> list[Any]:
+    """Returns what the generators are measured on: both directions, and back."""
+    from trainers import translation
+
+    translators = {name: translation.translator(n) for name, n in networks.items()}
+    return translation.unpaired_tasks(translators, splits, recipe.image_size)
+
+
 def _generator(recipe: CycleGANRecipe, name: str) -> "keras.Model":
     from tfgan_models.networks import ResNetGenerator, UNetGenerator
 
@@ -211,6 +222,7 @@ TRAINER = app.Trainer(
     batches=batches,
     build_model=build_model,
     samples=samples,
+    tasks=tasks,
 )
 
 if __name__ == "__main__":

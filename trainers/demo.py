@@ -3,13 +3,9 @@
 The commands it runs are those that a person would type; it prints them.
 """
 
-import base64
-import io
-import json
 import shlex
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +15,7 @@ import numpy as np
 from absl import flags
 from PIL import Image, ImageDraw, ImageFont
 
-from export import command
+from export import client, command
 from tfgan_models.errors import FailureError
 from trainers import baselines
 
@@ -30,7 +26,6 @@ MINUTES = 6
 SHOWN = (9, 27, 30, 26, 43, 8)
 ZOOM = 3
 COLUMNS = ("satellite", "translated", "back again", "the true relief map")
-_BATCH = 16
 
 
 def define_flags() -> None:
@@ -49,8 +44,8 @@ def main(argv: list[str]) -> None:
     _train(output / "cyclegan", models)
     satellite, truth, reference = _test_windows()
     with _endpoint(models) as url:
-        translated = _translate(f"{url}/v1/models/cyclegan_a2b:predict", satellite)
-        back = _translate(f"{url}/v1/models/cyclegan_b2a:predict", translated)
+        translated = _translate(f"{url}/v1/models/cyclegan_a2b", satellite)
+        back = _translate(f"{url}/v1/models/cyclegan_b2a", translated)
     figures = _figures(_to_float(satellite), _to_float(translated), truth, reference)
     print(figures)
     picture = output / "demo.png"
@@ -117,30 +112,10 @@ def _endpoint(model_base: Path) -> Iterator[str]:
         server.wait()
 
 
-def _translate(url: str, images: np.ndarray) -> np.ndarray:
-    """Sends PNG files as TensorFlow Serving's REST API takes them.
-
-    Args:
-        url: Of the model's predict method.
-        images: uint8 [N, H, W, 3].
-
-    Returns:
-        The answers, the same shape.
-    """
-    print(f"POST {url} ({len(images)} images, signature encoded)", flush=True)
-    answers = []
-    for start in range(0, len(images), _BATCH):
-        body = {
-            "signature_name": "encoded",
-            "instances": [
-                {"b64": base64.b64encode(_to_png(image)).decode()}
-                for image in images[start : start + _BATCH]
-            ],
-        }
-        request = urllib.request.Request(url, json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=120) as response:
-            answers += json.load(response)["predictions"]
-    return np.stack([_from_png(base64.b64decode(a["b64"])) for a in answers])
+def _translate(model_url: str, images: np.ndarray) -> np.ndarray:
+    print(f"POST {model_url}:predict ({len(images)} images, signature encoded)")
+    sys.stdout.flush()
+    return client.translate(model_url, images)
 
 
 def _figures(
@@ -205,17 +180,6 @@ def _to_uint8(images: np.ndarray) -> np.ndarray:
     from trainers import grids
 
     return grids.to_uint8(images)
-
-
-def _to_png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def _from_png(contents: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(contents)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 if __name__ == "__main__":

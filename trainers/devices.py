@@ -71,6 +71,15 @@ def worker(strategy: tf.distribute.Strategy) -> int:
     return resolver.task_id + int(chief_first)
 
 
+def workers(strategy: tf.distribute.Strategy) -> int:
+    """Returns how many processes train together."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return 1
+    jobs = resolver.cluster_spec().as_dict()
+    return len(jobs.get("worker", ())) + len(jobs.get("chief", ()))
+
+
 def check_same_step(
     step: int, directory: Path, strategy: tf.distribute.Strategy
 ) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
-from trainers import callbacks, devices
+from trainers import callbacks, devices, evaluation, watch
 from trainers.recipe import Recipe
 
 
@@ -20,7 +20,7 @@ class Pace:
 
     Args:
         checkpoint_every: Steps between checkpoints.
-        eval_every: Steps between sample grids.
+        eval_every: Steps between sample grids, and between evaluations.
         max_minutes: Minutes of training at most; None: as long as it takes.
     """
 
@@ -51,6 +51,7 @@ def train(
     strategy: tf.distribute.Strategy,
     model_dir: Path,
     pace: Pace,
+    metrics: watch.Metrics | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
 
@@ -61,6 +62,7 @@ def train(
         strategy: Where the replicas are.
         model_dir: Where everything is written.
         pace: How often.
+        metrics: What to compute every `pace.eval_every` steps; None: nothing.
 
     Returns:
         The outcome; a checkpoint of it has been written.
@@ -68,6 +70,7 @@ def train(
     Raises:
         FailureError: A loss or weight became NaN or infinite, no checkpoint could be
             read, or one could not be written.
+        UsageError: A metric cannot be computed of this model and data set.
     """
     devices.set_precision(recipe.mixed_precision)
     keras.utils.set_random_seed(recipe.seed)
@@ -77,7 +80,7 @@ def train(
         model = trainer.build_model(recipe, total)
 
     worker = devices.worker(strategy)
-    directory = model_dir / "checkpoints"
+    directory = checkpoints.folder(model_dir)
     if worker:
         directory /= f"worker_{worker}"
     else:
@@ -100,6 +103,10 @@ def train(
                 recipe.batch_size,
             )
         )
+    quality = None
+    if metrics and worker == 0:
+        quality = _watch(trainer, recipe, data, model, model_dir, metrics, pace, start)
+        between.append(quality)
     if pace.max_minutes is not None:
         between.append(callbacks.StopAtTime(60 * pace.max_minutes))
 
@@ -111,11 +118,36 @@ def train(
     try:
         _fit(model, batches, start, total, per_epoch, between, worker == 0)
         saver.save()
+        if quality and stop.received is None:
+            quality.evaluate()
     finally:
         stop.give_back()
     if saver.step < total and stop.received is None:
-        print(f"The time is over at step {saver.step} of {total}", flush=True)
+        over = quality is not None and quality.is_over
+        reason = f"No better {quality.name}" if over else "The time is over"
+        print(f"{reason} at step {saver.step} of {total}", flush=True)
     return Outcome(model, saver.step, stop.received)
+
+
+def _watch(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    model: GANModel,
+    model_dir: Path,
+    metrics: watch.Metrics,
+    pace: Pace,
+    start: int,
+) -> watch.QualityWatch:
+    """The callback that computes `metrics`, all of which the model's tasks can tell."""
+
+    def tasks(model: GANModel) -> list[evaluation.Task]:
+        return trainer.tasks(model.exported_networks, data, recipe)
+
+    evaluation.check(tasks(model), metrics.specs, recipe.dataset)
+    return watch.QualityWatch(
+        model_dir, tasks, metrics, pace.eval_every, start, recipe.seed
+    )
 
 
 def _describe(model_dir: Path, model: GANModel) -> None:

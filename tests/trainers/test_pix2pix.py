@@ -1,0 +1,174 @@
+"""The Pix2Pix trainer as a person runs it.
+
+In processes of its own: flags can be defined once in a process, and this package's
+other tests define CycleGAN's.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from export import checkpoints
+from tests.trainers.conftest import saved
+from tfgan_models.errors import UsageError
+from trainers import pix2pix
+from trainers.pix2pix import PRESETS, Pix2PixRecipe
+
+TINY = (
+    "--image_size=64",
+    "--batch_size=2",
+    "--filters=2",
+    "--downsamplings=6",
+    "--discriminator_filters=4",
+    "--discriminator_layers=1",
+)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "trainers.pix2pix", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        # As a person has it: the command quiets TensorFlow by itself.
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training and two test pairs, side by side: noise, and plain red."""
+    root = tmp_path_factory.mktemp("pairs")
+    random = np.random.default_rng(0)
+    for split, count in (("train", 6), ("test", 2)):
+        (root / split).mkdir()
+        for i in range(count):
+            both = random.integers(0, 256, (20, 40, 3), np.uint8)
+            both[:, 20:] = (255, 0, 0)
+            Image.fromarray(both).save(root / split / f"{i}.png")
+    return root
+
+
+def test_the_papers_numbers() -> None:
+    paper = PRESETS["paper"]
+    assert (paper.image_size, paper.batch_size, paper.epochs) == (256, 1, 200)
+    assert (paper.filters, paper.downsamplings, paper.dropout) == (64, 8, 0.5)
+    assert (paper.norm, paper.upsampling) == ("batch", "transposed")
+    assert (paper.discriminator, paper.discriminator_layers) == ("patch", 3)
+    assert paper.discriminator_filters == 64
+    assert (paper.l1_weight, paper.learning_rate, paper.beta_1) == (100.0, 2e-4, 0.5)
+    assert (paper.ema_decay, paper.direction) == (0.0, "a2b")
+
+
+def test_the_papers_networks_and_schedule() -> None:
+    model = pix2pix.build_model(PRESETS["paper"], 100)
+    assert model.generator.count_params() > 54_413_955  # and batch norm's averages
+    assert model.discriminator.input_shape == (None, None, None, 6)
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        rate = optimizer._learning_rate
+        assert [float(rate(step)) for step in (0, 50, 75)] == pytest.approx(
+            [2e-4, 2e-4, 1e-4]
+        )
+        assert (optimizer.beta_1, optimizer.epsilon) == (0.5, 1e-8)
+
+
+def test_trains_resumes_and_exports(pairs: Path, tmp_path: Path) -> None:
+    """Two steps, then two more: bit for bit four; what is exported is the generator."""
+    flags = (f"--dataset=folder:{pairs}", *TINY, "--steps=4")
+    model_dir, models = tmp_path / "run", tmp_path / "models"
+    whole = run(*flags, f"--model_dir={tmp_path / 'whole'}", "--checkpoint_every=2")
+    assert whole.returncode == 0, whole.stderr
+    assert checkpoints.steps(tmp_path / "whole/checkpoints") == [2, 4]
+
+    # As if stopped after step 2.
+    (tmp_path / "whole").rename(model_dir)
+    expected = saved(model_dir, 4)
+    for path in (model_dir / "checkpoints/step_00000004").iterdir():
+        path.unlink()
+    (model_dir / "checkpoints/step_00000004").rmdir()
+    again = run(*flags, f"--model_dir={model_dir}", f"--export_dir={models}")
+    assert again.returncode == 0, again.stderr
+    assert f"Resuming {model_dir} at step 2 of 4" in again.stdout
+    resumed = saved(model_dir, 4)
+    assert expected.keys() == resumed.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+
+    with Image.open(model_dir / "samples/step_00000004_a2b.png") as grid:
+        assert grid.size == (3 * 66 + 2, 2 * 66 + 2)
+        target = np.asarray(grid)[2:66, 134:198]
+    np.testing.assert_array_equal(target, np.broadcast_to((255, 0, 0), (64, 64, 3)))
+    network = checkpoints.load_networks(model_dir)["generator"]
+    image = tf.random.stateless_uniform([1, 64, 64, 3], [0, 1], -1.0)
+    served = tf.saved_model.load(str(models / "run_generator/1"))
+    translated = served.signatures["serving_default"](image=image)["translated_image"]
+    np.testing.assert_allclose(translated, network(image), atol=1e-5)
+    stock = keras.models.load_model(models / "run_generator.keras", compile=False)
+    np.testing.assert_allclose(stock(image), network(image), atol=1e-5)
+
+
+def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path) -> None:
+    flags = (f"--model_dir={tmp_path / 'run'}", "--dry_run", "--direction=b2a")
+    finished = run("--preset=cpu", *flags)
+    assert finished.returncode == 0, finished.stderr
+    recipe = json.loads(finished.stdout)
+    assert recipe["model"] == "pix2pix"
+    assert (recipe["direction"], recipe["steps"]) == ("b2a", 1500)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_error_is_one_line(tmp_path: Path) -> None:
+    finished = run("--dataset=emoji/flat", "--preset=cpu", f"--model_dir={tmp_path}")
+    assert finished.returncode == 2
+    assert "dataset=emoji/flat holds no pairs" in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image_size": 100}, "image_size=100 is not a multiple of 16, which"),
+        ({"downsamplings": 1}, "downsamplings=1"),
+        ({"l1_weight": -1.0}, "l1_weight=-1.0"),
+        ({"discriminator_layers": 7}, "layers=7"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0"),
+    ],
+)
+def test_numbers_that_do_not_go_together(
+    options: dict[str, float], message: str
+) -> None:
+    recipe = Pix2PixRecipe(**{"downsamplings": 4, "filters": 2, **options})
+    with pytest.raises(UsageError) as caught:
+        pix2pix.build_model(recipe, 10)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_b2a_swaps_input_and_target(pairs: Path) -> None:
+    recipes = [
+        Pix2PixRecipe(dataset=f"folder:{pairs}", direction=d, image_size=16)
+        for d in ("a2b", "b2a")
+    ]
+    there, back = (
+        next(iter(pix2pix.batches(pix2pix.load_data(r, None), r, 0, 0, 1)))
+        for r in recipes
+    )
+    red = tf.broadcast_to([1.0, -1.0, -1.0], (1, 16, 16, 3))
+    np.testing.assert_array_equal(there["target"], red)
+    np.testing.assert_array_equal(back["input"], red)
+    np.testing.assert_array_equal(there["input"], back["target"])
+
+
+def test_a_pixel_discriminator() -> None:
+    recipe = Pix2PixRecipe(discriminator="pixel", downsamplings=2, filters=2)
+    model = pix2pix.build_model(recipe, 10)
+    trainable = model.discriminator.trainable_variables
+    assert sum(int(np.prod(v.shape)) for v in trainable) == 9_024

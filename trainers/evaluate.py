@@ -1,0 +1,284 @@
+"""`python -m trainers.evaluate`: how good is a model, and is it better than nothing?
+
+    python -m trainers.evaluate --model=runs/mine
+    python -m trainers.evaluate --model=models/mine_a2b --dataset=D --image_size=256
+    python -m trainers.evaluate --model=http://localhost:8501/v1/models/mine_a2b ...
+    python -m trainers.evaluate --model=my/generated/images ...
+
+Prints a table, writes <output_dir>/evaluation.json and evaluation.html.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from export import command, files
+from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    from tfgan_models.metrics.extractors import Extractor
+    from tfgan_models.metrics.spec import Spec
+    from trainers import report
+    from trainers.evaluation import Figure, Task
+    from trainers.sources import Subject
+
+ALL = "kid_lite0,fid_lite0,is_lite0,pr_lite0,dc_lite0,msssim,l1,psnr,ssim,cycle"
+Results = dict[str, dict[str, list["Figure"]]]
+"""Task -> system ("model" or a baseline) -> its figures."""
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model",
+        None,
+        "What to evaluate: a trainer's --model_dir, an exported model, a folder of "
+        "images, or the URL of a served model. Required.",
+    )
+    flags.DEFINE_string(
+        "dataset", None, "What to compare with. Default: what a training was given."
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_integer(
+        "image_size", None, "Side of the images. Default: as in training."
+    )
+    flags.DEFINE_enum(
+        "direction",
+        "a2b",
+        ["a2b", "b2a"],
+        "What a folder of images, or a model whose name does not tell, translates.",
+    )
+    flags.DEFINE_enum(
+        "which", "latest", ["latest", "best"], "Which checkpoint of a training."
+    )
+    flags.DEFINE_bool(
+        "aligned",
+        None,
+        "Test images of A and B show the same things, in the order of their names: "
+        "they are the truth. Default: as a bundled data set says, else not.",
+    )
+    flags.DEFINE_string(
+        "metrics",
+        None,
+        f"Figures to compute. Default: those of {ALL} that can be.",
+    )
+    flags.DEFINE_string(
+        "inception_weights",
+        None,
+        "InceptionV3's weights, a file of Keras or PyTorch. Default: those of "
+        "keras.applications.",
+    )
+    flags.DEFINE_integer("seed", 0, "Draws subsets, pairs and paths.")
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Where the report goes. Default: <model>/evaluation for a training, else "
+        "evaluation.",
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Evaluates what the flags say."""
+    del argv
+    values = flags.FLAGS
+    if not values.model:
+        raise UsageError(
+            "--model is required: a trainer's --model_dir, an exported model, a folder "
+            "of images, or the URL of a served model."
+        )
+    command.quiet_tensorflow()
+    from tfgan_models.metrics import spec
+    from trainers import evaluation, sources
+
+    specs = spec.parse_list(values.metrics or ALL)
+    weights = values.inception_weights
+    extractors = evaluation.extractors_of(specs, Path(weights) if weights else None)
+    subject = sources.find(
+        sources.Request(
+            values.model,
+            values.dataset,
+            values.data_dir,
+            values.image_size,
+            values.direction,
+            values.which,
+            values.aligned,
+        )
+    )
+    if values.metrics:
+        evaluation.check(subject.tasks, specs, subject.dataset)
+    output = _output_dir(values.output_dir, subject)
+    left_out = None if values.metrics else _note_left_out
+    evaluate(subject, specs, extractors, values.seed, output, values.model, left_out)
+
+
+def evaluate(
+    subject: "Subject",
+    specs: Sequence["Spec"],
+    extractors: Mapping[str, "Extractor"],
+    seed: int,
+    output_dir: Path,
+    name: str,
+    left_out: Callable[[str], None] | None = None,
+) -> Results:
+    """Measures a model and its baselines, prints and writes the report.
+
+    Args:
+        subject: What to measure.
+        specs: The figures; what a task cannot tell is left out.
+        extractors: By the names that the specs use.
+        seed: Draws subsets, pairs and paths.
+        output_dir: An existing folder for evaluation.json and evaluation.html.
+        name: What to call the model.
+        left_out: See `evaluation.measure`.
+
+    Returns:
+        All figures.
+
+    Raises:
+        UsageError: There are too few images for a figure.
+    """
+    from trainers import report
+
+    results: Results = {}
+    parts: list[report.Table | report.Picture] = []
+    for task in subject.tasks:
+        results[task.name], shown = _measure(task, specs, extractors, seed, left_out)
+        figures = _table(task.name, results[task.name])
+        print(f"\n{report.to_text(figures)}", flush=True)
+        parts += [figures, *shown]
+    if subject.model_dir:
+        parts += _curves(subject.model_dir)
+    facts = {
+        "model": name,
+        "kind": subject.kind,
+        "step": "unknown" if subject.step is None else str(subject.step),
+        "data set": subject.dataset,
+        "image size": f"{subject.image_size} px",
+        "seed": str(seed),
+    }
+    page = output_dir / "evaluation.html"
+    report.write(page, f"Evaluation of {name}", facts, parts)
+    files.write_text(
+        output_dir / "evaluation.json",
+        json.dumps({**facts, "tasks": _to_json(results)}, indent=1) + "\n",
+    )
+    print(f"\nWrote {page} and {output_dir / 'evaluation.json'}")
+    return results
+
+
+def _measure(
+    task: "Task",
+    specs: Sequence["Spec"],
+    extractors: Mapping[str, "Extractor"],
+    seed: int,
+    left_out: Callable[[str], None] | None,
+) -> tuple[dict[str, list["Figure"]], list[Any]]:
+    """Figures of a task by system, and what else a report shows of it."""
+    from trainers import evaluation, feature_cache, gallery, translation
+
+    cache = feature_cache.FeatureCache(feature_cache.default_directory())
+    kept = gallery.Gallery(task)
+    model = evaluation.measure(
+        task, specs, extractors, seed, cache, kept.watch, left_out
+    )
+    systems = {"model": model}
+    told = {figure.spec for figure in model}
+    for name, baseline in translation.baseline_tasks(task, kept.seen).items():
+        systems[name] = evaluation.measure(
+            baseline, [s for s in specs if s in told], extractors, seed, cache
+        )
+    shown: list[Any] = kept.pictures(task)
+    for extractor in list(extractors.values())[:1]:
+        memory = gallery.memorising(task, kept.samples, extractor, cache)
+        shown += [memory.table, memory.picture]
+    return systems, shown
+
+
+def _table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
+    """Figures down, each with its extractor in its name; systems across."""
+    from tfgan_models.metrics.spec import is_higher_better
+    from trainers import report
+
+    by_system = {s: {f.name: f for f in figures} for s, figures in systems.items()}
+    rows = []
+    for figure in systems["model"]:
+        arrow = "↑" if is_higher_better(figure.name) else "↓"
+        cells = [_cell(measured.get(figure.name)) for measured in by_system.values()]
+        rows.append([f"{figure.name} {arrow}", *cells, _made_of(figure.about)])
+    extractors = dict.fromkeys(f.about.get("extractor") for f in systems["model"])
+    note = " ".join(f"{text}." for text in extractors if text)
+    return report.Table(task, ["", *systems, "made of"], rows, note)
+
+
+def _cell(figure: "Figure | None") -> str:
+    if figure is None:
+        return "-"
+    deviation = figure.about.get("std")
+    if figure.name.startswith("kid") and deviation is not None:
+        return f"{figure.value:.4f} ± {deviation:.4f}"
+    return f"{figure.value:.4g}"
+
+
+def _made_of(about: Mapping[str, Any]) -> str:
+    words = {
+        "generated": "generated",
+        "real": "real",
+        "subset_size": "a subset",
+        "pairs": "pairs",
+        "scales": "scales",
+        "paths": "paths",
+        "seed": "seed",
+    }
+    said = [f"{about[key]} {word}" for key, word in words.items() if key in about]
+    return ", ".join([*said[:-1], f"seed {about['seed']}"])
+
+
+def _note_left_out(reason: str) -> None:
+    print(f"Left out: {reason}", flush=True)
+
+
+def _curves(model_dir: Path) -> list["report.Picture"]:
+    """The training's curves, where it has a log."""
+    from trainers import plot, report
+
+    try:
+        drawn = plot.to_png(plot.figure({model_dir.name: model_dir}))
+    except UsageError as error:
+        print(f"No curves: {error}")
+        return []
+    return [report.Picture("Training", drawn)]
+
+
+def _to_json(results: Results) -> dict[str, Any]:
+    return {
+        task: {
+            system: {
+                # JSON has no infinity, the PSNR of equal images.
+                f.name: {"value": f.value if math.isfinite(f.value) else None} | f.about
+                for f in figures
+            }
+            for system, figures in systems.items()
+        }
+        for task, systems in results.items()
+    }
+
+
+def _output_dir(given: str | None, subject: "Subject") -> Path:
+    default = subject.model_dir / "evaluation" if subject.model_dir else "evaluation"
+    output_dir = Path(given or default)
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FailureError(
+            f"--output_dir={output_dir} cannot be made: {error.strerror}."
+        ) from error
+    return output_dir
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)

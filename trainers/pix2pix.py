@@ -1,0 +1,210 @@
+"""`python -m trainers.pix2pix`: translation learnt from pairs (arXiv:1611.07004)."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainers import app
+from trainers.recipe import Recipe, option
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.pix2pix import Pix2Pix
+
+SAMPLES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Pix2PixRecipe(Recipe):
+    """The paper's numbers (section 3 and the appendix)."""
+
+    direction: str = option(
+        "a2b", "a2b, or b2a: input and target are swapped.", ("a2b", "b2a")
+    )
+    filters: int = option(64, "Channels of the generator's first convolution.")
+    downsamplings: int = option(8, "Halvings of the generator: 8 for 256 px.")
+    upsampling: str = option(
+        "transposed",
+        "Upsampling of the generator; resize leaves no checkerboard.",
+        ("transposed", "resize"),
+    )
+    norm: str = option("batch", "Normalisation.", ("instance", "batch", "none"))
+    dropout: float = option(
+        0.5, "Rate of the generator's dropout, which begins at 6 downsamplings."
+    )
+    discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
+    discriminator_filters: int = option(64, "Channels of its first convolution.")
+    discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")
+    l1_weight: float = option(100.0, "Weight of the distance to the target.")
+    learning_rate: float = option(2e-4, "Adam's rate in the first half.")
+    beta_1: float = option(0.5, "Adam's beta 1.")
+    ema_decay: float = option(
+        0.0, "Above 0: an averaged generator is kept, sampled and exported."
+    )
+
+
+PRESETS = {
+    "paper": Pix2PixRecipe(),
+    # The budget of CycleGAN's preset, to compare what pairs are worth.
+    "cpu": Pix2PixRecipe(
+        image_size=64,
+        batch_size=4,
+        steps=1500,
+        filters=32,
+        downsamplings=4,
+        upsampling="resize",
+        discriminator_filters=32,
+        discriminator_layers=2,
+        ema_decay=0.999,
+    ),
+}
+
+
+def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:
+    """Returns the pairs of `recipe.dataset` in the recipe's direction."""
+    from tfgan_models.data import catalog
+
+    splits = catalog.paired(recipe.dataset, data_dir)
+    return splits.swapped() if recipe.direction == "b2a" else splits
+
+
+def steps_per_epoch(splits: Any, recipe: Pix2PixRecipe) -> int:
+    """Returns the full batches in a pass over the pairs."""
+    from tfgan_models.data import paired
+
+    return paired.steps_per_epoch(splits, recipe.batch_size)
+
+
+def batches(
+    splits: Any, recipe: Pix2PixRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's endless batches from `start_step` on."""
+    from tfgan_models.data import paired
+
+    return paired.train_batches(
+        splits,
+        image_size=recipe.image_size,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_step=start_step,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training; the rate decays over its second half.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    import keras
+
+    from tfgan_models.errors import UsageError
+    from tfgan_models.networks import UNetGenerator
+    from tfgan_models.pix2pix import Pix2Pix
+    from tfgan_models.schedules import LinearDecay
+
+    def adam() -> keras.optimizers.Optimizer:
+        rate = LinearDecay(recipe.learning_rate, total_steps // 2, total_steps)
+        return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
+
+    try:
+        generator = UNetGenerator(
+            downsamplings=recipe.downsamplings,
+            filters=recipe.filters,
+            norm=recipe.norm,
+            dropout=recipe.dropout,
+            upsampling=recipe.upsampling,
+            name="generator",
+        )
+        if recipe.image_size % generator.size_multiple:
+            raise UsageError(
+                f"image_size={recipe.image_size} is not a multiple of "
+                f"{generator.size_multiple}, which a generator with "
+                f"downsamplings={recipe.downsamplings} needs."
+            )
+        model = Pix2Pix(
+            generator,
+            _discriminator(recipe),
+            l1_weight=recipe.l1_weight,
+            ema_decay=recipe.ema_decay,
+            seed=recipe.seed,
+        )
+        model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return model
+
+
+def samples(
+    model: "Pix2Pix", splits: Any, recipe: Pix2PixRecipe
+) -> dict[str, "np.ndarray"]:
+    """Returns a grid of fixed test pairs: input | generated | true target."""
+    from tfgan_models.data import paired
+    from trainers import grids
+
+    tests = paired.test_batches(
+        splits.test, image_size=recipe.image_size, batch_size=SAMPLES, limit=SAMPLES
+    )
+    pair = next(iter(tests))
+    generated = model.exported_networks["generator"](pair["input"], training=False)
+    return {recipe.direction: grids.rows(pair["input"], generated, pair["target"])}
+
+
+def tasks(networks: Mapping[str, Any], splits: Any, recipe: Pix2PixRecipe) -> list[Any]:
+    """Returns what the generator is measured on: the test pairs."""
+    from trainers import translation
+
+    (network,) = networks.values()
+    return [
+        translation.paired_task(
+            recipe.direction,
+            translation.translator(network),
+            splits,
+            recipe.image_size,
+        )
+    ]
+
+
+def _discriminator(recipe: Pix2PixRecipe) -> "keras.Model":
+    from tfgan_models.networks import PatchDiscriminator, PixelDiscriminator
+
+    # Of the input and of the image that is judged.
+    channels = 3 + 3
+    if recipe.discriminator == "pixel":
+        return PixelDiscriminator(
+            filters=recipe.discriminator_filters,
+            channels=channels,
+            norm=recipe.norm,
+            name="discriminator",
+        )
+    return PatchDiscriminator(
+        filters=recipe.discriminator_filters,
+        layers=recipe.discriminator_layers,
+        channels=channels,
+        norm=recipe.norm,
+        name="discriminator",
+    )
+
+
+TRAINER = app.Trainer(
+    name="pix2pix",
+    presets=PRESETS,
+    load_data=load_data,
+    steps_per_epoch=steps_per_epoch,
+    batches=batches,
+    build_model=build_model,
+    samples=samples,
+    tasks=tasks,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)
