@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test slow lint format bench wheel clean
+.PHONY: help demo test slow lint format bench quality wheel clean
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -15,6 +15,7 @@ help:
 	@echo "make slow    the slow tests"
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
+	@echo "make quality train and measure our GANs on bundled data (under an hour)"
 	@echo "make bench   our CycleGAN against the same networks in PyTorch"
 
 $(BIN)/python:
@@ -48,6 +49,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.cyclegan
+
+quality: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.quality
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -147,7 +147,7 @@ def evaluate(
     parts: list[report.Table | report.Picture] = []
     for task in subject.tasks:
         results[task.name], shown = _measure(task, specs, extractors, seed, left_out)
-        figures = _table(task.name, results[task.name])
+        figures = table(task.name, results[task.name])
         print(f"\n{report.to_text(figures)}", flush=True)
         parts += [figures, *shown]
     if subject.model_dir:
@@ -198,18 +198,25 @@ def _measure(
     return systems, shown
 
 
-def _table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
-    """Figures down, each with its extractor in its name; systems across."""
+def table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
+    """Makes a table: figures down, each naming its extractor, and systems across.
+
+    Args:
+        task: The table's title.
+        systems: The figures of each system; the first one's are shown, and where the
+            others have none there is a dash.
+    """
     from tfgan_models.metrics.spec import is_higher_better
     from trainers import report
 
     by_system = {s: {f.name: f for f in figures} for s, figures in systems.items()}
     rows = []
-    for figure in systems["model"]:
+    shown = next(iter(systems.values()))
+    for figure in shown:
         arrow = "↑" if is_higher_better(figure.name) else "↓"
         cells = [_cell(measured.get(figure.name)) for measured in by_system.values()]
         rows.append([f"{figure.name} {arrow}", *cells, _made_of(figure.about)])
-    extractors = dict.fromkeys(f.about.get("extractor") for f in systems["model"])
+    extractors = dict.fromkeys(f.about.get("extractor") for f in shown)
     note = " ".join(f"{text}." for text in extractors if text)
     return report.Table(task, ["", *systems, "made of"], rows, note)
 

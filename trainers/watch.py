@@ -71,16 +71,16 @@ class QualityWatch(keras.callbacks.Callback):
         extractor = metrics.extractors.get(first.extractor or "")
         self.name = first.names(extractor.name if extractor else None)[0]
         self._features = FeatureCache(default_directory())
-        self.best, self.since = self._of_before()
-        self._evaluated: int | None = None
-
-    def _of_before(self) -> tuple[float | None, int]:
-        """The best figure of a resumed training, and evaluations since."""
         measured = {
-            entry.step: decisive(entry.values, self.name)
-            for entry in run_log.read(self.model_dir)
-            if decisive(entry.values, self.name) is not None
+            entry.step: value
+            for entry in run_log.read(model_dir)
+            if (value := decisive(entry.values, self.name)) is not None
         }
+        self.best, self.since = self._of_before(measured)
+        self._evaluated = step if step in measured else None
+
+    def _of_before(self, measured: Mapping[int, float]) -> tuple[float | None, int]:
+        """The best figure of a resumed training, and evaluations since."""
         kept = checkpoints.steps(self.directory)
         if not kept or kept[-1] not in measured:
             return None, 0

@@ -48,22 +48,55 @@ def workplace(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("workplace")
     (place / "my").mkdir()
     (place / "my/photos").symlink_to(folder)
+    (place / "my/translated").symlink_to(folder / "testB")
     return place
 
 
+def of(module: str, *words: str) -> list[str]:
+    """The one command of a module that has these words."""
+    found = commands(f"python -m {module}")
+    (command,) = [c for c in found if all(w in " ".join(c) for w in words)]
+    return command
+
+
 def test_train_export_and_load_as_the_readme_says(workplace: Path) -> None:
-    (own,) = [c for c in commands("python -m trainers") if "my/photos" in " ".join(c)]
-    result = run([*own, *SHORT], workplace)
-    assert result.returncode == 0, result.stderr
-    (export,) = commands("python -m export.saved_model")
-    result = run(export, workplace)
-    assert result.returncode == 0, result.stderr
+    trainings = commands("python -m trainers.cyclegan --dataset=folder")
+    assert [" --metrics=" in " ".join(c) for c in trainings] == [False, True]
+    for training in trainings:
+        result = run([*training, *SHORT], workplace)
+        assert result.returncode == 0, result.stderr
+    exports = commands("python -m export.saved_model")
+    assert ["--which=best" in c for c in exports] == [True, False]
+    for export in exports:
+        result = run(export, workplace)
+        assert result.returncode == 0, result.stderr
     for line in ("models/mine_a2b/1/saved_model.pb", "models/mine_a2b.keras"):
         assert f"`{line}`" in README
         assert (workplace / line).is_file()
     for snippet in blocks("python"):
         result = run(["python", "-c", snippet], workplace)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "model", ["runs/mine", "models/mine_a2b", "my/translated"], ids=str
+)
+def test_evaluate_as_the_readme_says(workplace: Path, model: str) -> None:
+    """Needs the export of the test before."""
+    result = run(of("trainers.evaluate", f"--model={model}"), workplace)
+    assert result.returncode == 0, result.stderr
+    assert "kid_lite0" in result.stdout
+    written = re.search(r"Wrote (\S+html) and (\S+json)", result.stdout)
+    for path in written.groups():
+        assert (workplace / path).stat().st_size > 500
+
+
+def test_plot_as_the_readme_says(workplace: Path) -> None:
+    (command,) = commands("python -m trainers.plot")
+    assert command[-1] == "runs/*"  # which a shell replaces
+    result = run([*command[:-1], "runs/mine"], workplace)
+    assert result.returncode == 0, result.stderr
+    assert (workplace / "plots/comparison.html").is_file()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -81,6 +114,10 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
     )
     try:
         address = re.search(r"http://([\d.:]+)/", server.stdout.readline()).group(1)
+        evaluate = of("trainers.evaluate", "--model=http://localhost:8501/")
+        asked = [word.replace("localhost:8501", address) for word in evaluate]
+        result = run(asked, workplace)
+        assert result.returncode == 0, result.stderr
         subprocess.run(
             ["bash", "-c", ask.replace("localhost:8501", address)],
             cwd=workplace,
@@ -96,7 +133,12 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [c for c in commands("python -m trainers") if "my/photos" not in " ".join(c)],
+    [
+        command
+        for module in ("cyclegan", "pix2pix")
+        for command in commands(f"python -m trainers.{module}")
+        if "my/photos" not in " ".join(command)
+    ],
     ids=" ".join,
 )
 def test_the_other_trainings_are_understood(
@@ -141,6 +183,6 @@ def test_the_files_it_links_are_there() -> None:
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)
-    assert {"demo", "test", "bench"} <= set(targets)
+    assert {"demo", "test", "bench", "quality"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

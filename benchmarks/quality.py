@@ -1,0 +1,291 @@
+"""`python -m benchmarks.quality`: are our systems any better than nothing?
+
+Trains the systems of each contest on bundled data with the same number of images,
+measures them on the same test images with the same figures, their baselines beside
+them, and writes docs/quality.md with pictures. Run again, it goes on where it was.
+"""
+
+import dataclasses
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from export import command, files
+from tfgan_models.errors import FailureError
+
+SEED = 0
+SHOWN = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A system in a contest.
+
+    Args:
+        title: In the tables.
+        trainer: Its module in `trainers`.
+        options: Flags beside those that all contenders share.
+    """
+
+    title: str
+    trainer: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The name of its training's folder."""
+        return "-".join([self.trainer, *(o.strip("-") for o in self.options)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+    """Systems that learn the same thing from the same number of images.
+
+    Args:
+        name: Of its folder and pictures.
+        title: Of its chapter.
+        dataset: What they learn from.
+        image_size: Side in pixels.
+        steps: Training steps, in each of which they see `batch_size` images.
+        batch_size: Images of each domain in a step.
+        metrics: The figures.
+        contenders: A new system joins by one more line.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    image_size: int
+    steps: int
+    batch_size: int
+    metrics: str
+    contenders: tuple[Contender, ...]
+
+
+CONTESTS = (
+    Contest(
+        name="maps",
+        title="Satellite photographs to relief maps and back",
+        dataset="earth/satellite2relief",
+        image_size=64,
+        steps=4000,
+        batch_size=4,
+        metrics="kid_lite0,l1,psnr,ssim,pr_lite0,dc_lite0,cycle",
+        contenders=(
+            Contender("CycleGAN (unpaired)", "cyclegan"),
+            Contender("Pix2Pix (paired)", "pix2pix", ("--direction=a2b",)),
+            Contender("Pix2Pix (paired)", "pix2pix", ("--direction=b2a",)),
+        ),
+    ),
+)
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string("runs_dir", "runs/quality", "Where the trainings are.")
+    flags.DEFINE_string("docs_dir", "docs", "Where the report goes.")
+    flags.DEFINE_integer("steps", None, "Training steps of each, for a shorter run.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Holds the contests and writes the report."""
+    del argv
+    command.quiet_tensorflow()
+    runs, docs = Path(flags.FLAGS.runs_dir), Path(flags.FLAGS.docs_dir)
+    docs.mkdir(parents=True, exist_ok=True)
+    chapters = []
+    for contest in CONTESTS:
+        if flags.FLAGS.steps:
+            contest = dataclasses.replace(contest, steps=flags.FLAGS.steps)
+        chapters.append(hold(contest, runs / contest.name, docs))
+    page = docs / "quality.md"
+    files.write_text(page, _HEADER + "\n".join(chapters))
+    print(f"\nWrote {page}")
+
+
+_HEADER = """\
+# Quality on bundled data
+
+Written by `make quality`, on 2 CPU cores. The figures are what they are. ↑ higher is \
+better, ↓ lower. KID, precision, recall, density and coverage compare features of \
+ImageNet's EfficientNet-Lite0, so that they are comparable among themselves and with \
+no published figure. "Training images" are real images of the target domain, of other \
+places: about as good as the figure can get.
+
+"""
+
+
+def hold(contest: Contest, runs: Path, docs: Path) -> str:
+    """Trains and measures the contenders; returns the chapter, writes its pictures."""
+    from trainers import plot, report
+
+    minutes = {}
+    for contender in contest.contenders:
+        minutes[contender] = _train(contest, contender, runs / contender.folder)
+    systems, pictures = _measure(contest, runs)
+    chapter = [f"## {contest.title}\n", _budget(contest, minutes)]
+    for task, measured in systems.items():
+        table = _table(task, measured)
+        print(f"\n{report.to_text(table)}", flush=True)
+        chapter += [report.to_markdown(table), _verdict(contest, measured)]
+        name = f"quality_{contest.name}_{task}.png"
+        Image.fromarray(pictures[task][0]).save(docs / name)
+        chapter.append(f"![{task}]({name})\n\n{pictures[task][1]}\n")
+    name = f"quality_{contest.name}_curves.png"
+    folders = {c.folder: runs / c.folder for c in contest.contenders}
+    (docs / name).write_bytes(plot.to_png(plot.figure(folders)))
+    chapter.append(f"![Figures and losses while training]({name})\n")
+    return "\n".join(chapter)
+
+
+def _train(contest: Contest, contender: Contender, model_dir: Path) -> float:
+    """Trains one system and returns the minutes it took in this run."""
+    arguments = [
+        "-m",
+        f"trainers.{contender.trainer}",
+        "--preset=cpu",
+        f"--dataset={contest.dataset}",
+        f"--image_size={contest.image_size}",
+        f"--steps={contest.steps}",
+        f"--batch_size={contest.batch_size}",
+        f"--seed={SEED}",
+        f"--model_dir={model_dir}",
+        f"--metrics={contest.metrics.split(',')[0]}",
+        f"--eval_every={max(contest.steps // 8, 1)}",
+        *contender.options,
+    ]
+    print(f"$ python {shlex.join(arguments)}", flush=True)
+    start = time.monotonic()
+    model_dir.mkdir(parents=True, exist_ok=True)
+    with (model_dir / "training.log").open("a") as log:
+        status = subprocess.run([sys.executable, *arguments], stdout=log).returncode
+    if status:
+        raise FailureError(
+            f"The training ended with status {status}; see {model_dir}/training.log."
+        )
+    return (time.monotonic() - start) / 60
+
+
+Measured = dict[str, dict[str, Any]]
+"""System -> figure's name -> `evaluation.Figure`."""
+
+REAL = "training images"
+
+
+def _measure(
+    contest: Contest, runs: Path
+) -> tuple[dict[str, Measured], dict[str, tuple[np.ndarray, str]]]:
+    """Measures contenders and baselines; returns figures and a picture by task."""
+    from tfgan_models.metrics import spec
+    from trainers import evaluation, feature_cache, sources, translation
+
+    specs = spec.parse_list(contest.metrics)
+    extractors = evaluation.extractors_of(specs)
+    cache = feature_cache.FeatureCache(feature_cache.default_directory())
+    tasks: dict[str, dict[str, Any]] = {}
+    for contender in contest.contenders:
+        for task in sources.find(sources.Request(str(runs / contender.folder))).tasks:
+            tasks.setdefault(task.name, {})[contender.title] = task
+    systems, pictures = {}, {}
+    for name, contenders in tasks.items():
+        first = next(iter(contenders.values()))
+        count = sum(len(batch["generated"]) for batch in first.batches(10**9))
+        baselines = translation.baseline_tasks(first, count)
+        systems[name] = {
+            title: {
+                figure.name: figure
+                for figure in evaluation.measure(task, specs, extractors, SEED, cache)
+            }
+            for title, task in (contenders | baselines).items()
+        }
+        pictures[name] = _picture(contenders)
+    return systems, pictures
+
+
+def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+    """The same images by all contenders side by side, and what the columns are."""
+    from trainers import grids
+
+    columns: dict[str, np.ndarray] = {}
+    truth: dict[str, np.ndarray] = {}
+    for title, task in contenders.items():
+        batch = {
+            key: images[:SHOWN]
+            for key, images in next(iter(task.batches(SHOWN))).items()
+        }
+        if "input" in batch:
+            columns.setdefault("input", batch["input"])
+        columns[title] = batch["generated"]
+        if "truth" in batch:
+            truth["truth"] = batch["truth"]
+    columns |= truth
+    grid = Image.fromarray(grids.rows(*columns.values()))
+    enlarged = grid.resize((2 * grid.width, 2 * grid.height), Image.NEAREST)
+    return np.asarray(enlarged), " | ".join(columns)
+
+
+def _budget(contest: Contest, minutes: Mapping[Contender, float]) -> str:
+    took = "; ".join(
+        f"{contender.title} {' '.join(contender.options)} {spent:.1f}".replace(
+            "  ", " "
+        )
+        for contender, spent in minutes.items()
+    )
+    return (
+        f"`{contest.dataset}` at {contest.image_size} px; each system saw "
+        f"{contest.steps} batches of {contest.batch_size} images of each domain, seed "
+        f"{SEED}. Minutes of training, figures on the way included: {took}.\n"
+    )
+
+
+def _table(task: str, measured: Measured) -> Any:
+    from trainers import evaluate
+
+    figures = {system: list(found.values()) for system, found in measured.items()}
+    return evaluate.table(task, figures)
+
+
+def _verdict(contest: Contest, measured: Measured) -> str:
+    """Says of each contender where it is no better than a baseline."""
+    titles = {contender.title for contender in contest.contenders}
+    rivals = {s: found for s, found in measured.items() if s not in titles | {REAL}}
+    lines = []
+    for title in (system for system in measured if system in titles):
+        worse = [
+            f"{figure.name} ({', '.join(better)})"
+            for figure in measured[title].values()
+            if (better := _no_worse(figure, rivals))
+        ]
+        said = (
+            f"no better than a baseline in {'; '.join(worse)}"
+            if worse
+            else ("better than every baseline in every figure")
+        )
+        lines.append(f"- {title}: {said}.")
+    return "\n".join(lines) + "\n"
+
+
+def _no_worse(figure: Any, rivals: Measured) -> list[str]:
+    """The baselines that a figure does not beat."""
+    from tfgan_models.metrics.spec import is_higher_better
+
+    sign = 1 if is_higher_better(figure.name) else -1
+    return [
+        system
+        for system, found in rivals.items()
+        if figure.name in found
+        and sign * found[figure.name].value >= sign * figure.value
+    ]
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)
