@@ -14,6 +14,8 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+from types import ModuleType  # noqa: E402
+
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
@@ -38,3 +40,11 @@ def mirrored() -> tf.distribute.MirroredStrategy:
     wait for the first one's collectives.
     """
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(LOGICAL_CPUS)])
+
+
+@pytest.fixture(scope="session")
+def torch_fidelity() -> ModuleType:
+    """The package torch_fidelity."""
+    from tests import fidelity
+
+    return fidelity.import_torch_fidelity()

@@ -14,8 +14,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop import efficientnet
-from tfgan_models.metrics import extractors, inception
+from tfgan_models.interop import efficientnet, inception_v3
+from tfgan_models.metrics import extractors
 from tfgan_models.metrics.extractors import Extractor, extractor
 
 
@@ -28,8 +28,8 @@ def lite0() -> Extractor:
 def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of keras.applications's InceptionV3 without top."""
     path = tmp_path_factory.mktemp("weights") / "inception.weights.h5"
-    network = inception.inception_v3(inception.KERAS, top=False)
-    inception.body(network).save_weights(path)
+    network = inception_v3.inception_v3(inception_v3.KERAS, top=False)
+    inception_v3.body(network).save_weights(path)
     return path
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import torch_file
-from tfgan_models.metrics.efficientnet_lite import efficientnet_lite0
+from tfgan_models.interop.efficientnet_lite import efficientnet_lite0
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from tfgan_models import reach
 from tfgan_models.errors import FailureError, UsageError
-from tfgan_models.interop import torch_file
-from tfgan_models.metrics import inception
+from tfgan_models.interop import inception_v3, torch_file
 
 WEIGHTS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
@@ -92,9 +91,9 @@ def _allowed() -> str:
 def _from_keras(path: Path) -> keras.Model:
     fault = None
     for top in (True, False):
-        network = inception.inception_v3(inception.KERAS, top)
+        network = inception_v3.inception_v3(inception_v3.KERAS, top)
         try:
-            inception.body(network).load_weights(path)
+            inception_v3.body(network).load_weights(path)
             return network
         # Keras lets through whatever h5py, zipfile and its own checks raise.
         except Exception as error:
@@ -107,8 +106,8 @@ def _from_keras(path: Path) -> keras.Model:
 
 def _from_torch(path: Path) -> keras.Model:
     arrays = torch_file.read(path)
-    network = inception.inception_v3(inception.GRAPH_2015)
-    pairs = inception.convolutions(network)
+    network = inception_v3.inception_v3(inception_v3.GRAPH_2015)
+    pairs = inception_v3.convolutions(network)
     for name, (convolution, norm) in zip(_names(), pairs, strict=True):
         height, width, before, after = convolution.kernel.shape
         shape = (after, before, height, width)
@@ -120,7 +119,7 @@ def _from_torch(path: Path) -> keras.Model:
         # Ours has no gamma: scaling what is normalised and its mean does the same.
         convolution.set_weights([kernel.transpose(2, 3, 1, 0) * gamma])
         norm.set_weights([beta, mean * gamma, variance])
-    top = inception.body(network).get_layer("predictions")
+    top = inception_v3.body(network).get_layer("predictions")
     features, classes = top.kernel.shape
     weight = _get(arrays, "fc.weight", (classes, features), path)
     # The Inception Score of its paper multiplies by the matrix and adds no bias.

