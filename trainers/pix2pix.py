@@ -48,7 +48,8 @@ class Pix2PixRecipe(Recipe):
 
 PRESETS = {
     "paper": Pix2PixRecipe(),
-    # The budget of CycleGAN's preset, to compare what pairs are worth.
+    # The budget of CycleGAN's preset, to compare what pairs are worth. With batches of
+    # 4, instance norm makes better textures than batch norm.
     "cpu": Pix2PixRecipe(
         image_size=64,
         batch_size=4,
@@ -56,6 +57,7 @@ PRESETS = {
         filters=32,
         downsamplings=4,
         upsampling="resize",
+        norm="instance",
         discriminator_filters=32,
         discriminator_layers=2,
         ema_decay=0.999,

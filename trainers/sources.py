@@ -156,27 +156,45 @@ def _translation(
 ) -> Subject:
     """A subject that translates; each direction for which there is a model."""
     dataset, size = _needed(request)
-    splits = _aligned(catalog.unpaired(dataset, request.data_dir), request)
-    tasks = translation.unpaired_tasks(found, splits, size)
-    return Subject(kind, dataset, size, None, tasks)
+    return Subject(kind, dataset, size, None, _tasks(request, found, dataset, size))
 
 
 def _folder(request: Request, path: Path) -> Subject:
     """Images that somebody made; of which inputs, is not known."""
     dataset, size = _needed(request)
-    splits = catalog.unpaired(dataset, request.data_dir)
     made = translation.images(folder.image_source(path), size)
-    to_b = request.direction == "a2b"
-    test, train = (
-        (splits.test_b, splits.train_b) if to_b else (splits.test_a, splits.train_a)
-    )
+    # Only what it is to be compared with is taken of it.
+    (target,) = _tasks(request, {request.direction: np.asarray}, dataset, size)
     task = Task(
         request.direction,
         lambda most: ({"generated": batch} for batch in limited(made(), most)),
-        lambda most: limited(translation.images(test, size)(), most),
-        lambda most: limited(translation.images(train, size)(), most),
+        target.real,
+        target.train,
     )
     return Subject("folder of images", dataset, size, None, [task])
+
+
+def _tasks(
+    request: Request,
+    found: Mapping[str, translation.Translate],
+    dataset: str,
+    size: int,
+) -> list[Task]:
+    """A task for each direction, on a data set of two domains or of pairs."""
+    try:
+        splits = _aligned(catalog.unpaired(dataset, request.data_dir), request)
+    except UsageError as unpaired:
+        try:
+            pairs = catalog.paired(dataset, request.data_dir)
+        except UsageError:
+            raise unpaired from None
+        return [
+            translation.paired_task(
+                name, translate, pairs if name == "a2b" else pairs.swapped(), size
+            )
+            for name, translate in found.items()
+        ]
+    return translation.unpaired_tasks(found, splits, size)
 
 
 def _needed(request: Request) -> tuple[str, int]:

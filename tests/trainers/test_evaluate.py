@@ -151,6 +151,27 @@ def test_aligned_test_images_are_the_truth(photos: Path, models: Path) -> None:
         (photos / "5.png").rename(photos / "testB/5.png")
 
 
+def test_pairs_are_data_too(photos: Path, models: Path, tmp_path: Path) -> None:
+    """A|B side by side: no data set of two domains, but of pairs."""
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for a, b in zip(
+            pixels(photos, f"{split}A"), pixels(photos, f"{split}B"), strict=True
+        ):
+            name = f"{len(list((tmp_path / split).iterdir()))}.png"
+            Image.fromarray(np.hstack([a, b])).save(tmp_path / split / name)
+    a2b, b2a = sources.find(request(tmp_path, models / "mine_a2b")).tasks
+    np.testing.assert_allclose(
+        generated(a2b)["truth"], floats(photos, "testB"), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        generated(b2a)["input"], floats(photos, "testB"), atol=1e-6
+    )
+    (task,) = sources.find(request(tmp_path, photos / "trainA")).tasks
+    real = np.concatenate(list(task.real(100)))
+    np.testing.assert_allclose(real, floats(photos, "testB"), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
