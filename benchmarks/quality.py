@@ -9,7 +9,6 @@ import dataclasses
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,11 +126,10 @@ def hold(contest: Contest, runs: Path, docs: Path) -> str:
     """Trains and measures the contenders; returns the chapter, writes its pictures."""
     from trainers import plot, report
 
-    minutes = {}
     for contender in contest.contenders:
-        minutes[contender] = _train(contest, contender, runs / contender.folder)
+        _train(contest, contender, runs / contender.folder)
     systems, pictures = _measure(contest, runs)
-    chapter = [f"## {contest.title}\n", _budget(contest, minutes)]
+    chapter = [f"## {contest.title}\n", _budget(contest, runs)]
     for task, measured in systems.items():
         table = _table(task, measured)
         print(f"\n{report.to_text(table)}", flush=True)
@@ -141,13 +139,13 @@ def hold(contest: Contest, runs: Path, docs: Path) -> str:
         chapter.append(f"![{task}]({name})\n\n{pictures[task][1]}\n")
     name = f"quality_{contest.name}_curves.png"
     folders = {c.folder: runs / c.folder for c in contest.contenders}
-    (docs / name).write_bytes(plot.to_png(plot.figure(folders)))
-    chapter.append(f"![Figures and losses while training]({name})\n")
+    curves = plot.figure(folders, contest.metrics.split(",")[0])
+    (docs / name).write_bytes(plot.to_png(curves))
+    chapter.append(f"![While training]({name})\n")
     return "\n".join(chapter)
 
 
-def _train(contest: Contest, contender: Contender, model_dir: Path) -> float:
-    """Trains one system and returns the minutes it took in this run."""
+def _train(contest: Contest, contender: Contender, model_dir: Path) -> None:
     arguments = [
         "-m",
         f"trainers.{contender.trainer}",
@@ -163,7 +161,6 @@ def _train(contest: Contest, contender: Contender, model_dir: Path) -> float:
         *contender.options,
     ]
     print(f"$ python {shlex.join(arguments)}", flush=True)
-    start = time.monotonic()
     model_dir.mkdir(parents=True, exist_ok=True)
     with (model_dir / "training.log").open("a") as log:
         status = subprocess.run([sys.executable, *arguments], stdout=log).returncode
@@ -171,7 +168,6 @@ def _train(contest: Contest, contender: Contender, model_dir: Path) -> float:
         raise FailureError(
             f"The training ended with status {status}; see {model_dir}/training.log."
         )
-    return (time.monotonic() - start) / 60
 
 
 Measured = dict[str, dict[str, Any]]
@@ -232,17 +228,19 @@ def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
     return np.asarray(enlarged), " | ".join(columns)
 
 
-def _budget(contest: Contest, minutes: Mapping[Contender, float]) -> str:
-    took = "; ".join(
-        f"{contender.title} {' '.join(contender.options)} {spent:.1f}".replace(
-            "  ", " "
-        )
-        for contender, spent in minutes.items()
-    )
+def _budget(contest: Contest, runs: Path) -> str:
+    from trainers import run_log
+
+    took = []
+    for contender in contest.contenders:
+        log = run_log.load(runs / contender.folder)
+        title = " ".join([contender.title, *contender.options])
+        took.append(f"{title} {60 * log.hours:.0f}" if log else title)
     return (
         f"`{contest.dataset}` at {contest.image_size} px; each system saw "
         f"{contest.steps} batches of {contest.batch_size} images of each domain, seed "
-        f"{SEED}. Minutes of training, figures on the way included: {took}.\n"
+        f"{SEED}. Minutes of training, figures on the way included: "
+        f"{'; '.join(took)}.\n"
     )
 
 

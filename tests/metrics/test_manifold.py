@@ -1,5 +1,6 @@
 """Precision, recall, density and coverage against scikit-learn and torch-fidelity."""
 
+import tracemalloc
 from types import ModuleType
 
 import numpy as np
@@ -89,3 +90,15 @@ def test_nearest(sets: tuple[np.ndarray, np.ndarray]) -> None:
 def test_refuses_too_few_images() -> None:
     with pytest.raises(ValueError, match=r"at least 4 images\. Received: 3"):
         manifold.precision_recall(np.zeros((3, 2)), np.zeros((9, 2)))
+
+
+def test_memory_is_that_of_a_block_of_rows() -> None:
+    """All distances of 6000 images at once would be 288 MB."""
+    features = np.random.default_rng(3).normal(size=(6000, 8)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        manifold.precision_recall(features, features[::-1])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 144e6
