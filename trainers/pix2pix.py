@@ -53,7 +53,7 @@ PRESETS = {
     "cpu": Pix2PixRecipe(
         image_size=64,
         batch_size=4,
-        steps=1500,
+        steps=1200,
         filters=32,
         downsamplings=4,
         upsampling="resize",

@@ -26,8 +26,9 @@ _BASELINE_IMAGES = 1000
 
 def translator(network: Any) -> Translate:
     """Makes a function of arrays from a network."""
+    shape = [None, *network.input_shape[1:]]
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
     def call(images: tf.Tensor) -> tf.Tensor:
         return network(images, training=False)
 
