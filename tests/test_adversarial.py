@@ -36,20 +36,14 @@ def test_history_holds_every_loss_and_its_mean_over_the_epoch() -> None:
 
 
 def test_ema_generators_follow_and_are_exported() -> None:
-    """With the decay t / (t + 9) in step t, until that is more than `ema_decay`."""
-    model = gans.cyclegan(ema_decay=0.2, pool_size=0)
-    expected = model.generators["a2b"].get_weights()
-    for decay in (0.1, 2 / 11, 0.2, 0.2):
-        before = model.generators["a2b"].get_weights()
-        gans.train(model, gans.batches(1))
-        after = model.generators["a2b"].get_weights()
-        expected = [
-            decay * e + (1 - decay) * w for e, w in zip(expected, after, strict=True)
-        ]
-        ema = model.ema_generators["a2b"].get_weights()
-        for averaged, value in zip(ema, expected, strict=True):
-            np.testing.assert_allclose(averaged, value, atol=1e-7)
-        assert any(not np.allclose(o, n) for o, n in zip(before, after, strict=True))
+    model = gans.cyclegan(ema_decay=0.9, pool_size=0)
+    before = model.generators["a2b"].get_weights()
+    gans.train(model, gans.batches(1))
+    after = model.generators["a2b"].get_weights()
+    ema = model.ema_generators["a2b"].get_weights()
+    for old, new, averaged in zip(before, after, ema, strict=True):
+        np.testing.assert_allclose(averaged, 0.9 * old + 0.1 * new, atol=1e-7)
+    assert any(not np.allclose(o, n) for o, n in zip(before, after, strict=True))
     assert model.exported_networks["a2b"] is model.ema_generators["a2b"]
     assert not model.ema_generators["a2b"].trainable_variables
 

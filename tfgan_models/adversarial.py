@@ -20,9 +20,7 @@ class GANModel(keras.Model):
         discriminators: Networks by name, trained together.
         ema_decay: Where above 0, `ema_generators` are kept: copies of the generators
             whose weights follow as `ema = decay * ema + (1 - decay) * weight` after
-            every step. They are exported in the generators' stead. In step t the decay
-            is at most t / (t + 9): else what is random in the first weights would
-            stay for thousands of steps.
+            every step. They are exported in the generators' stead.
         seed: Key of every random draw made in training.
         **kwargs: `name` and the like of `keras.Model`.
 
@@ -170,16 +168,12 @@ class GANModel(keras.Model):
         Returns:
             The running mean of each loss, for `train_step` to return.
         """
-        self.step.assign_add(1)
         for key, ema in self.ema_generators.items():
-            _follow(ema, self.generators[key], self._present_decay())
+            _follow(ema, self.generators[key], self.ema_decay)
+        self.step.assign_add(1)
         for metric in self.loss_metrics:
             metric.update_state(losses[metric.name])
         return {metric.name: metric.result() for metric in self.loss_metrics}
-
-    def _present_decay(self) -> tf.Tensor:
-        step = tf.cast(self.step, tf.float32)
-        return tf.minimum(self.ema_decay, step / (step + 9.0))
 
     def random_key(self, purpose: int) -> tf.Tensor:
         """Returns a key for `tf.random.stateless_*`, int32 [2].
@@ -237,7 +231,7 @@ def copy(network: keras.Model) -> keras.Model:
     return twin
 
 
-def _follow(ema: keras.Model, network: keras.Model, decay: tf.Tensor) -> None:
+def _follow(ema: keras.Model, network: keras.Model, decay: float) -> None:
     """Moves the variables of `ema` towards those of `network`, on all replicas."""
     pairs = list(zip(ema.variables, network.variables, strict=True))
 
@@ -250,7 +244,7 @@ def _follow(ema: keras.Model, network: keras.Model, decay: tf.Tensor) -> None:
     tf.distribute.get_replica_context().merge_call(update)
 
 
-def _move(target: tf.Variable, source: tf.Tensor, rate: tf.Tensor) -> None:
+def _move(target: tf.Variable, source: tf.Tensor, rate: float) -> None:
     if target.dtype.is_floating:
         target.assign_add((source - target) * tf.cast(rate, target.dtype))
     else:

@@ -49,18 +49,19 @@ class Pix2PixRecipe(Recipe):
 PRESETS = {
     "paper": Pix2PixRecipe(),
     # The budget of CycleGAN's preset, to compare what pairs are worth. With batches of
-    # 4, instance norm makes better textures than batch norm.
+    # 4, instance norm makes better textures than batch norm. The average reaches back
+    # a hundred steps: nothing of the first weights is left in it.
     "cpu": Pix2PixRecipe(
         image_size=64,
         batch_size=4,
-        steps=1200,
+        steps=1500,
         filters=32,
         downsamplings=4,
         upsampling="resize",
         norm="instance",
         discriminator_filters=32,
         discriminator_layers=2,
-        ema_decay=0.999,
+        ema_decay=0.99,
     ),
 }
 

@@ -121,7 +121,7 @@ def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     recipe = json.loads(finished.stdout)
     assert recipe["model"] == "pix2pix"
-    assert (recipe["direction"], recipe["steps"]) == ("b2a", 1200)
+    assert (recipe["direction"], recipe["steps"]) == ("b2a", 1500)
     assert not (tmp_path / "run").exists()
 
 
