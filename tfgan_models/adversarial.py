@@ -212,7 +212,8 @@ class GANModel(keras.Model):
         self.train_function = (
             train_batch
             if self.run_eagerly
-            else tf.function(train_batch, reduce_retracing=True)
+            # Without AutoGraph: a train_step branches on Python values alone.
+            else tf.function(train_batch, reduce_retracing=True, autograph=False)
         )
         return self.train_function
 
