@@ -145,9 +145,11 @@ def _watch(
         return trainer.tasks(model.exported_networks, data, recipe)
 
     evaluation.check(tasks(model), metrics.specs, recipe.dataset)
-    return watch.QualityWatch(
+    quality = watch.QualityWatch(
         model_dir, tasks, metrics, pace.eval_every, start, recipe.seed
     )
+    quality.set_model(model)  # `fit` does not, where nothing is left to train
+    return quality
 
 
 def _describe(model_dir: Path, model: GANModel) -> None:
