@@ -140,7 +140,7 @@ def hold(contest: Contest, runs: Path, docs: Path) -> str:
     name = f"quality_{contest.name}_curves.png"
     folders = {c.folder: runs / c.folder for c in contest.contenders}
     curves = plot.figure(folders, contest.metrics.split(",")[0])
-    (docs / name).write_bytes(plot.to_png(curves))
+    files.write_bytes(docs / name, plot.to_png(curves))
     chapter.append(f"![While training]({name})\n")
     return "\n".join(chapter)
 
@@ -190,18 +190,20 @@ def _measure(
     for contender in contest.contenders:
         for task in sources.find(sources.Request(str(runs / contender.folder))).tasks:
             tasks.setdefault(task.name, {})[contender.title] = task
+
+    def measure(task: Any) -> dict[str, Any]:
+        figures = evaluation.measure(task, specs, extractors, SEED, cache)
+        return {figure.name: figure for figure in figures}
+
     systems, pictures = {}, {}
     for name, contenders in tasks.items():
         first = next(iter(contenders.values()))
-        count = sum(len(batch["generated"]) for batch in first.batches(10**9))
+        measured = {title: measure(task) for title, task in contenders.items()}
+        figures = next(iter(measured.values())).values()
+        count = max(figure.about["generated"] for figure in figures)
         baselines = translation.baseline_tasks(first, count)
-        systems[name] = {
-            title: {
-                figure.name: figure
-                for figure in evaluation.measure(task, specs, extractors, SEED, cache)
-            }
-            for title, task in (contenders | baselines).items()
-        }
+        measured |= {title: measure(task) for title, task in baselines.items()}
+        systems[name] = measured
         pictures[name] = _picture(contenders)
     return systems, pictures
 

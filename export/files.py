@@ -8,6 +8,11 @@ UNFINISHED = ".unfinished_"
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file beside and renames it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, contents: bytes) -> None:
+    """Writes a file beside and renames it."""
     unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-    unfinished.write_text(text)
+    unfinished.write_bytes(contents)
     os.replace(unfinished, path)

@@ -106,12 +106,12 @@ class ModelFolder:
                 f"model_base={model_base} is not a folder. Give the folder that holds "
                 "<name>/<version>/saved_model.pb."
             )
-        if _versions(model_base):
+        if versions_in(model_base):
             raise UsageError(
                 f"model_base={model_base} is itself one model's folder. "
                 f"Give its parent: {model_base.absolute().parent}"
             )
-        found = {path.name: _versions(path) for path in sorted(model_base.iterdir())}
+        found = {path.name: versions_in(path) for path in sorted(model_base.iterdir())}
         self._directories = {name: v for name, v in found.items() if v}
         if not self._directories:
             raise UsageError(
@@ -192,8 +192,8 @@ class ModelFolder:
         return self._directories[name][version]
 
 
-def _versions(directory: Path) -> dict[int, Path]:
-    """Version -> SavedModel directory; {} where `directory` holds none."""
+def versions_in(directory: Path) -> dict[int, Path]:
+    """Returns version -> SavedModel of a model's folder; {} where it holds none."""
     if not directory.is_dir():
         return {}
     return {

@@ -200,8 +200,7 @@ def _metrics(strategy: Any) -> Any:
             f"--early_stop={_FLAGS.early_stop} works with one worker only: the figures "
             "are computed by the first of several. Leave it out."
         )
-    weights = _FLAGS.inception_weights
-    extractors = evaluation.extractors_of(specs, Path(weights) if weights else None)
+    extractors = evaluation.extractors_of(specs, _FLAGS.inception_weights)
     return watch.Metrics(specs, extractors, _FLAGS.early_stop)
 
 

@@ -110,22 +110,16 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
     Raises:
         UsageError: The recipe's numbers do not go together.
     """
-    import keras
-
     from tfgan_models.cyclegan import CycleGAN
     from tfgan_models.errors import UsageError
-    from tfgan_models.schedules import LinearDecay
-
-    def adam() -> keras.optimizers.Optimizer:
-        rate = LinearDecay(recipe.learning_rate, total_steps // 2, total_steps)
-        return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
+    from trainers import building
 
     try:
         model = CycleGAN(
             _generator(recipe, "generator_a2b"),
             _generator(recipe, "generator_b2a"),
-            _discriminator(recipe, "discriminator_a"),
-            _discriminator(recipe, "discriminator_b"),
+            building.discriminator(recipe, "discriminator_a"),
+            building.discriminator(recipe, "discriminator_b"),
             image_size=recipe.image_size,
             cycle_weight=recipe.cycle_weight,
             identity_weight=recipe.identity_weight,
@@ -133,7 +127,10 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
             ema_decay=recipe.ema_decay,
             seed=recipe.seed,
         )
-        model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+        model.compile(
+            generator_optimizer=building.adam(recipe, total_steps),
+            discriminator_optimizer=building.adam(recipe, total_steps),
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
     return model
@@ -195,21 +192,6 @@ def _generator(recipe: CycleGANRecipe, name: str) -> "keras.Model":
         residual_blocks=recipe.residual_blocks,
         norm=recipe.norm,
         upsampling=recipe.upsampling,
-        name=name,
-    )
-
-
-def _discriminator(recipe: CycleGANRecipe, name: str) -> "keras.Model":
-    from tfgan_models.networks import PatchDiscriminator, PixelDiscriminator
-
-    if recipe.discriminator == "pixel":
-        return PixelDiscriminator(
-            filters=recipe.discriminator_filters, norm=recipe.norm, name=name
-        )
-    return PatchDiscriminator(
-        filters=recipe.discriminator_filters,
-        layers=recipe.discriminator_layers,
-        norm=recipe.norm,
         name=name,
     )
 

@@ -95,8 +95,7 @@ def main(argv: Sequence[str]) -> None:
     from trainers import evaluation, sources
 
     specs = spec.parse_list(values.metrics or ALL)
-    weights = values.inception_weights
-    extractors = evaluation.extractors_of(specs, Path(weights) if weights else None)
+    extractors = evaluation.extractors_of(specs, values.inception_weights)
     subject = sources.find(
         sources.Request(
             values.model,

@@ -1,6 +1,7 @@
 """Measuring a generator: which images, which figures, and what they were made of."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,16 +124,21 @@ def check(tasks: Sequence[Task], specs: Sequence[Spec], dataset: str) -> None:
 
 
 def extractors_of(
-    specs: Sequence[Spec], inception_weights: Path | None = None
+    specs: Sequence[Spec], inception_weights: str | None = None
 ) -> dict[str, Extractor]:
     """Loads the extractors that figures need, by the names that they use.
+
+    Args:
+        specs: The figures.
+        inception_weights: See `extractor`; a path.
 
     Raises:
         UsageError: Weights are not installed or not readable.
         FailureError: Weights could not be downloaded.
     """
     names = {spec.extractor for spec in specs if spec.extractor}
-    return {name: extractor(name, inception_weights) for name in sorted(names)}
+    weights = Path(inception_weights) if inception_weights else None
+    return {name: extractor(name, weights) for name in sorted(names)}
 
 
 def measure(
@@ -169,10 +175,16 @@ def measure(
         seen.update(batch)
         if watch:
             watch(batch)
+
+    # Several figures compare with the same real images.
+    @functools.cache
+    def real(name: str, count: int) -> np.ndarray:
+        return real_features(lambda: task.real(count), extractors[name])
+
     figures = []
     for spec in specs:
         try:
-            figures += _figures(task, spec, seen, extractors, seed, real_features)
+            figures += _figures(task, spec, seen, extractors, seed, real)
         except ValueError as error:
             reason = f"{spec.text} of {task.name}: {error}"
             if left_out is None:
@@ -225,7 +237,7 @@ def _figures(
     seen: _Seen,
     extractors: Mapping[str, Extractor],
     seed: int,
-    real_features: RealFeatures,
+    real_features: Callable[[str, int], np.ndarray],
 ) -> list[Figure]:
     about: dict[str, Any] = {"seed": seed}
     if spec.extractor is None:
@@ -243,7 +255,7 @@ def _figures(
             mean, about["std"] = inception_score.inception_score(logits, seed=seed)
             values = [mean]
         else:
-            real = real_features(lambda: task.real(spec.count), chosen)
+            real = real_features(spec.extractor, spec.count)
             about["real"] = len(real)
             values = _compared(spec.kind, real, features, about)
     names = spec.names(chosen.name)

@@ -70,9 +70,10 @@ def _read(path: Path) -> np.ndarray | None:
 def _write(path: Path, features: np.ndarray) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: several trainings may write the same file at once.
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.save(file, features, allow_pickle=False)
-        os.replace(file.name, path)
+        # A place of its own: several trainings may write the same file at once.
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            written = Path(scratch) / path.name
+            np.save(written, features, allow_pickle=False)
+            os.replace(written, path)
     except OSError:
         return

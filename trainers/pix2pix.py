@@ -8,7 +8,6 @@ from trainers import app
 from trainers.recipe import Recipe, option
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
     import tensorflow as tf
 
@@ -108,16 +107,10 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
     Raises:
         UsageError: The recipe's numbers do not go together.
     """
-    import keras
-
     from tfgan_models.errors import UsageError
     from tfgan_models.networks import UNetGenerator
     from tfgan_models.pix2pix import Pix2Pix
-    from tfgan_models.schedules import LinearDecay
-
-    def adam() -> keras.optimizers.Optimizer:
-        rate = LinearDecay(recipe.learning_rate, total_steps // 2, total_steps)
-        return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
+    from trainers import building
 
     try:
         generator = UNetGenerator(
@@ -136,12 +129,16 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
             )
         model = Pix2Pix(
             generator,
-            _discriminator(recipe),
+            # It sees the input and the image that is judged.
+            building.discriminator(recipe, "discriminator", channels=3 + 3),
             l1_weight=recipe.l1_weight,
             ema_decay=recipe.ema_decay,
             seed=recipe.seed,
         )
-        model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+        model.compile(
+            generator_optimizer=building.adam(recipe, total_steps),
+            discriminator_optimizer=building.adam(recipe, total_steps),
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
     return model
@@ -175,27 +172,6 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: Pix2PixRecipe) -> li
             recipe.image_size,
         )
     ]
-
-
-def _discriminator(recipe: Pix2PixRecipe) -> "keras.Model":
-    from tfgan_models.networks import PatchDiscriminator, PixelDiscriminator
-
-    # Of the input and of the image that is judged.
-    channels = 3 + 3
-    if recipe.discriminator == "pixel":
-        return PixelDiscriminator(
-            filters=recipe.discriminator_filters,
-            channels=channels,
-            norm=recipe.norm,
-            name="discriminator",
-        )
-    return PatchDiscriminator(
-        filters=recipe.discriminator_filters,
-        layers=recipe.discriminator_layers,
-        channels=channels,
-        norm=recipe.norm,
-        name="discriminator",
-    )
 
 
 TRAINER = app.Trainer(

@@ -125,7 +125,7 @@ def compare(folders: Sequence[Path], output_dir: Path) -> None:
     drawn = page.with_suffix(".png")
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        _write_bytes(drawn, picture)
+        files.write_bytes(drawn, picture)
         report.write(
             page,
             "Comparison of runs",
@@ -356,12 +356,6 @@ def _dress(axes: "Axes", name: str, end: int) -> None:
     axes.tick_params(labelsize=9.5)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _write_bytes(path: Path, contents: bytes) -> None:
-    unfinished = path.with_name(f"{files.UNFINISHED}{path.name}")
-    unfinished.write_bytes(contents)
-    os.replace(unfinished, path)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export import checkpoints, client
+from export import checkpoints, client, models
 from tfgan_models.data import catalog, folder
 from tfgan_models.errors import UsageError
 from trainers import grids, translation
@@ -91,12 +91,8 @@ def saved_model(path: Path) -> Path | None:
     """Returns the SavedModel at `path`, or its newest version; None where none is."""
     if (path / "saved_model.pb").is_file():
         return path
-    versions = [
-        child
-        for child in (path.iterdir() if path.is_dir() else ())
-        if child.name.isdigit() and (child / "saved_model.pb").is_file()
-    ]
-    return max(versions, key=lambda child: int(child.name), default=None)
+    versions = models.versions_in(path)
+    return versions[max(versions)] if versions else None
 
 
 def _training(request: Request, path: Path) -> Subject:

@@ -1,6 +1,8 @@
 """Data sets that are folders of image files."""
 
+import dataclasses
 from pathlib import Path
+from typing import TypeVar
 
 import tensorflow as tf
 from PIL import Image
@@ -18,6 +20,8 @@ STAND_IN_TEST_IMAGES = 16
 """Where testA/ or testB/ is missing, this many training images stand in for it: the
 first ones by path. They stay in the training split, so they show how training goes
 and measure nothing."""
+
+Source = TypeVar("Source", ImageSource, PairSource)
 
 _LAYOUT = "trainA/ trainB/ and, if there are any, testA/ testB/, each with images"
 _PAIRED_LAYOUT = (
@@ -71,25 +75,26 @@ def unpaired(path: Path) -> UnpairedSplits:
 def _test(folder: Path, train: ImageSource) -> ImageSource:
     if folder.is_dir():
         return image_source(folder)
-    return first_images(train, STAND_IN_TEST_IMAGES)
+    return first(train, STAND_IN_TEST_IMAGES)
 
 
-def first_images(source: ImageSource, count: int) -> ImageSource:
-    """Takes the first images of a source.
+def first(source: Source, count: int) -> Source:
+    """Takes the first images, or pairs, of a source.
 
     Args:
-        source: The images to choose from.
+        source: What to choose from.
         count: How many to take at most.
 
     Returns:
-        A source of the first `count` images, or of all if there are fewer.
+        A source of the first `count`, or of all if there are fewer.
     """
     length = min(count, source.length)
 
     def records() -> tf.data.Dataset:
         return source.records().take(length)
 
-    return ImageSource(f"{source.name} [:{length}]", length, records, source.decode)
+    name = f"{source.name} [:{length}]"
+    return dataclasses.replace(source, name=name, length=length, records=records)
 
 
 def paired(path: Path) -> PairedSplits:
@@ -123,7 +128,7 @@ def paired(path: Path) -> PairedSplits:
             f"dataset=folder:{path} has no pairs, which paired training needs. "
             f"Found: {_found(path)}. Lay it out as {_PAIRED_LAYOUT}."
         )
-    return PairedSplits(train, first_pairs(train, STAND_IN_TEST_IMAGES))
+    return PairedSplits(train, first(train, STAND_IN_TEST_IMAGES))
 
 
 def matched_pairs(inputs: Path, targets: Path) -> PairSource:
@@ -197,24 +202,6 @@ def side_by_side_pairs(folder: Path) -> PairSource:
         return image[:, :half], image[:, half:]
 
     return PairSource(both.name, both.length, both.records, decode)
-
-
-def first_pairs(source: PairSource, count: int) -> PairSource:
-    """Takes the first pairs of a source.
-
-    Args:
-        source: The pairs to choose from.
-        count: How many to take at most.
-
-    Returns:
-        A source of the first `count` pairs, or of all if there are fewer.
-    """
-    length = min(count, source.length)
-
-    def records() -> tf.data.Dataset:
-        return source.records().take(length)
-
-    return PairSource(f"{source.name} [:{length}]", length, records, source.decode)
 
 
 def _by_stem(folder: Path) -> dict[Path, Path]:

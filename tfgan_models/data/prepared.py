@@ -18,11 +18,7 @@ from tfgan_models import reach
 from tfgan_models.data import images
 from tfgan_models.data.earth import Earth, EarthPairs
 from tfgan_models.data.emoji import Emoji
-from tfgan_models.data.folder import (
-    STAND_IN_TEST_IMAGES,
-    first_images,
-    first_pairs,
-)
+from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first
 from tfgan_models.data.source import (
     ImageSource,
     PairedSplits,
@@ -104,7 +100,7 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
     test_a, test_b = (
         image_source(builder, split)
         if split in splits
-        else first_images(train, STAND_IN_TEST_IMAGES)
+        else first(train, STAND_IN_TEST_IMAGES)
         for split, train in (("testA", train_a), ("testB", train_b))
     )
     return UnpairedSplits(
@@ -144,7 +140,7 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
     train = pair_source(builder, "train")
     if "test" in splits:
         return PairedSplits(train, pair_source(builder, "test"))
-    return PairedSplits(train, first_pairs(train, STAND_IN_TEST_IMAGES))
+    return PairedSplits(train, first(train, STAND_IN_TEST_IMAGES))
 
 
 def pair_source(builder: tfds.core.DatasetBuilder, split: str) -> PairSource:
