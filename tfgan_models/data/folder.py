@@ -1,15 +1,19 @@
 """Data sets that are folders of image files."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from tfgan_models.data import images
 from tfgan_models.data.source import (
     ImageSource,
+    LabelledSource,
+    LabelledSplits,
     PairedSplits,
     PairSource,
     UnpairedSplits,
@@ -28,6 +32,7 @@ _PAIRED_LAYOUT = (
     "trainA/ trainB/ with images of the same names (testA/ testB/ if there are any), "
     "or train/ with images that show input and target side by side (test/ or val/)"
 )
+_LABELLED_LAYOUT = "images, or a folder of images for each class, there or in train/"
 
 
 def image_source(folder: Path, limit: int | None = None) -> ImageSource:
@@ -204,6 +209,91 @@ def side_by_side_pairs(folder: Path) -> PairSource:
     return PairSource(both.name, both.length, both.records, decode)
 
 
+def labelled(path: Path) -> LabelledSplits:
+    """Reads the splits of a data set of single images from a folder.
+
+    Args:
+        path: A folder with images or with a folder of images for each class; or with
+            train/ of that kind and, if there is one, test/ (see
+            `STAND_IN_TEST_IMAGES`).
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: The folder is missing, a split has no readable image or has images
+            beside folders of images, or tests have classes of their own.
+    """
+    _check_folder(path, _LABELLED_LAYOUT)
+    has_splits = (path / "train").is_dir()
+    train = labelled_source(path / "train" if has_splits else path)
+    if has_splits and (path / "test").is_dir():
+        return LabelledSplits(train, labelled_source(path / "test", train.classes))
+    return LabelledSplits(train, first_labelled(train, STAND_IN_TEST_IMAGES))
+
+
+def labelled_source(
+    folder: Path, known: tuple[str, ...] | None = None
+) -> LabelledSource:
+    """Makes a source of the images of a folder, or of one folder for each class.
+
+    Args:
+        folder: Where the images are, or the folders that are named like the classes;
+            folders below these count too.
+        known: The classes that may be there; by default those that are, by name.
+
+    Returns:
+        The source, in the order of the sorted paths.
+
+    Raises:
+        UsageError: There is no readable image, images are beside folders of images,
+            or an image is in none of the known classes.
+    """
+    paths = images.readable_images(folder)
+    source = _source(folder, paths)
+    parts = [path.relative_to(folder).parts for path in paths]
+    classes = _classes(folder, parts) if known is None else known
+    if not classes:
+        return LabelledSource(source, np.zeros(source.length, np.int32))
+    places = {name: place for place, name in enumerate(classes)}
+    for path, part in zip(paths, parts, strict=True):
+        if part[0] not in places:
+            raise UsageError(
+                f"{path} is of no class that training has. Allowed in {folder}: "
+                f"{_shown(classes)}. Move it, or remove it."
+            )
+    labels = np.array([places[part[0]] for part in parts], np.int32)
+    return LabelledSource(source, labels, classes)
+
+
+def _classes(folder: Path, parts: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """Lists the folders among the first parts of paths: all of them or none."""
+    folders = sorted({part[0] for part in parts if len(part) > 1})
+    alone = [part[0] for part in parts if len(part) == 1]
+    if folders and alone:
+        raise UsageError(
+            f"{folder} has images, such as {alone[0]}, beside folders of images: "
+            f"{_shown(folders)}. So it is not known whether these are classes. Move "
+            "the images into the folder of their class, or all of them to one place."
+        )
+    return tuple(folders)
+
+
+def first_labelled(source: LabelledSource, count: int) -> LabelledSource:
+    """Takes the first images of a source and their labels.
+
+    Args:
+        source: What to choose from.
+        count: How many to take at most.
+
+    Returns:
+        A source of the first `count`, or of all if there are fewer.
+    """
+    return dataclasses.replace(
+        source, images=first(source.images, count), labels=source.labels[:count]
+    )
+
+
 def _by_stem(folder: Path) -> dict[Path, Path]:
     """Maps names relative to `folder`, without their endings, to image files."""
     found: dict[Path, Path] = {}
@@ -236,11 +326,15 @@ def _source(folder: Path, paths: list[Path]) -> ImageSource:
 
 
 def _found(path: Path) -> str:
-    folders = sorted(child.name + "/" for child in path.iterdir() if child.is_dir())
+    folders = sorted(child.name for child in path.iterdir() if child.is_dir())
     direct = sum(
         child.suffix.lower() in images.SUFFIXES
         for child in path.iterdir()
         if child.is_file()
     )
-    shown = ", ".join(folders[:8]) + (", ..." if len(folders) > 8 else "")
-    return f"{direct} images and {f'folders {shown}' if folders else 'no folder'}"
+    shown = f"folders {_shown(folders)}" if folders else "no folder"
+    return f"{direct} images and {shown}"
+
+
+def _shown(folders: Sequence[str]) -> str:
+    return ", ".join(f"{name}/" for name in folders[:8]) + ", ..." * (len(folders) > 8)

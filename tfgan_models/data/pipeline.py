@@ -122,20 +122,62 @@ def training_images(
         A data set of float32 [S, S, C] in [-1, 1]; `batch_size / workers` of them in
         a row are this worker's share of a global batch.
     """
-    local = batch_size // workers
-    order, augment = _key(seed, domain, _ORDER), _key(seed, domain, _AUGMENT)
+    augment = augmentation_key(seed, domain)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         key = tf.random.fold_in(augment, position)
         return to_float(_crop_and_flip(look_up(index), image_size, key))
 
-    positions = (
-        _positions(length, order, start_step * batch_size)
+    places = positions(
+        length,
+        batch_size=batch_size,
+        seed=seed,
+        domain=domain,
+        start=start_step * batch_size,
+        worker=worker,
+        workers=workers,
+    )
+    return places.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+
+
+def positions(
+    length: int,
+    *,
+    batch_size: int,
+    seed: int,
+    domain: int,
+    start: int,
+    worker: int,
+    workers: int,
+) -> tf.data.Dataset:
+    """Makes the endless stream of which image is at which position.
+
+    Args:
+        length: How many images there are; each pass over them is in a new order.
+        batch_size: Images in a global batch.
+        seed: Decides the order.
+        domain: Tells apart domains that are shuffled on their own.
+        start: The position of the first batch's first image.
+        worker: Which worker this is, from 0.
+        workers: How many workers share a global batch.
+
+    Returns:
+        A data set of (position, index below `length`), both int64;
+        `batch_size / workers` of them in a row are this worker's share of a global
+        batch.
+    """
+    local = batch_size // workers
+    return (
+        _positions(length, _key(seed, domain, _ORDER), start)
         .batch(batch_size, drop_remainder=True)
         .map(functools.partial(_share, start=worker * local, size=local))
         .unbatch()
     )
-    return positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+
+
+def augmentation_key(seed: int, domain: int) -> np.ndarray:
+    """Returns the key to fold positions into for augmentation, int32 [2]."""
+    return _key(seed, domain, _AUGMENT)
 
 
 def endless_batches(images: tf.data.Dataset, size: int) -> tf.data.Dataset:

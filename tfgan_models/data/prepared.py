@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
@@ -18,9 +19,11 @@ from tfgan_models import reach
 from tfgan_models.data import images
 from tfgan_models.data.earth import Earth, EarthPairs
 from tfgan_models.data.emoji import Emoji
-from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first
+from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first, first_labelled
 from tfgan_models.data.source import (
     ImageSource,
+    LabelledSource,
+    LabelledSplits,
     PairedSplits,
     PairSource,
     UnpairedSplits,
@@ -39,6 +42,11 @@ PAIRED_BUNDLED = (
     ),
 )
 """Names of the paired data sets that come with the package."""
+
+LABELLED_BUNDLED = tuple(
+    f"emoji/{c.name}" for c in Emoji.BUILDER_CONFIGS if "image" in c.drawings
+)
+"""Names of the data sets of single images that come with the package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +74,11 @@ PAIRED = Task(
     PAIRED_BUNDLED,
     "a TFDS name with the image features input and target, or folder:PATH with pairs "
     "side by side in PATH/train or of the same names in PATH/trainA and PATH/trainB",
+)
+LABELLED = Task(
+    LABELLED_BUNDLED,
+    "a TFDS name with an image feature image and a split train, such as cifar10, or "
+    "folder:PATH with images, or a folder of them a class, in PATH or PATH/train",
 )
 
 _BUNDLED = (Earth, EarthPairs, Emoji)
@@ -167,6 +180,53 @@ def pair_source(builder: tfds.core.DatasetBuilder, split: str) -> PairSource:
     return PairSource(name, builder.info.splits[split].num_examples, records, decode)
 
 
+def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
+    """Reads the splits of a TFDS data set of single images, preparing it if need be.
+
+    Args:
+        name: A TFDS name with an image feature `image` and a split `train`. Where
+            `test` and `validation` are missing, training images stand in.
+        data_dir: Where prepared data sets are; by default where TFDS puts them.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: TFDS does not know the name, or it holds no such images.
+        FailureError: It could not be downloaded or prepared.
+    """
+    builder = prepared_builder(name, data_dir, LABELLED)
+    features, splits = builder.info.features, builder.info.splits
+    image = dict(features.items()).get("image")
+    if not isinstance(image, tfds.features.Image) or "train" not in splits:
+        raise UsageError(
+            f"dataset={name} has no image feature image or no split train. Found: "
+            f"{', '.join(features)}; {', '.join(splits) or 'no split'}. Allowed: "
+            f"{', '.join(LABELLED_BUNDLED)}, {LABELLED.others}."
+        )
+    train = _labelled_source(builder, "train")
+    for split in ("test", "validation"):
+        if split in splits:
+            return LabelledSplits(train, _labelled_source(builder, split))
+    return LabelledSplits(train, first_labelled(train, STAND_IN_TEST_IMAGES))
+
+
+def _labelled_source(builder: tfds.core.DatasetBuilder, split: str) -> LabelledSource:
+    """Reads the classes of `label`, or else of the only ClassLabel, of one split."""
+    source = image_source(builder, split)
+    names = {
+        name: feature.names
+        for name, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.ClassLabel)
+    }
+    feature = next(iter(names)) if len(names) == 1 else "label"
+    if feature not in names:
+        return LabelledSource(source, np.zeros(source.length, np.int32))
+    examples = _encoded(builder, split, feature).batch(source.length)
+    labels = tf.cast(examples.get_single_element()[feature], tf.int32)
+    return LabelledSource(source, labels.numpy(), tuple(names[feature]))
+
+
 def image_source(
     builder: tfds.core.DatasetBuilder, split: str, feature: str = "image"
 ) -> ImageSource:
@@ -195,12 +255,14 @@ def image_source(
 def _encoded(
     builder: tfds.core.DatasetBuilder, split: str, *features: str
 ) -> tf.data.Dataset:
-    """Reads a split in the order on disk, these features as encoded files."""
+    """Reads a split in the order on disk, only these features and as stored."""
+    wanted = dict.fromkeys(features, True)
+    skip = dict.fromkeys(features, tfds.decode.SkipDecoding())
     with _quiet():
         return builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders={name: tfds.decode.SkipDecoding() for name in features},
+            decoders=tfds.decode.PartialDecoding(wanted, skip),
             read_config=tfds.ReadConfig(try_autocache=False),
         )
 

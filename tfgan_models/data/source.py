@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -102,3 +103,33 @@ class PairedSplits:
     def swapped(self) -> "PairedSplits":
         """Returns the splits of the opposite direction."""
         return PairedSplits(self.train.swapped(), self.test.swapped())
+
+
+# Compared by identity: arrays have no truth of being equal.
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledSource:
+    """Images of one split and what each of them shows.
+
+    Attributes:
+        images: The images.
+        labels: Each image's class, int32 [length]: its place in `classes`, 0 where
+            there are no classes, or -1 where TFDS does not know it.
+        classes: The names of the classes, or () where there are none.
+    """
+
+    images: ImageSource
+    labels: np.ndarray
+    classes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledSplits:
+    """Images to learn to generate.
+
+    Attributes:
+        train: Training images.
+        test: Real images to compare generated ones with.
+    """
+
+    train: LabelledSource
+    test: LabelledSource
