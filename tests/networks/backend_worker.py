@@ -1,32 +1,45 @@
 """Runs every network under another Keras backend; started by test_backends.py.
 
-Reads weights, inputs and TensorFlow's outputs from the folder given, prints as JSON
-what was imported and how far each network's output is from TensorFlow's.
+Reads weights and TensorFlow's outputs from the folder given, prints as JSON what was
+imported and how far each network's and layer's output is from TensorFlow's.
 """
 
 import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
+
+
+def distance(outputs: list[Any], path: Path) -> float:
+    """Returns the largest difference from TensorFlow's outputs in a file."""
+    import numpy as np
+
+    expected = np.load(path)
+    return max(
+        (float(np.abs(y - expected[f"y{j}"]).max()) for j, y in enumerate(outputs))
+    )
 
 
 def main(folder: Path) -> None:
-    """Prints one JSON object: "backend", "imported", "errors", "padded"."""
+    """Prints one JSON object: "backend", what is imported, "errors"."""
     importlib.import_module("tfgan_models.networks")
     imported = "tensorflow" in sys.modules
 
     import keras
-    import numpy as np
 
-    from tests.networks.conformance import CASES
+    from tests.layers.conformance import CASES as LAYERS
+    from tests.networks.conformance import CASES, arrays
 
     errors = {}
     for i, case in enumerate(CASES):
-        arrays = np.load(folder / f"{i}.npz")
         network = case()
         network.load_weights(folder / f"{i}.weights.h5")
-        y = network.predict_on_batch(arrays["x"])
-        errors[f"{i} {case}"] = float(np.abs(y - arrays["y"]).max())
+        outputs = arrays(network(*case.inputs(network)))
+        errors[f"{i} {case}"] = distance(outputs, folder / f"{i}.npz")
+    for i, case in enumerate(LAYERS):
+        outputs = arrays(case.model()(list(case.inputs())))
+        errors[f"layer {i} {case}"] = distance(outputs, folder / f"layer_{i}.npz")
     print(
         json.dumps(
             {

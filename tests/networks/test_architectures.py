@@ -10,7 +10,12 @@ from tfgan_models.layers import InstanceNormalization
 from tfgan_models.networks import (
     PatchDiscriminator,
     PixelDiscriminator,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
     ResNetGenerator,
+    StyleDiscriminator,
+    StyleGenerator,
+    StyleMapping,
     UNetGenerator,
 )
 
@@ -27,6 +32,18 @@ from tfgan_models.networks import (
         (PatchDiscriminator, {"channels": 6, "norm": "batch"}, 2_768_705),
         (PixelDiscriminator, {}, 8_705),
         (PixelDiscriminator, {"channels": 6, "norm": "batch"}, 9_024),
+        (StyleMapping, {}, 2_101_248),
+        (StyleGenerator, {"resolution": 64}, 25_137_935),
+        (StyleGenerator, {"resolution": 128}, 25_843_858),
+        (StyleGenerator, {"resolution": 256}, 26_086_229),
+        (StyleGenerator, {}, 26_219_627),
+        (StyleDiscriminator, {"resolution": 64}, 22_498_049),
+        (StyleDiscriminator, {"resolution": 128}, 22_941_313),
+        (StyleDiscriminator, {"resolution": 256}, 23_052_353),
+        (StyleDiscriminator, {}, 23_087_249),
+        (ProgressiveGenerator, {"resolution": 64}, 22_490_383),
+        (ProgressiveGenerator, {}, 23_079_115),
+        (ProgressiveDiscriminator, {}, 23_087_249),
     ],
 )
 def test_trainable_parameters(

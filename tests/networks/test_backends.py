@@ -1,15 +1,17 @@
-"""The networks run on JAX and PyTorch, without TensorFlow, with equal outputs."""
+"""Networks and layers run on JAX and PyTorch, without TensorFlow, equally."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.networks.conformance import CASES, images, randomize
+from tests.layers.conformance import CASES as LAYERS
+from tests.networks.conformance import CASES, arrays, randomize
 
 ROOT = Path(__file__).parents[2]
 # JAX compiles every fresh kernel's random numbers: unoptimised, in a third of the time.
@@ -21,14 +23,21 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a folder of each network's weights, an input and TensorFlow's output."""
+    """Returns a folder of each network's weights, and TensorFlow's outputs."""
     folder = tmp_path_factory.mktemp("answers")
     for i, case in enumerate(CASES):
-        network, x = case(), images(case.size)
+        network = case()
         randomize(network)
         network.save_weights(folder / f"{i}.weights.h5")
-        np.savez(folder / f"{i}.npz", x=x, y=network(x, training=False))
+        save(folder / f"{i}.npz", network(*case.inputs(network)))
+    for i, case in enumerate(LAYERS):
+        save(folder / f"layer_{i}.npz", case.model()(list(case.inputs())))
     return folder
+
+
+def save(path: Path, outputs: Any) -> None:
+    """Writes outputs as arrays y0, y1, ..."""
+    np.savez(path, **{f"y{j}": y for j, y in enumerate(arrays(outputs))})
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -46,5 +55,5 @@ def test_equal_outputs_without_tensorflow(backend: str, answers: Path) -> None:
     assert report["backend"] == backend
     assert not report["imports_tensorflow"]
     assert not report["ends_with_tensorflow"]
-    assert len(report["errors"]) == len(CASES)
+    assert len(report["errors"]) == len(CASES) + len(LAYERS)
     assert max(report["errors"].values()) < 1e-5, report["errors"]

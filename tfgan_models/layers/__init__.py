@@ -1,6 +1,33 @@
 """Layers on keras and keras.ops alone: TensorFlow, JAX and PyTorch backends."""
 
+from tfgan_models.layers.adain import AdaIN
+from tfgan_models.layers.constant import LearnedConstant
+from tfgan_models.layers.equalized import ChannelBias, EqualizedConv2D, EqualizedDense
 from tfgan_models.layers.instance_norm import InstanceNormalization
+from tfgan_models.layers.minibatch_stddev import MinibatchStdDev
+from tfgan_models.layers.noise import NoiseInjection
 from tfgan_models.layers.padding import ReflectionPadding2D
+from tfgan_models.layers.pixel_norm import PixelNormalization
+from tfgan_models.layers.resample import (
+    AverageDownsampling2D,
+    Blur2D,
+    NearestUpsampling2D,
+)
+from tfgan_models.layers.truncation import Truncation
 
-__all__ = ["InstanceNormalization", "ReflectionPadding2D"]
+__all__ = [
+    "AdaIN",
+    "AverageDownsampling2D",
+    "Blur2D",
+    "ChannelBias",
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "InstanceNormalization",
+    "LearnedConstant",
+    "MinibatchStdDev",
+    "NearestUpsampling2D",
+    "NoiseInjection",
+    "PixelNormalization",
+    "ReflectionPadding2D",
+    "Truncation",
+]

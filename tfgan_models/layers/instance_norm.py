@@ -58,8 +58,8 @@ class InstanceNormalization(keras.layers.Layer):
         """Normalises `inputs` [N, H, W, C]."""
         half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
         x = ops.cast(inputs, "float32") if half else inputs
-        centred = x - _spatial_mean(x)
-        scale = ops.rsqrt(_spatial_mean(ops.square(centred)) + self.epsilon)
+        centred = x - spatial_mean(x)
+        scale = ops.rsqrt(spatial_mean(ops.square(centred)) + self.epsilon)
         if self.affine:
             x = centred * (scale * ops.cast(self.gamma, x.dtype))
             x = x + ops.cast(self.beta, x.dtype)
@@ -80,6 +80,6 @@ class InstanceNormalization(keras.layers.Layer):
         return config
 
 
-def _spatial_mean(x: Any) -> Any:
+def spatial_mean(x: Any) -> Any:
     """Means over height and width, [N, 1, 1, C]; one axis a time is faster on CPUs."""
     return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)

@@ -1,0 +1,60 @@
+"""Noise injection (Karras et al., arXiv:1812.04948, section 3.2)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class NoiseInjection(keras.layers.Layer):
+    """Adds a noise map, with a learned strength for each channel.
+
+    The strengths start at 0: the layer changes nothing until training finds a use for
+    it. Where the noise comes from is the caller's choice; give N(0, 1). In a model of
+    your own:
+
+        noise = keras.Input((32, 32, 1), name="noise")
+        x = NoiseInjection()(x, noise)
+
+    Args:
+        **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
+
+    Inputs [N, H, W, C] and noise [N, H, W, 1]; output [N, H, W, C].
+    """
+
+    def build(
+        self,
+        inputs_shape: tuple[int | None, ...],
+        noise_shape: tuple[int | None, ...],
+    ) -> None:
+        """Creates the strengths.
+
+        Args:
+            inputs_shape: (N, H, W, C); C must be known.
+            noise_shape: (N, H, W, 1).
+
+        Raises:
+            ValueError: The noise has not exactly one channel.
+        """
+        if noise_shape[-1] != 1:
+            raise ValueError(
+                "The noise must be one map for each sample, [N, H, W, 1]. Received: "
+                f"noise_shape={noise_shape}"
+            )
+        self.scale = self.add_weight(
+            name="scale", shape=(inputs_shape[-1],), initializer="zeros"
+        )
+
+    def call(self, inputs: Any, noise: Any) -> Any:
+        """Adds `noise` [N, H, W, 1] to `inputs` [N, H, W, C]."""
+        scale = ops.cast(self.scale, inputs.dtype)
+        return inputs + ops.cast(noise, inputs.dtype) * scale
+
+    def compute_output_shape(
+        self,
+        inputs_shape: tuple[int | None, ...],
+        noise_shape: tuple[int | None, ...],
+    ) -> tuple[int | None, ...]:
+        """Returns `inputs_shape`."""
+        return inputs_shape

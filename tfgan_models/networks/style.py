@@ -1,0 +1,247 @@
+"""StyleGAN's networks (Karras et al., arXiv:1812.04948)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from tfgan_models.layers import Truncation
+from tfgan_models.networks import growing
+from tfgan_models.networks.growing import GrowingDiscriminator
+from tfgan_models.networks.style_parts import StyleMapping, StyleSynthesis
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StyleGenerator(keras.Model):
+    """StyleGAN's generator: mapping, truncation and synthesis.
+
+    26,219,627 trainable parameters with the defaults, 25,137,935 at 64 px.
+
+    Args:
+        resolution: Side of the images, a power of two of at least 8.
+        channels: Of the images.
+        label_size: Classes; 0 for none.
+        latent_size: Of z.
+        w_size: Of w.
+        mapping_layers: Dense layers of the mapping network.
+        fmap_base: See `StyleSynthesis`.
+        fmap_max: See `StyleSynthesis`.
+        grown: See `StyleSynthesis`.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Input "latent" [N, latent_size], N(0, 1); output float32 [N, R, R, channels].
+
+    Attributes:
+        mapping: `StyleMapping`, z to w.
+        truncation: `Truncation`, which holds the average w.
+        synthesis: `StyleSynthesis`, w to image.
+
+    Raises:
+        ValueError: A size that cannot be.
+    """
+
+    smallest_resolution = 8
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        channels: int = 3,
+        label_size: int = 0,
+        latent_size: int = 512,
+        w_size: int = 512,
+        mapping_layers: int = 8,
+        fmap_base: int = 8192,
+        fmap_max: int = 512,
+        grown: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.synthesis = StyleSynthesis(
+            resolution,
+            channels,
+            w_size,
+            fmap_base,
+            fmap_max,
+            grown,
+            name="synthesis",
+            dtype=policy,
+        )
+        self.mapping = StyleMapping(
+            latent_size,
+            w_size,
+            mapping_layers,
+            label_size,
+            name="mapping",
+            dtype=policy,
+        )
+        self.truncation = Truncation(
+            self.synthesis.num_layers, name="truncation", dtype=policy
+        )
+        self.truncation.build((None, w_size))
+        self.resolution = resolution
+        self.channels = channels
+        self.label_size = label_size
+        self.latent_size = latent_size
+        self.policy = policy
+        self.built = True
+
+    @property
+    def grown(self) -> int:
+        """The resolution that training has reached, at which images are drawn."""
+        return self.synthesis.grown
+
+    @grown.setter
+    def grown(self, resolution: int) -> None:
+        self.synthesis.grown = resolution
+
+    @property
+    def w_avg(self) -> Any:
+        """The average w [w_size], a weight that is not trained."""
+        return self.truncation.average
+
+    def call(
+        self,
+        latent: Any,
+        labels: Any = None,
+        noise: Sequence[Any] | None = None,
+        psi: Any = None,
+        cutoff: int = 8,
+        resolution: int | None = None,
+        alpha: Any = 1.0,
+    ) -> Any:
+        """Draws images.
+
+        Args:
+            latent: [N, latent_size].
+            labels: One-hot [N, label_size], where there are classes.
+            noise: See `StyleSynthesis.call`.
+            psi: See `Truncation`; None: nothing is truncated.
+            cutoff: See `Truncation`.
+            resolution: See `StyleSynthesis.call`.
+            alpha: See `StyleSynthesis.call`.
+
+        Returns:
+            float32 [N, resolution, resolution, channels].
+        """
+        w = self.mapping(latent, labels)
+        ws = self.truncation(w, psi=psi, cutoff=cutoff)
+        return self.synthesis(ws, noise=noise, resolution=resolution, alpha=alpha)
+
+    def functional(self) -> keras.Model:
+        """Returns a functional model on the same layers, for export.
+
+        Its inputs, by name: "latent" [N, latent_size], "labels" [N, label_size] where
+        there are classes, "psi" [N, 1], and "noise_0", "noise_1", ... [N, h, w, 1].
+        Layers named "w" [N, w_size], "ws" [N, num_layers, w_size] and "image" are where
+        a part of it can be cut out.
+        """
+        inputs = {"latent": keras.Input((self.latent_size,), name="latent")}
+        if self.label_size:
+            inputs["labels"] = keras.Input((self.label_size,), name="labels")
+        inputs["psi"] = keras.Input((1,), name="psi")
+        noise = self.synthesis.noise_inputs()
+        w = self.mapping.call(inputs["latent"], inputs.get("labels"))
+        w = _named(w, "w")
+        ws = _named(self.truncation(w, psi=inputs["psi"]), "ws")
+        image = self.synthesis.call(ws, noise)
+        inputs |= {tensor.name: tensor for tensor in noise}
+        image = _named(image, "image")
+        return keras.Model(inputs, image, name=self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "resolution": self.resolution,
+            "channels": self.channels,
+            "label_size": self.label_size,
+            "latent_size": self.latent_size,
+            "w_size": self.synthesis.w_size,
+            "mapping_layers": len(self.mapping.denses),
+            "fmap_base": self.synthesis.fmap_base,
+            "fmap_max": self.synthesis.fmap_max,
+            "grown": self.grown,
+            "name": self.name,
+            "dtype": self.policy.name,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StyleDiscriminator(GrowingDiscriminator):
+    """StyleGAN's discriminator, ProGAN's with a blur before each halving.
+
+    With classes, the last layer gives a score for each and the label picks one
+    (Mescheder et al., arXiv:1801.04406). 23,087,249 parameters with the defaults.
+
+    Args:
+        resolution: Of the full-size images, a power of two of at least 8.
+        channels: Of the images.
+        label_size: Classes; 0 for none.
+        fmap_base: See `StyleSynthesis`.
+        fmap_max: See `StyleSynthesis`.
+        group_size: See `MinibatchStdDev`.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Input "image" [N, R, R, channels] in [-1, 1], R any power of two from 4 to
+    `resolution`; output: scores, float32 [N, 1].
+    """
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        channels: int = 3,
+        label_size: int = 0,
+        fmap_base: int = 8192,
+        fmap_max: int = 512,
+        group_size: int = 4,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            resolution,
+            channels,
+            label_size,
+            outputs=max(label_size, 1),
+            blur=True,
+            fmap_base=fmap_base,
+            fmap_max=fmap_max,
+            group_size=group_size,
+            name=name,
+            dtype=dtype,
+            **kwargs,
+        )
+
+    def call(self, images: Any, labels: Any = None, alpha: Any = 1.0) -> Any:
+        """Judges images.
+
+        Args:
+            images: [N, R, R, channels].
+            labels: One-hot [N, label_size], where there are classes.
+            alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
+
+        Returns:
+            Scores, float32 [N, 1]; higher is more real.
+
+        Raises:
+            ValueError: Images of a size that the network does not take, labels that
+                are missing, or labels there is no use for.
+        """
+        self.check_images(images)
+        growing.check_labels(self.label_size, labels)
+        scores = self.body(images, alpha)
+        if not self.label_size:
+            return scores
+        return ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
+
+
+def _named(x: Any, name: str) -> Any:
+    """Passes x through a layer of that name, as float32."""
+    return layers.Activation("linear", dtype="float32", name=name)(x)

@@ -1,0 +1,289 @@
+"""The two halves of StyleGAN's generator (Karras et al., arXiv:1812.04948)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfgan_models.layers import (
+    AdaIN,
+    Blur2D,
+    ChannelBias,
+    EqualizedConv2D,
+    EqualizedDense,
+    LearnedConstant,
+    NearestUpsampling2D,
+    NoiseInjection,
+    PixelNormalization,
+)
+from tfgan_models.networks import growing
+from tfgan_models.networks.growing import leaky_relu
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StyleMapping(keras.Model):
+    """Latent z to w: a normalised latent through dense layers that learn slowly.
+
+    Args:
+        latent_size: Of z.
+        w_size: Of w and of every layer.
+        layers: Dense layers; 8 in the paper.
+        label_size: Classes; above 0 an embedding of the label is appended to z.
+        lr_multiplier: Learning rate relative to the rest of the network.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Input "latent" [N, latent_size] and labels, one-hot [N, label_size], where there
+    are any; output w, float32 [N, w_size].
+    """
+
+    def __init__(
+        self,
+        latent_size: int = 512,
+        w_size: int = 512,
+        layers: int = 8,
+        label_size: int = 0,
+        lr_multiplier: float = 0.01,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if min(latent_size, w_size, layers) < 1 or label_size < 0:
+            raise ValueError(
+                "latent_size, w_size and layers must be 1 or more and label_size 0 or "
+                f"more. Received: latent_size={latent_size}, w_size={w_size}, "
+                f"layers={layers}, label_size={label_size}"
+            )
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.latent_size = latent_size
+        self.w_size = w_size
+        self.label_size = label_size
+        self.lr_multiplier = lr_multiplier
+        self.policy = policy
+        self.normalization = PixelNormalization(dtype=policy, name="normalization")
+        self.label_embedding = None
+        if label_size:
+            self.label_embedding = keras.layers.Dense(
+                latent_size,
+                use_bias=False,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0),
+                dtype=policy,
+                name="label_embedding",
+            )
+        self.denses = [
+            EqualizedDense(
+                w_size, lr_multiplier=lr_multiplier, dtype=policy, name=f"dense_{i}"
+            )
+            for i in range(layers)
+        ]
+        self.call(
+            keras.Input((latent_size,), name="latent"),
+            keras.Input((label_size,), name="labels") if label_size else None,
+        )
+        self.built = True
+
+    def call(self, latent: Any, labels: Any = None) -> Any:
+        """Maps `latent` [N, latent_size], and one-hot `labels`, to w [N, w_size].
+
+        Raises:
+            ValueError: Labels are missing, or there is no use for them.
+        """
+        growing.check_labels(self.label_size, labels)
+        x = latent
+        if labels is not None:
+            embedded = self.label_embedding(labels)
+            x = ops.concatenate([ops.cast(latent, embedded.dtype), embedded], axis=-1)
+        x = self.normalization(x)
+        for dense in self.denses:
+            x = leaky_relu(dense(x))
+        return ops.cast(x, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "latent_size": self.latent_size,
+            "w_size": self.w_size,
+            "layers": len(self.denses),
+            "label_size": self.label_size,
+            "lr_multiplier": self.lr_multiplier,
+            "name": self.name,
+            "dtype": self.policy.name,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StyleSynthesis(keras.Model):
+    """One w for each style layer to an image, from a learned constant upwards.
+
+    There are two style layers at each resolution from 4 to `resolution`; each adds
+    noise and a bias, then leaky ReLU, then AdaIN. In front of it is a 3x3 convolution
+    (not in the first), which in the first of each resolution doubles height and width
+    and is blurred.
+
+    Args:
+        resolution: Side of the images, a power of two of at least 8.
+        channels: Of the images.
+        w_size: Of each w.
+        fmap_base: Channels at resolution R are `2 * fmap_base / R` ...
+        fmap_max: ... and never more than this.
+        grown: The resolution that training has reached, at which images are drawn;
+            None: the full one.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Input "ws" [N, num_layers, w_size]; output float32 [N, R, R, channels], about
+    [-1, 1] and not bounded.
+
+    Attributes:
+        num_layers: Style layers, 2 log2(resolution) - 2.
+
+    Raises:
+        ValueError: A size that cannot be.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        channels: int = 3,
+        w_size: int = 512,
+        fmap_base: int = 8192,
+        fmap_max: int = 512,
+        grown: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        growing.check(
+            resolution, 8, fmap_base, fmap_max, channels=channels, w_size=w_size
+        )
+        growing.check_grown(grown, resolution)
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.resolution = resolution
+        self.channels = channels
+        self.w_size = w_size
+        self.fmap_base = fmap_base
+        self.fmap_max = fmap_max
+        self.grown = grown or resolution
+        self.policy = policy
+        self.num_layers = num_layers(resolution)
+        self._make_layers()
+        ws = keras.Input((self.num_layers, w_size), name="ws")
+        for side in growing.resolutions(resolution):
+            noise = [keras.Input(shape) for shape in self.noise_shapes(side)]
+            self.call(ws, noise, resolution=side)
+        self.built = True
+
+    def _make_layers(self) -> None:
+        options = {"dtype": self.policy}
+        ladder = growing.resolutions(self.resolution)
+        widths = [growing.features(r, self.fmap_base, self.fmap_max) for r in ladder]
+        self.constant = LearnedConstant((4, 4, widths[0]), name="constant", **options)
+        # convs[i] stands before style layer i + 1.
+        self.convs = [
+            EqualizedConv2D(
+                widths[i // 2],
+                3,
+                use_bias=False,
+                resample=None if i % 2 else "up",
+                name=f"conv_{i}",
+                **options,
+            )
+            for i in range(1, self.num_layers)
+        ]
+        self.blur = Blur2D(name="blur", **options)
+        numbers = range(self.num_layers)
+        self.noises = [
+            NoiseInjection(name=f"noise_injection_{i}", **options) for i in numbers
+        ]
+        self.biases = [ChannelBias(name=f"bias_{i}", **options) for i in numbers]
+        self.adains = [AdaIN(name=f"adain_{i}", **options) for i in numbers]
+        self.to_rgbs = [
+            EqualizedConv2D(
+                self.channels, 1, gain=1.0, name=f"to_rgb_{side}", **options
+            )
+            for side in ladder
+        ]
+        self.upsampling = NearestUpsampling2D(name="upsampling", **options)
+
+    def call(
+        self,
+        ws: Any,
+        noise: Sequence[Any] | None = None,
+        resolution: int | None = None,
+        alpha: Any = 1.0,
+    ) -> Any:
+        """Draws images.
+
+        Args:
+            ws: [N, num_layers, w_size].
+            noise: A map for each style layer (see `noise_shapes`); None for none.
+            resolution: The side to stop at; None: `grown`.
+            alpha: How far that resolution is faded in, 0 to 1; a Python 1.0 leaves
+                the fade out.
+
+        Returns:
+            float32 [N, resolution, resolution, channels].
+
+        Raises:
+            ValueError: The resolution is not one of the network's.
+        """
+        last = growing.stage(resolution or self.grown, self.resolution)
+        x = self._style(self.constant(ws), 0, ws, noise)
+        for i in range(1, 2 * last + 2):
+            if i == 2 * last:
+                below = x
+            x = self.convs[i - 1](x)
+            if i % 2 == 0:
+                x = self.blur(x)
+            x = self._style(x, i, ws, noise)
+        image = ops.cast(self.to_rgbs[last](x), "float32")
+        if last == 0 or (isinstance(alpha, float) and alpha == 1.0):
+            return image
+        old = ops.cast(self.upsampling(self.to_rgbs[last - 1](below)), "float32")
+        return growing.mix(old, image, alpha)
+
+    def _style(self, x: Any, i: int, ws: Any, noise: Sequence[Any] | None) -> Any:
+        """Style layer i: noise, bias, leaky ReLU, AdaIN."""
+        if noise is not None:
+            x = self.noises[i](x, noise[i])
+        return self.adains[i](leaky_relu(self.biases[i](x)), ws[:, i])
+
+    def noise_shapes(self, resolution: int | None = None) -> list[tuple[int, int, int]]:
+        """Returns the shape [h, w, 1] of each style layer's noise map.
+
+        Args:
+            resolution: The side of the images to draw; None: `grown`.
+        """
+        count = num_layers(resolution or self.grown)
+        return [(2 ** (i // 2 + 2), 2 ** (i // 2 + 2), 1) for i in range(count)]
+
+    def noise_inputs(self) -> list[Any]:
+        """Returns a `keras.Input` for each style layer's noise: "noise_0", ..."""
+        return [
+            keras.Input(shape, name=f"noise_{i}")
+            for i, shape in enumerate(self.noise_shapes())
+        ]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "resolution": self.resolution,
+            "channels": self.channels,
+            "w_size": self.w_size,
+            "fmap_base": self.fmap_base,
+            "fmap_max": self.fmap_max,
+            "grown": self.grown,
+            "name": self.name,
+            "dtype": self.policy.name,
+        }
+
+
+def num_layers(resolution: int) -> int:
+    """Returns the number of style layers up to a resolution: two for each."""
+    return 2 * int(math.log2(resolution)) - 2

@@ -1,0 +1,49 @@
+"""Gradient penalties: how steep a discriminator is at given images."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def squared_slopes(
+    judge: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns scores, and the squared norm of each score's gradient.
+
+    `r1 = gamma / 2 * mean(slopes)` (Mescheder et al., arXiv:1801.04406).
+
+    Args:
+        judge: Images to scores, of any shape.
+        images: [N, H, W, C].
+
+    Returns:
+        The scores, and float32 [N].
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        scores = judge(images)
+        total = tf.reduce_sum(scores)
+    gradients = tf.cast(tape.gradient(total, images), tf.float32)
+    return scores, tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])
+
+
+def gradient_penalty(squared: tf.Tensor, target: float = 1.0) -> tf.Tensor:
+    """Mean of `(norm - target)^2` (Gulrajani et al., arXiv:1704.00028).
+
+    Args:
+        squared: Squared norms, [N].
+        target: The norm that costs nothing.
+    """
+    # The root has no derivative at 0.
+    return tf.reduce_mean(tf.square(tf.sqrt(squared + 1e-12) - target))
+
+
+def interpolates(real: tf.Tensor, fake: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns images between real and fake ones.
+
+    Args:
+        real: [N, H, W, C].
+        fake: [N, H, W, C].
+        places: In [0, 1], [N]; 0 is real.
+    """
+    return real + (fake - real) * tf.reshape(places, [-1, 1, 1, 1])
