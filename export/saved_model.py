@@ -71,13 +71,14 @@ def export_networks(
     name: str,
     version: int | None = None,
 ) -> list[Path]:
-    """Exports image-to-image networks.
+    """Exports networks: image to image, or StyleGAN's or ProGAN's generators.
 
     Everything is written beside its place and moved there when it is complete, so
     that a server which polls the folder never loads half a model.
 
     Args:
-        networks: Key (as "a2b") -> network, with an attribute `size_multiple`.
+        networks: Key (as "a2b") -> network; one from image to image has an attribute
+            `size_multiple`.
         export_dir: Created if it does not exist.
         name: Common to all the networks.
         version: 1 or more; None: one more than the newest that any of them has.
@@ -123,7 +124,9 @@ def _stage(
     from export.stock import to_stock
 
     saved_model, keras_file = scratch / parent.name, scratch / f"{parent.name}.keras"
-    to_stock(network).save(keras_file)
+    # Networks that are not functional models can say what they are as one.
+    functional = network.functional() if hasattr(network, "functional") else network
+    to_stock(functional).save(keras_file)
     try:
         write_saved_model(network, saved_model)
     except tf.errors.OpError as error:

@@ -6,6 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from export import png
+from export.generation import LatentModule, StyleModule
+from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+
 # What tf.io.decode_image can decode every format to.
 _DECODABLE_CHANNELS = (1, 3)
 
@@ -47,18 +51,24 @@ class TranslationModule(tf.Module):
 
         self.endpoints = {"serving_default": _float_signature(translate, channels)}
         output_channels = network.outputs[0].shape[-1]
-        if channels in _DECODABLE_CHANNELS and output_channels <= 4:
+        if channels in _DECODABLE_CHANNELS and output_channels <= png.MOST_CHANNELS:
             self.endpoints["encoded"] = _encoded_signature(translate, channels)
 
 
 def write_saved_model(network: keras.Model, directory: Path) -> None:
-    """Writes the SavedModel of an image-to-image network.
+    """Writes the SavedModel of a network.
 
     Args:
-        network: Image to image, with an attribute `size_multiple`.
+        network: StyleGAN's or ProGAN's generator; or image to image, with an attribute
+            `size_multiple`.
         directory: Created; must not exist.
     """
-    module = TranslationModule(network, network.size_multiple)
+    if isinstance(network, StyleGenerator):
+        module = StyleModule(network)
+    elif isinstance(network, ProgressiveGenerator):
+        module = LatentModule(network)
+    else:
+        module = TranslationModule(network, network.size_multiple)
     tf.saved_model.save(module, str(directory), signatures=dict(module.endpoints))
 
 
@@ -83,8 +93,7 @@ def _encoded_signature(translate: Any, channels: int) -> Any:
         image = tf.cast(pixels, tf.float32) / 127.5 - 1.0
         with tf.device(None):
             translated = translate(image[tf.newaxis])[0]
-        levels = tf.clip_by_value((translated + 1.0) * 127.5, 0.0, 255.0)
-        return tf.io.encode_png(tf.cast(tf.round(levels), tf.uint8))
+        return png.encode(translated)
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")],

@@ -5,8 +5,10 @@ from typing import Any
 
 import keras
 
+from export import stock_layers
 from tfgan_models.errors import UsageError
-from tfgan_models.layers import InstanceNormalization, ReflectionPadding2D
+
+_HALVES = ("float16", "bfloat16")
 
 
 def to_stock(network: keras.Model) -> keras.Model:
@@ -16,8 +18,8 @@ def to_stock(network: keras.Model) -> keras.Model:
     Keras's backends. It computes in float32 whatever the network's dtype policy.
 
     Args:
-        network: Built functionally: `keras.Model(inputs, outputs)` or a subclass which
-            passes these to its base.
+        network: Built functionally: `keras.Model(inputs, outputs)`, a subclass which
+            passes these to its base, or what a generator's `functional()` returns.
 
     Returns:
         A plain functional model with copies of the weights.
@@ -26,41 +28,40 @@ def to_stock(network: keras.Model) -> keras.Model:
         UsageError: A layer or something in its configuration is neither Keras's nor
             known here.
     """
-    clones: list[tuple[keras.layers.Layer, keras.layers.Layer]] = []
+    clones: dict[int, tuple[keras.layers.Layer, list[Any]]] = {}
 
     def clone(operation: Any) -> Any:
         if not isinstance(operation, keras.layers.Layer):
             return operation
-        if isinstance(operation, ReflectionPadding2D):
+        if type(operation) in stock_layers.EXPANSIONS:
             return operation  # Replaced where it is called.
-        stock = _stock_layer(operation)
-        clones.append((operation, stock))
-        return stock
+        if id(operation) not in clones:
+            clones[id(operation)] = _stock_layer(operation)
+        return clones[id(operation)][0]
 
     stock = keras.models.clone_model(network, clone_function=clone, call_function=_call)
-    for ours, layer in clones:
-        layer.set_weights(ours.get_weights())
+    for layer, weights in clones.values():
+        layer.set_weights(weights)
     return stock
 
 
 def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(operation, ReflectionPadding2D):
-        sides = [operation.padding, operation.padding]
-        return keras.ops.pad(*args, [[0, 0], sides, sides, [0, 0]], mode="reflect")
+    expansion = stock_layers.EXPANSIONS.get(type(operation))
+    if expansion is not None:
+        return expansion(operation, *args, **kwargs)
+    # To the precision that the network computes in. The class has no public name.
+    if type(operation).__name__ == "Cast" and operation.dtype in _HALVES:
+        return keras.ops.cast(args[0], "float32")
     return operation(*args, **kwargs)
 
 
-def _stock_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A new layer of Keras's own that does what `layer` does, in float32."""
-    if isinstance(layer, InstanceNormalization):
-        return keras.layers.GroupNormalization(
-            groups=-1,
-            epsilon=layer.epsilon,
-            center=layer.affine,
-            scale=layer.affine,
-            dtype="float32",
-            name=layer.name,
-        )
+def _stock_layer(
+    layer: keras.layers.Layer,
+) -> tuple[keras.layers.Layer, list[Any]]:
+    """A new layer of Keras's own that does what `layer` does, in float32; weights."""
+    replacement = stock_layers.REPLACEMENTS.get(type(layer))
+    if replacement is not None:
+        return replacement(layer)
     if not type(layer).__module__.startswith("keras."):
         raise UsageError(
             f"Cannot rebuild layer {layer.name!r}: {type(layer).__name__} is neither "
@@ -73,7 +74,7 @@ def _stock_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
             f"Cannot rebuild layer {layer.name!r}: its configuration holds "
             f"{', '.join(foreign)}, which is not Keras's own."
         )
-    return type(layer).from_config(config)
+    return type(layer).from_config(config), layer.get_weights()
 
 
 def _foreign_objects(config: Any) -> Iterator[str]:

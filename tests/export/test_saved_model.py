@@ -14,6 +14,7 @@ import tensorflow as tf
 from export import checkpoints, saved_model, signatures
 from export.saved_model import export_networks
 from tests.export.conftest import REPOSITORY, environment
+from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
 
@@ -143,7 +144,7 @@ def test_command(networks: dict[str, keras.Model], tmp_path: Path) -> None:
     model_dir, export_dir = tmp_path / "run1", tmp_path / "models"
     model_dir.mkdir()
     checkpoints.describe_networks(model_dir, "generators", networks)
-    checkpoints.save(model_dir / "checkpoints", 7, {"generators": networks})
+    checkpoints.save(model_dir / "checkpoints", 7, {"generators": weights(networks)})
     finished = run(f"--model_dir={model_dir}/", f"--export_dir={export_dir}")
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""

@@ -1,0 +1,166 @@
+"""What Keras's own layers and operations each of our layers is rebuilt from.
+
+Everything computes in float32.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfgan_models import layers
+from tfgan_models.layers.instance_norm import spatial_mean
+
+Replacement = tuple[keras.layers.Layer, list[np.ndarray]]
+
+
+def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
+    stock = keras.layers.GroupNormalization(
+        groups=-1,
+        epsilon=layer.epsilon,
+        center=layer.affine,
+        scale=layer.affine,
+        dtype="float32",
+        name=layer.name,
+    )
+    return stock, layer.get_weights()
+
+
+def _equalized_conv(layer: layers.EqualizedConv2D) -> Replacement:
+    transposed = layer.resample == "up"
+    kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
+    stock = kind(
+        layer.filters,
+        layer.kernel_size + (1 if layer.resample else 0),
+        strides=2 if layer.resample else 1,
+        padding="same",
+        use_bias=layer.use_bias,
+        dtype="float32",
+        name=layer.name,
+    )
+    return stock, _scaled_weights(layer)
+
+
+def _equalized_dense(layer: layers.EqualizedDense) -> Replacement:
+    stock = keras.layers.Dense(
+        layer.units, use_bias=layer.use_bias, dtype="float32", name=layer.name
+    )
+    return stock, _scaled_weights(layer)
+
+
+def _nearest_upsampling(layer: layers.NearestUpsampling2D) -> Replacement:
+    return keras.layers.UpSampling2D(2, dtype="float32", name=layer.name), []
+
+
+def _average_downsampling(layer: layers.AverageDownsampling2D) -> Replacement:
+    return keras.layers.AveragePooling2D(2, dtype="float32", name=layer.name), []
+
+
+def _reflection_padding(layer: layers.ReflectionPadding2D, x: Any) -> Any:
+    sides = [layer.padding, layer.padding]
+    return ops.pad(x, [[0, 0], sides, sides, [0, 0]], mode="reflect")
+
+
+def _pixel_normalization(layer: layers.PixelNormalization, x: Any) -> Any:
+    square = ops.mean(ops.square(x), axis=-1, keepdims=True)
+    return x * ops.rsqrt(square + layer.epsilon)
+
+
+def _blur(layer: layers.Blur2D, x: Any) -> Any:
+    del layer
+    x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    x = x[:, :-1] + x[:, 1:]
+    x = x[:, :-1] + x[:, 1:]
+    x = x[:, :, :-1] + x[:, :, 1:]
+    x = x[:, :, :-1] + x[:, :, 1:]
+    return x * 0.0625
+
+
+def _channel_bias(layer: layers.ChannelBias, x: Any) -> Any:
+    one = (slice(0, 1),) * (len(x.shape) - 1)
+    return x + _vector(layer.name, layer.bias, x[(slice(None), *one)])
+
+
+def _noise_injection(layer: layers.NoiseInjection, x: Any, noise: Any) -> Any:
+    scale = ops.convert_to_numpy(layer.scale)
+    conv = keras.layers.Conv2D(
+        scale.size, 1, use_bias=False, dtype="float32", name=layer.name
+    )
+    scaled = conv(noise)
+    conv.set_weights([scale.reshape(1, 1, 1, -1)])
+    return x + scaled
+
+
+def _learned_constant(layer: layers.LearnedConstant, x: Any) -> Any:
+    flat = ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
+    constant = _vector(layer.name, ops.reshape(layer.constant, (-1,)), flat[:, :1])
+    return ops.reshape(constant, (-1, *layer.shape))
+
+
+def _truncation(
+    layer: layers.Truncation, w: Any, psi: Any = None, cutoff: int = 8
+) -> Any:
+    def repeat(x: Any, times: int) -> Any:
+        return ops.repeat(ops.expand_dims(x, 1), times, axis=1)
+
+    if psi is None:
+        return repeat(w, layer.layers)
+    average = _vector(layer.name, layer.average, w[:, :1])
+    truncated = average + ops.reshape(psi, (-1, 1)) * (w - average)
+    if cutoff >= layer.layers:
+        return repeat(truncated, layer.layers)
+    parts = [repeat(truncated, cutoff), repeat(w, layer.layers - cutoff)]
+    return ops.concatenate(parts, axis=1)
+
+
+def _adain(layer: layers.AdaIN, x: Any, style: Any) -> Any:
+    channels = x.shape[-1]
+    affine = keras.layers.Dense(
+        2 * channels, dtype="float32", name=f"{layer.name}_affine"
+    )
+    wanted = ops.reshape(affine(style), (-1, 1, 1, 2 * channels))
+    affine.set_weights(_scaled_weights(layer.affine))
+    centred = x - spatial_mean(x)
+    variance = spatial_mean(ops.square(centred))
+    scale = ops.rsqrt(variance + layer.epsilon) * (1.0 + wanted[..., :channels])
+    return centred * scale + wanted[..., channels:]
+
+
+def _vector(name: str, value: Any, like: Any) -> Any:
+    """A constant as a weight: `value` [C] for each of `like` [N, ..., 1]."""
+    value = ops.convert_to_numpy(value)
+    dense = keras.layers.Dense(value.size, use_bias=False, dtype="float32", name=name)
+    output = dense(ops.ones_like(like))
+    dense.set_weights([value[np.newaxis]])
+    return output
+
+
+def _scaled_weights(layer: Any) -> list[np.ndarray]:
+    weights = [layer.scaled_kernel()]
+    if layer.use_bias:
+        weights.append(layer.scaled_bias())
+    return [ops.convert_to_numpy(weight) for weight in weights]
+
+
+REPLACEMENTS: dict[type, Callable[[Any], Replacement]] = {
+    layers.AverageDownsampling2D: _average_downsampling,
+    layers.EqualizedConv2D: _equalized_conv,
+    layers.EqualizedDense: _equalized_dense,
+    layers.InstanceNormalization: _instance_normalization,
+    layers.NearestUpsampling2D: _nearest_upsampling,
+}
+"""Layers that become one layer: a function which returns it, and its weights."""
+
+EXPANSIONS: dict[type, Callable[..., Any]] = {
+    layers.AdaIN: _adain,
+    layers.Blur2D: _blur,
+    layers.ChannelBias: _channel_bias,
+    layers.LearnedConstant: _learned_constant,
+    layers.NoiseInjection: _noise_injection,
+    layers.PixelNormalization: _pixel_normalization,
+    layers.ReflectionPadding2D: _reflection_padding,
+    layers.Truncation: _truncation,
+}
+"""Layers that become several: a function of the layer and what it is called with."""
