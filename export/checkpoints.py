@@ -1,7 +1,9 @@
 """Training checkpoints: written beside and renamed, read newest first.
 
     <model_dir>/networks.json               what to build for export
-    <model_dir>/checkpoints/step_00001200/  one complete checkpoint
+    <model_dir>/checkpoints/step_00001200/  one complete checkpoint; where networks
+                                            change in training, with its own
+                                            networks.json
     <model_dir>/best/step_00000800/         the one with the best figure
 
 A kill at any moment leaves every complete checkpoint readable.
@@ -19,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from export import files
+from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
 
 KEPT = 3
@@ -30,7 +33,11 @@ _UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, ValueError, OSErr
 
 
 def save(
-    directory: Path, step: int, state: Mapping[str, Any], kept: int = KEPT
+    directory: Path,
+    step: int,
+    state: Mapping[str, Any],
+    kept: int = KEPT,
+    description: str = "",
 ) -> Path:
     """Writes a checkpoint and removes all but the last few written.
 
@@ -39,6 +46,7 @@ def save(
         step: The training step, the checkpoint's name.
         state: Trackables by name, such as `GANModel.training_state()`.
         kept: How many to keep; those of the highest steps, this one among them.
+        description: What `describe` returned for the networks as they are now.
 
     Returns:
         The folder of the new checkpoint.
@@ -55,6 +63,8 @@ def save(
                 shutil.rmtree(left_over)
         unfinished.mkdir()
         tf.train.Checkpoint(**state).write(str(unfinished / "state"))
+        if description:
+            (unfinished / _NETWORKS).write_text(description)
         if target.exists():
             _remove(target)
         os.replace(unfinished, target)
@@ -101,13 +111,10 @@ def restore(directory: Path, state: Mapping[str, Any]) -> int | None:
     return _read_newest(directory, read)
 
 
-def describe_networks(
-    model_dir: Path, group: str, networks: Mapping[str, keras.Model]
-) -> None:
-    """Writes what `load_networks` needs to build the networks of a training.
+def describe(group: str, networks: Mapping[str, keras.Model]) -> str:
+    """Returns what `load_networks` needs to build the networks of a training.
 
     Args:
-        model_dir: The training's folder.
         group: The key in the saved state under which the networks are.
         networks: The networks by name.
     """
@@ -115,10 +122,14 @@ def describe_networks(
         name: keras.saving.serialize_keras_object(network)
         for name, network in networks.items()
     }
-    files.write_text(
-        model_dir / _NETWORKS,
-        json.dumps({"group": group, "networks": serialized}, indent=1),
-    )
+    return json.dumps({"group": group, "networks": serialized}, indent=1)
+
+
+def describe_networks(
+    model_dir: Path, group: str, networks: Mapping[str, keras.Model]
+) -> None:
+    """Writes `describe` to `model_dir`, which makes it a training's folder."""
+    files.write_text(model_dir / _NETWORKS, describe(group, networks))
 
 
 def folder(model_dir: Path, which: str = "latest") -> Path:
@@ -157,18 +168,22 @@ def load_networks(
             f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
             "--model_dir of a trainer that has run, such as runs/cyclegan."
         )
-    content = json.loads(description.read_text())
-    networks = {
-        name: keras.saving.deserialize_keras_object(config)
-        for name, config in content["networks"].items()
-    }
+    found: dict[str, keras.Model] = {}
 
     def read(prefix: str) -> None:
-        status = tf.train.Checkpoint(**{content["group"]: networks}).read(prefix)
+        own = Path(prefix).with_name(_NETWORKS)
+        content = json.loads((own if own.is_file() else description).read_text())
+        networks = {
+            name: keras.saving.deserialize_keras_object(config)
+            for name, config in content["networks"].items()
+        }
+        state = {content["group"]: weights(networks)}
+        status = tf.train.Checkpoint(**state).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
+        found.update(networks)
 
     _read_newest(directory, read)
-    return networks
+    return found
 
 
 def _read_newest(directory: Path, read: Any) -> int | None:

@@ -115,3 +115,45 @@ def test_float16_overflow_skips_the_step_and_lowers_the_scale() -> None:
 def test_training_state_needs_compile() -> None:
     with pytest.raises(RuntimeError, match="compile"):
         GANModel({}, {}).training_state()
+
+
+def test_scaled_gradients_are_divided_by_the_replicas_and_scaled(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    """None stays None: the loss does not depend on the second variable."""
+    with mirrored.scope():
+        model = GANModel({}, {})
+    weight, other = keras.Variable([3.0, -1.0]), keras.Variable([5.0])
+    plain = keras.optimizers.SGD(0.1)
+    scaled = keras.optimizers.LossScaleOptimizer(plain, initial_scale=64.0)
+    for optimizer, expected in ((plain, [3.0, -1.0]), (scaled, [192.0, -64.0])):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(weight.value**2)
+        found, none = model.scaled_gradients(loss, [weight, other], optimizer, tape)
+        np.testing.assert_allclose(found, expected)
+        assert none is None
+
+
+def test_a_model_without_phases_begins_anywhere_and_has_no_status() -> None:
+    model = gans.cyclegan()
+    before = model.train_function
+    model.begin(7)
+    assert model.train_function is before
+    assert int(model.step) == 0
+    assert model.status() == {}
+
+
+def test_what_is_not_trained_is_copied_into_the_average() -> None:
+    """Such as batch normalisation's statistics, which are averages themselves."""
+    network = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+    model = GANModel({"g": network}, {}, ema_decay=0.9)
+    ema = model.ema_generators["g"]
+    for variable in network.variables:
+        variable.assign(np.full([2], 5.0))
+    model.loss_metrics = []
+    model.finish_step({})
+    found = {v.path.split("/")[-1]: v.numpy()[0] for v in ema.variables}
+    # gamma and variance start at 1, beta and mean at 0.
+    assert found == pytest.approx(
+        {"gamma": 1.4, "beta": 0.5, "moving_mean": 5.0, "moving_variance": 5.0}
+    )

@@ -73,3 +73,39 @@ def test_half_precision_inputs_are_averaged_in_float32(dtype: str) -> None:
     loss = losses.cross_entropy_discriminator_loss(-logits, logits)
     assert loss.dtype == tf.float32
     assert float(loss) == pytest.approx(62.0)
+
+
+def test_wasserstein_generator() -> None:
+    # -(0.5 - 1 + 0 + 2) / 4
+    assert float(losses.wasserstein_generator_loss(FAKE)) == pytest.approx(-0.375)
+
+
+def test_wasserstein_discriminator() -> None:
+    # (0.5 - 1 + 0 + 2) / 4 - (1.5 + 0 + 2 + 1) / 4
+    loss = losses.wasserstein_discriminator_loss(REAL, FAKE)
+    assert float(loss) == pytest.approx(0.375 - 1.125)
+
+
+def test_label_loss_by_hand() -> None:
+    logits = tf.constant([[np.log(2.0), 0.0, 0.0], [0.0, 0.0, np.log(6.0)]])
+    labels = tf.one_hot([0, 1], 3)
+    # Softmax: 2/4 for class 0 of the first, 1/8 for class 1 of the second.
+    expected = (np.log(2.0) + np.log(8.0)) / 2
+    assert float(losses.label_loss(labels, logits)) == pytest.approx(expected)
+
+
+def test_label_loss_of_equally_likely_classes_is_the_log_of_their_number() -> None:
+    loss = losses.label_loss(tf.one_hot([3, 0, 4], 5), tf.zeros([3, 5]))
+    assert float(loss) == pytest.approx(np.log(5))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_scores_are_averaged_in_float32(dtype: str) -> None:
+    scores = tf.cast(np.full([300, 300], 31.0, "float32"), dtype)
+    for loss, expected in (
+        (losses.wasserstein_generator_loss(scores), -31.0),
+        (losses.wasserstein_discriminator_loss(scores, -scores), -62.0),
+        (losses.label_loss(tf.one_hot([0] * 300, 300), scores), np.log(300)),
+    ):
+        assert loss.dtype == tf.float32
+        assert float(loss) == pytest.approx(expected, rel=1e-5)

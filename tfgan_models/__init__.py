@@ -6,9 +6,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Resolved on first use: `import tfgan_models.networks` must not import TensorFlow.
-_MODELS = {"CycleGAN": "cyclegan", "GANModel": "adversarial", "Pix2Pix": "pix2pix"}
+_MODELS = {
+    "CycleGAN": "cyclegan",
+    "GANModel": "adversarial",
+    "Pix2Pix": "pix2pix",
+    "ProGAN": "progan",
+    "StyleGAN": "stylegan",
+}
 
-__all__ = ["CycleGAN", "GANModel", "Pix2Pix", "__version__"]
+__all__ = ["CycleGAN", "GANModel", "Pix2Pix", "ProGAN", "StyleGAN", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

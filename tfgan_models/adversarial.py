@@ -10,7 +10,7 @@ import tensorflow as tf
 class GANModel(keras.Model):
     """A GAN with two optimizers, trained by `fit` under any `tf.distribute` strategy.
 
-    A subclass sets `generators` and `discriminators` in its constructor, lists its
+    A subclass passes `generators` and `discriminators` in its constructor, lists its
     loss terms in `loss_names` and writes `train_step`, in which it calls `minimize`
     for each optimizer and ends with `finish_step`. Model and networks are created in
     `strategy.scope()`; `compile` may be called anywhere.
@@ -118,6 +118,17 @@ class GANModel(keras.Model):
         """The networks a user takes away: EMA generators where they are kept."""
         return dict(self.ema_generators or self.generators)
 
+    def begin(self, step: int) -> None:
+        """Is called before training goes on, and wherever a new phase begins.
+
+        Args:
+            step: The steps done so far.
+        """
+
+    def status(self) -> dict[str, float]:
+        """Returns what is worth logging besides the losses, by name."""
+        return {}
+
     def training_state(self) -> dict[str, Any]:
         """Returns everything that a resumed training needs, for a checkpoint.
 
@@ -128,10 +139,9 @@ class GANModel(keras.Model):
             raise RuntimeError("Call compile() first: the optimizers are saved too.")
         return {
             "step": self.step,
-            # Plain dicts: Keras has made its own, which tf.train.Checkpoint refuses.
-            "generators": dict(self.generators),
-            "discriminators": dict(self.discriminators),
-            "ema_generators": dict(self.ema_generators),
+            "generators": weights(self.generators),
+            "discriminators": weights(self.discriminators),
+            "ema_generators": weights(self.ema_generators),
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
@@ -154,16 +164,37 @@ class GANModel(keras.Model):
             optimizer: One of the model's two optimizers.
             tape: The tape, which watched `variables`.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        share = optimizer.scale_loss(tf.constant(1.0 / replicas, loss.dtype))
-        gradients = tape.gradient(loss, variables, output_gradients=share)
+        gradients = self.scaled_gradients(loss, variables, optimizer, tape)
         optimizer.apply(gradients, variables)
 
-    def finish_step(self, losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def scaled_gradients(
+        self,
+        loss: tf.Tensor,
+        variables: Sequence[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        tape: tf.GradientTape,
+    ) -> list[tf.Tensor | None]:
+        """Returns the gradients for `optimizer.apply`, see `minimize`.
+
+        Args:
+            loss: This replica's scalar loss, computed under `tape`.
+            variables: With respect to these; None where the loss does not depend on
+                one.
+            optimizer: One of the model's two optimizers.
+            tape: The tape, which watched `variables`.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        share = optimizer.scale_loss(tf.constant(1.0 / replicas, loss.dtype))
+        return tape.gradient(loss, variables, output_gradients=share)
+
+    def finish_step(
+        self, losses: Mapping[str, tf.Tensor], weight: Any = 1.0
+    ) -> dict[str, tf.Tensor]:
         """Ends a `train_step`: updates EMA, the step counter and the loss metrics.
 
         Args:
             losses: This replica's scalar for every name in `loss_names`.
+            weight: Of this step in the running means.
 
         Returns:
             The running mean of each loss, for `train_step` to return.
@@ -172,7 +203,7 @@ class GANModel(keras.Model):
             _follow(ema, self.generators[key], self.ema_decay)
         self.step.assign_add(1)
         for metric in self.loss_metrics:
-            metric.update_state(losses[metric.name])
+            metric.update_state(losses[metric.name], sample_weight=weight)
         return {metric.name: metric.result() for metric in self.loss_metrics}
 
     def random_key(self, purpose: int) -> tf.Tensor:
@@ -224,6 +255,15 @@ class GANModel(keras.Model):
         """Does nothing: Keras's own fails with several workers (keras#20585)."""
 
 
+def weights(networks: Mapping[str, keras.Model]) -> dict[str, list[tf.Variable]]:
+    """Returns the variables of networks by name, as checkpoints hold them.
+
+    `tf.train.Checkpoint` follows a model's attributes and would pass over layers that
+    are in lists, without a word.
+    """
+    return {name: [v.value for v in n.variables] for name, n in networks.items()}
+
+
 def copy(network: keras.Model) -> keras.Model:
     """Returns a network of the same configuration and weights that is not trained."""
     twin = network.__class__.from_config(network.get_config())
@@ -233,20 +273,22 @@ def copy(network: keras.Model) -> keras.Model:
 
 
 def _follow(ema: keras.Model, network: keras.Model, decay: float) -> None:
-    """Moves the variables of `ema` towards those of `network`, on all replicas."""
+    """Moves the weights of `ema` towards those of `network`, on all replicas.
+
+    What is not trained, such as statistics that are averages themselves, is copied.
+    """
     pairs = list(zip(ema.variables, network.variables, strict=True))
 
     def update(strategy: tf.distribute.Strategy) -> None:
         for target, source in pairs:
-            strategy.extended.update(
-                target.value, _move, args=(source.value, 1.0 - decay)
-            )
+            rate = 1.0 - decay if source.trainable else 1.0
+            strategy.extended.update(target.value, _move, args=(source.value, rate))
 
     tf.distribute.get_replica_context().merge_call(update)
 
 
 def _move(target: tf.Variable, source: tf.Tensor, rate: float) -> None:
-    if target.dtype.is_floating:
+    if rate < 1.0:
         target.assign_add((source - target) * tf.cast(rate, target.dtype))
     else:
         target.assign(source)

@@ -68,6 +68,48 @@ def cross_entropy_discriminator_loss(
     return real + fake
 
 
+def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
+    """Minus the mean score of fakes (WGAN, arXiv:1701.07875).
+
+    Args:
+        fake_scores: The critic's outputs for fakes, [N, ...].
+
+    Returns:
+        A scalar.
+    """
+    return -tf.reduce_mean(_float32(fake_scores))
+
+
+def wasserstein_discriminator_loss(
+    real_scores: tf.Tensor, fake_scores: tf.Tensor
+) -> tf.Tensor:
+    """Mean score of fakes minus that of reals (WGAN, arXiv:1701.07875).
+
+    Args:
+        real_scores: The critic's outputs for reals, [N, ...].
+        fake_scores: The same for fakes.
+
+    Returns:
+        A scalar.
+    """
+    return tf.reduce_mean(_float32(fake_scores)) - tf.reduce_mean(_float32(real_scores))
+
+
+def label_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean cross entropy of classes (AC-GAN, arXiv:1610.09585).
+
+    Args:
+        labels: One-hot [N, classes].
+        logits: [N, classes].
+
+    Returns:
+        A scalar, log(classes) where all are equally likely.
+    """
+    return tf.reduce_mean(
+        tf.nn.softmax_cross_entropy_with_logits(_float32(labels), _float32(logits))
+    )
+
+
 def l1_loss(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference.
 

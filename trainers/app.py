@@ -30,23 +30,25 @@ class Trainer:
         presets: "paper", the recipe as published, and "cpu", one that a laptop
             finishes in minutes.
         load_data: (recipe, data_dir) -> the data set's splits.
-        steps_per_epoch: (splits, recipe) -> full batches in a pass over the data.
+        plan: (splits, recipe) -> the training's steps, as `recipe.Span`s in order.
         batches: (splits, recipe, start_step, worker, workers) -> endless
             `tf.data.Dataset` of this worker's share of each global batch.
         build_model: (recipe, total_steps) -> the compiled GANModel.
         samples: (model, splits, recipe) -> grids, uint8 [H, W, 3] by name.
         tasks: (exported networks, splits, recipe) -> what to measure them on, as
             `evaluation.Task`s.
+        reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
     """
 
     name: str
     presets: dict[str, Any]
     load_data: Callable[..., Any]
-    steps_per_epoch: Callable[..., int]
+    plan: Callable[..., list[recipes.Span]]
     batches: Callable[..., Any]
     build_model: Callable[..., Any]
     samples: Callable[..., Any]
     tasks: Callable[..., Any]
+    reals: Callable[..., Any] | None = None
 
 
 def run(trainer: Trainer) -> None:
@@ -148,8 +150,6 @@ def main(trainer: Trainer) -> None:
     if worker == 0:
         _make_folder(model_dir)
     _check_folder(model_dir, trainer, recipe)
-    if worker == 0:
-        recipes.save(model_dir, trainer.name, recipe)
     outcome = loop.train(
         trainer,
         recipe,

@@ -1,6 +1,7 @@
 """What happens between the steps of a training."""
 
 import math
+import resource
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ class Checkpoints(keras.callbacks.Callback):
                 f"Stopped at step {self.step}: the weights of {bad} are not finite. "
                 f"{_last_good(self.saved)}"
             )
-        checkpoints.save(self.directory, self.step, self.model.training_state())
+        save_model(self.directory, self.step, self.model)
         self.saved = self.step
 
 
@@ -151,7 +152,8 @@ class Progress(keras.callbacks.Callback):
         samples: Draws the grids of the model as uint8 [H, W, 3] by name.
         every: Steps between two grids.
         step: The step at which this run starts.
-        batch_size: Images in a step, for the images a second.
+        images_at: Step -> images seen before it.
+        reals: Draws a grid of real images, kept as `samples/reals.png`; or None.
     """
 
     def __init__(
@@ -160,7 +162,8 @@ class Progress(keras.callbacks.Callback):
         samples: Callable[[GANModel], Grids],
         every: int,
         step: int,
-        batch_size: int,
+        images_at: Callable[[int], int],
+        reals: Callable[[], np.ndarray] | None = None,
     ) -> None:
         super().__init__()
         self.model_dir = model_dir
@@ -169,14 +172,19 @@ class Progress(keras.callbacks.Callback):
         self.samples = samples
         self.every = every
         self.step = step
-        self.batch_size = batch_size
+        self.images_at = images_at
+        self.reals = reals
         self.writer = tf.summary.create_file_writer(str(model_dir / "logs"))
-        self._since = (time.monotonic(), step)
+        self._since = (time.monotonic(), images_at(step))
+        self._seconds_per_kimg = math.nan
         self._drawn: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Starts the clock of the images a second."""
-        self._since = (time.monotonic(), self.step)
+        """Starts the clock of the images a second; draws the real images once."""
+        path = self.folder / "reals.png"
+        if self.reals is not None and not path.exists():
+            Image.fromarray(self.reals()).save(path)
+        self._since = (time.monotonic(), self.images_at(self.step))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes what is due at this step."""
@@ -185,6 +193,7 @@ class Progress(keras.callbacks.Callback):
             self._write_scalars(logs or {})
         if self.step % self.every == 0:
             self._write_grids()
+            self._print_status()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the last grids."""
@@ -193,16 +202,26 @@ class Progress(keras.callbacks.Callback):
 
     def _write_scalars(self, logs: Mapping[str, Any]) -> None:
         then, first = self._since
-        now = time.monotonic()
-        speed = (self.step - first) * self.batch_size / max(now - then, 1e-9)
-        self._since = (now, self.step)
+        now, images = time.monotonic(), self.images_at(self.step)
+        speed = (images - first) / max(now - then, 1e-9)
+        self._since = (now, images)
         values = {f"losses/{name}": float(value) for name, value in logs.items()}
+        values |= {f"status/{k}": v for k, v in self.model.status().items()}
         values["images_per_second"] = speed
+        self._seconds_per_kimg = values["seconds_per_kimg"] = 1000 / max(speed, 1e-9)
+        values["peak_memory_gb"] = _peak_memory() / 1e9
         with self.writer.as_default(step=self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
         self.writer.flush()
         run_log.append(self.model_dir, self.step, values)
+
+    def _print_status(self) -> None:
+        status = self.model.status()
+        if status:
+            status |= {"seconds_per_kimg": self._seconds_per_kimg}
+            told = ", ".join(f"{name} {value:.4g}" for name, value in status.items())
+            print(f"\nstep {self.step}: {told}", flush=True)
 
     def _write_grids(self) -> None:
         if self._drawn == self.step:
@@ -212,6 +231,28 @@ class Progress(keras.callbacks.Callback):
             Image.fromarray(grid).save(self.folder / f"step_{self.step:08d}_{name}.png")
             with self.writer.as_default(step=self.step):
                 tf.summary.image(f"samples/{name}", grid[None])
+
+
+def save_model(
+    directory: Path, step: int, model: GANModel, kept: int = checkpoints.KEPT
+) -> None:
+    """Writes a checkpoint of a model, see `checkpoints.save`."""
+    group = "ema_generators" if model.ema_generators else "generators"
+    description = checkpoints.describe(group, model.exported_networks)
+    checkpoints.save(directory, step, model.training_state(), kept, description)
+
+
+def _peak_memory() -> float:
+    """Returns the most bytes in use so far, on the fullest GPU or, without, here."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return max(
+            tf.config.experimental.get_memory_info(gpu.name.split("device:")[-1])[
+                "peak"
+            ]
+            for gpu in gpus
+        )
+    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _not_finite(model: GANModel) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainers import app
-from trainers.recipe import Recipe, option
+from trainers.recipe import EpochRecipe, Span, epochs, option
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +18,7 @@ SAMPLES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class CycleGANRecipe(Recipe):
+class CycleGANRecipe(EpochRecipe):
     """The paper's numbers (section 4 and the appendix)."""
 
     generator: str = option("resnet", "Generator.", ("resnet", "unet"))
@@ -76,11 +76,11 @@ def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> Any:
     return catalog.unpaired(recipe.dataset, data_dir)
 
 
-def steps_per_epoch(splits: Any, recipe: CycleGANRecipe) -> int:
+def plan(splits: Any, recipe: CycleGANRecipe) -> list[Span]:
     """Returns the full batches in the longer of A and B."""
     from tfgan_models.data import unpaired
 
-    return unpaired.steps_per_epoch(splits, recipe.batch_size)
+    return epochs(recipe, unpaired.steps_per_epoch(splits, recipe.batch_size))
 
 
 def batches(
@@ -200,7 +200,7 @@ TRAINER = app.Trainer(
     name="cyclegan",
     presets=PRESETS,
     load_data=load_data,
-    steps_per_epoch=steps_per_epoch,
+    plan=plan,
     batches=batches,
     build_model=build_model,
     samples=samples,

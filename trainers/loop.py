@@ -11,7 +11,8 @@ import tensorflow as tf
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
 from trainers import callbacks, devices, evaluation, watch
-from trainers.recipe import Recipe
+from trainers import recipe as recipes
+from trainers.recipe import Recipe, Span
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,8 @@ def train(
     """
     devices.set_precision(recipe.mixed_precision)
     keras.utils.set_random_seed(recipe.seed)
-    per_epoch = trainer.steps_per_epoch(data, recipe)
-    total = recipe.steps or recipe.epochs * per_epoch
+    spans = trainer.plan(data, recipe)
+    total = spans[-1].end_step
     with strategy.scope():
         model = trainer.build_model(recipe, total)
 
@@ -84,9 +85,12 @@ def train(
     if worker:
         directory /= f"worker_{worker}"
     else:
+        # Not before: a recipe that cannot be would keep its correction out.
+        recipes.save(model_dir, trainer.name, recipe)
         _describe(model_dir, model)
     start = checkpoints.restore(directory, model.training_state()) or 0
     devices.check_same_step(start, directory, strategy)
+    model.begin(start)  # also where nothing is left to train
     if start:
         print(f"Resuming {model_dir} at step {start} of {total}", flush=True)
 
@@ -100,7 +104,8 @@ def train(
                 lambda m: trainer.samples(m, data, recipe),
                 pace.eval_every,
                 start,
-                recipe.batch_size,
+                lambda step: _span_at(spans, step).images_at(step),
+                (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
             )
         )
     quality = None
@@ -112,11 +117,17 @@ def train(
 
     def batches(step: int) -> Any:
         return strategy.distribute_datasets_from_function(
-            lambda context: _share(trainer, recipe, data, step, context)
+            lambda context: _share(
+                trainer, recipe, data, step, _span_at(spans, step), context
+            )
         )
 
     try:
-        _fit(model, batches, start, total, per_epoch, between, worker == 0)
+        for span in spans:
+            first = max(start, span.first_step)
+            if first < span.end_step and not model.stop_training:
+                model.begin(first)
+                _fit(model, batches, first, span, between, worker == 0)
         saver.save()
         if quality and stop.received is None:
             quality.evaluate()
@@ -162,6 +173,7 @@ def _share(
     recipe: Recipe,
     data: Any,
     step: int,
+    span: Span,
     context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:
     """This worker's part of each global batch from `step` on, for its replicas."""
@@ -174,27 +186,32 @@ def _share(
     )
     if context.num_replicas_in_sync == context.num_input_pipelines:
         return batches
-    size = context.get_per_replica_batch_size(recipe.batch_size)
+    size = context.get_per_replica_batch_size(span.batch_size)
     return batches.rebatch(size, drop_remainder=True)
+
+
+def _span_at(spans: list[Span], step: int) -> Span:
+    """Returns the span that a step is in; the last one after the end."""
+    return next((span for span in spans if step < span.end_step), spans[-1])
 
 
 def _fit(
     model: GANModel,
     batches: Callable[[int], Any],
     start: int,
-    total: int,
-    per_epoch: int,
+    span: Span,
     between: list[keras.callbacks.Callback],
     chief: bool,
 ) -> None:
-    """Calls `fit` to the last step: the epoch begun before, whole ones, the rest."""
+    """Calls `fit` to the span's end: the epoch begun before, whole ones, the rest."""
     step = start
-    while step < total and not model.stop_training:
-        epoch, done = divmod(step, per_epoch)
-        if done or total - step < per_epoch:
-            epochs, steps = 1, min(per_epoch - done, total - step)
+    while step < span.end_step and not model.stop_training:
+        epoch, done = divmod(step - span.first_step, span.epoch)
+        left = span.end_step - step
+        if done or left < span.epoch:
+            epochs, steps = 1, min(span.epoch - done, left)
         else:
-            epochs, steps = (total - step) // per_epoch, per_epoch
+            epochs, steps = left // span.epoch, span.epoch
         model.fit(
             batches(step),  # each call of fit begins its data anew
             initial_epoch=epoch,

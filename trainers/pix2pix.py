@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainers import app
-from trainers.recipe import Recipe, option
+from trainers.recipe import EpochRecipe, Span, epochs, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ SAMPLES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Pix2PixRecipe(Recipe):
+class Pix2PixRecipe(EpochRecipe):
     """The paper's numbers (section 3 and the appendix)."""
 
     direction: str = option(
@@ -73,11 +73,11 @@ def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:
     return splits.swapped() if recipe.direction == "b2a" else splits
 
 
-def steps_per_epoch(splits: Any, recipe: Pix2PixRecipe) -> int:
+def plan(splits: Any, recipe: Pix2PixRecipe) -> list[Span]:
     """Returns the full batches in a pass over the pairs."""
     from tfgan_models.data import paired
 
-    return paired.steps_per_epoch(splits, recipe.batch_size)
+    return epochs(recipe, paired.steps_per_epoch(splits, recipe.batch_size))
 
 
 def batches(
@@ -178,7 +178,7 @@ TRAINER = app.Trainer(
     name="pix2pix",
     presets=PRESETS,
     load_data=load_data,
-    steps_per_epoch=steps_per_epoch,
+    plan=plan,
     batches=batches,
     build_model=build_model,
     samples=samples,

@@ -32,15 +32,55 @@ class Recipe:
     )
     image_size: int = option(256, "Side of the training images in pixels.")
     batch_size: int = option(1, "Images of each domain in a step, over all replicas.")
-    epochs: int = option(200, "Passes over the data, where --steps is 0.")
-    steps: int = option(0, "Training steps; 0: as --epochs says.")
     seed: int = option(0, "Key of every random draw.")
     mixed_precision: str = option(
         "float32", "What the networks compute in.", PRECISIONS
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class EpochRecipe(Recipe):
+    """A recipe whose training is so many passes over the data, or so many steps."""
+
+    epochs: int = option(200, "Passes over the data, where --steps is 0.")
+    steps: int = option(0, "Training steps; 0: as --epochs says.")
+
+
 R = TypeVar("R", bound=Recipe)
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Steps of a training that are alike.
+
+    Args:
+        first_step: The first of them.
+        steps: How many.
+        batch_size: Images of a step, over all replicas.
+        epoch: Steps of what is shown as an epoch.
+        first_image: Images seen before it.
+    """
+
+    first_step: int
+    steps: int
+    batch_size: int
+    epoch: int
+    first_image: int = 0
+
+    @property
+    def end_step(self) -> int:
+        """The step after the last one."""
+        return self.first_step + self.steps
+
+    def images_at(self, step: int) -> int:
+        """Returns the images seen before a step."""
+        return self.first_image + (step - self.first_step) * self.batch_size
+
+
+def epochs(recipe: EpochRecipe, steps_per_epoch: int) -> list[Span]:
+    """Returns the one span of a training whose steps are all alike."""
+    steps = recipe.steps or recipe.epochs * steps_per_epoch
+    return [Span(0, steps, recipe.batch_size, steps_per_epoch)]
 
 
 def define_flags(recipe: type[Recipe]) -> None:
@@ -49,6 +89,8 @@ def define_flags(recipe: type[Recipe]) -> None:
         text = f"{field.metadata['help']} (paper: {field.default})"
         if field.metadata["choices"]:
             flags.DEFINE_enum(field.name, None, list(field.metadata["choices"]), text)
+        elif field.type in (bool, "bool"):
+            flags.DEFINE_bool(field.name, None, text)
         elif field.type in (int, "int"):
             flags.DEFINE_integer(field.name, None, text)
         elif field.type in (float, "float"):
@@ -73,7 +115,9 @@ def check(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         if value < 1:
             raise UsageError(f"--{name} must be 1 or more. Received: {value}")
-    if recipe.steps < 0 or (recipe.steps == 0 and recipe.epochs < 1):
+    if isinstance(recipe, EpochRecipe) and (
+        recipe.steps < 0 or (recipe.steps == 0 and recipe.epochs < 1)
+    ):
         raise UsageError(
             "--epochs must be 1 or more, or --steps above 0. Received: "
             f"epochs={recipe.epochs}, steps={recipe.steps}"

@@ -44,7 +44,8 @@ class Run:
 
     Args:
         entries: Its log in ascending steps, one entry at least.
-        batch_size: Images in a step; None where no recipe is readable.
+        batch_size: Images in a step; None where no recipe is readable, or
+            they change.
     """
 
     entries: Sequence[Entry]
@@ -165,7 +166,8 @@ def series(entries: Iterable[Entry]) -> dict[str, tuple[list[int], list[float]]]
 def _batch_size(model_dir: Path) -> int | None:
     try:
         recipe = json.loads((model_dir / "recipe.json").read_bytes())
-        size = recipe["batch_size"]
+        # A schedule changes it as a network grows.
+        size = None if "kimg_per_phase" in recipe else recipe["batch_size"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return size if type(size) is int and size > 0 else None

@@ -14,6 +14,7 @@ from tfgan_models.adversarial import GANModel
 from tfgan_models.metrics.extractors import Extractor
 from tfgan_models.metrics.spec import Spec, is_higher_better
 from trainers import evaluation, run_log
+from trainers.callbacks import save_model
 from trainers.feature_cache import FeatureCache, default_directory
 
 
@@ -137,8 +138,7 @@ class QualityWatch(keras.callbacks.Callback):
         if not better:
             self.since += 1
             return
-        state = self.model.training_state()
-        checkpoints.save(self.directory, self.step, state, kept=1)
+        save_model(self.directory, self.step, self.model, kept=1)
         self.best, self.since = value, 0
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: whole or absent, newest readable first."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -8,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from export import checkpoints
-from tests import gans
+from tests import gans, growing
+from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError, UsageError
 
 
@@ -159,3 +161,60 @@ def test_load_networks_gives_what_is_exported(tmp_path: Path, ema_decay: float) 
 def test_load_networks_of_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no checkpoint of a training"):
         checkpoints.load_networks(tmp_path)
+
+
+@pytest.mark.parametrize("make", growing.MAKERS)
+def test_everything_of_a_growing_training_comes_back(
+    tmp_path: Path, make: Callable[..., GANModel]
+) -> None:
+    """Every layer of every list, the averages, the moments and what ADA has seen."""
+    options = {"label_size": 2, "augment": "ada", "ada_speed": 100.0}
+    model = make(**options, ada_target=-1.5)
+    growing.train(model, 4)
+    checkpoints.save(tmp_path, 4, model.training_state())
+
+    other = make(seed=1, **options)
+    assert checkpoints.restore(tmp_path, other.training_state()) == 4
+    for one, two in zip(growing.state(model), growing.state(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        mine, theirs = getattr(model, name), getattr(other, name)
+        for one, two in zip(mine.variables, theirs.variables, strict=True):
+            if "learning_rate" not in one.path:
+                np.testing.assert_array_equal(one.numpy(), two.numpy())
+    told = other.status()
+    assert told["images_seen"] == 32
+    assert told["ada_probability"] == pytest.approx(0.32)
+    assert int(other.step) == 4
+
+
+@pytest.mark.parametrize("make", growing.MAKERS)
+def test_each_checkpoint_has_networks_of_its_own(
+    tmp_path: Path, make: Callable[..., GANModel]
+) -> None:
+    """The newest readable one tells the resolution, not the folder."""
+    model = make()
+    checkpoints.describe_networks(tmp_path, "ema_generators", model.exported_networks)
+    directory = tmp_path / "checkpoints"
+    for step in (1, 4):
+        model.begin(step)
+        description = checkpoints.describe("ema_generators", model.exported_networks)
+        path = checkpoints.save(
+            directory, step, model.training_state(), description=description
+        )
+        assert (path / "networks.json").read_text() == description
+    newest = checkpoints.load_networks(tmp_path)["generator"]
+    assert newest.grown == 16
+    for one, two in zip(
+        newest.get_weights(),
+        model.exported_networks["generator"].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+    (path / "state.index").write_bytes(b"")
+    with pytest.warns(UserWarning, match="step_00000004 cannot be read"):
+        assert checkpoints.load_networks(tmp_path)["generator"].grown == 8
+    # Without its own description, as before there were any, the folder's counts.
+    (directory / "step_00000001/networks.json").unlink()
+    with pytest.warns(UserWarning, match="step_00000004 cannot be read"):
+        assert checkpoints.load_networks(tmp_path)["generator"].grown == 8

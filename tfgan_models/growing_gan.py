@@ -1,0 +1,361 @@
+"""GrowingGAN: what ProGAN and StyleGAN share in training."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import augmentation, growth
+from tfgan_models.adversarial import GANModel
+from tfgan_models.optimizers import SkippingAdam
+
+AUGMENTATIONS = ("none", "diffaug", "ada")
+Tensors = dict[str, Any]
+"""A batch: tensors, or lists of them, by name; each has N as its first axis."""
+
+
+class GrowingGAN(GANModel):
+    """A GAN whose resolution grows while it is trained.
+
+    `fit` takes batches {"real": [N, R, R, C] in [-1, 1], "label": int32 [N]} at the
+    resolution R and of the size that the schedule has for the step; call `begin`
+    before each phase of it.
+
+    Args:
+        generator: With `resolution`, `latent_size`, `label_size` and `grown`.
+        discriminator: Of the same resolution and labels.
+        schedule: The training's `Growth`.
+        ema_half_life: Images after which an old weight counts half in the averaged
+            generator.
+        micro_batch: Images of a replica that go through the networks at once; their
+            gradients are summed. 0: all.
+        augment: "none", "diffaug" or "ada", on what the discriminator sees.
+        ada_target: ADA's target for the mean sign of the discriminator on reals.
+        ada_speed: Images in which ADA's probability can go from 0 to 1.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: Arguments that do not go together.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        schedule: growth.Growth,
+        ema_half_life: float = 10_000.0,
+        micro_batch: int = 0,
+        augment: str = "none",
+        ada_target: float = 0.6,
+        ada_speed: float = 500_000.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        # The decay depends on the batch and is set at the start of each phase.
+        super().__init__(
+            {"generator": generator},
+            {"discriminator": discriminator},
+            ema_decay=0.5,
+            seed=seed,
+            **kwargs,
+        )
+        if augment not in AUGMENTATIONS:
+            raise ValueError(
+                f"augment must be one of {AUGMENTATIONS}. Received: augment={augment!r}"
+            )
+        if ema_half_life <= 0 or micro_batch < 0:
+            raise ValueError(
+                "ema_half_life must be above 0 and micro_batch 0 or more. Received: "
+                f"ema_half_life={ema_half_life}, micro_batch={micro_batch}"
+            )
+        if schedule.first_resolution < generator.smallest_resolution:
+            raise ValueError(
+                f"Training starts at {generator.smallest_resolution} px or above. "
+                f"Received: first_resolution={schedule.first_resolution}"
+            )
+        if generator.resolution != schedule.resolution:
+            raise ValueError(
+                "Generator and schedule must have one resolution. Received: "
+                f"{generator.resolution} and {schedule.resolution}"
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.schedule = schedule
+        self.ema_half_life = ema_half_life
+        self.micro_batch = micro_batch
+        self.augment = augment
+        self.ada_target = ada_target
+        self.ada_speed = ada_speed
+        self.phases = growth.phases(schedule)
+        self.phase: growth.Phase | None = None
+        for phase in self.phases:
+            self._check_batch(phase.batch_size)
+        with self.distribute_strategy.scope():
+            self.images_seen = tf.Variable(
+                0,
+                dtype=tf.int64,
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                name="images_seen",
+            )
+            self.ada_probability = None
+            if augment == "ada":
+                self.ada_probability = augmentation.AdaptiveProbability(
+                    ada_target, speed_images=ada_speed
+                )
+
+    def compile(
+        self,
+        generator_optimizer: SkippingAdam,
+        discriminator_optimizer: SkippingAdam,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training and begins its first phase; see `GANModel.compile`."""
+        super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
+        self.begin(0)
+
+    def phase_at(self, step: int) -> growth.Phase:
+        """Returns the phase that a step is in; the last one after the end."""
+        for phase in self.phases:
+            if step < phase.end_step:
+                return phase
+        return self.phases[-1]
+
+    def begin(self, step: int) -> None:
+        """Gets ready to train on from a step: the first of a phase, or one within it.
+
+        At the first step of a phase the optimizers forget what they know.
+
+        Args:
+            step: The steps done so far.
+        """
+        phase = self.phase_at(step)
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            optimizer.learning_rate = phase.learning_rate
+            if step == phase.first_step:
+                _inner(optimizer).reset()
+        self.ema_decay = 0.5 ** (phase.batch_size / self.ema_half_life)
+        # While a resolution is faded in, the one before is what can be shown.
+        grown = phase.resolution // 2 if phase.is_fading else phase.resolution
+        for network in (self.generator, self.ema_generators["generator"]):
+            network.grown = grown
+        if phase != self.phase:
+            self.train_function = None
+        self.phase = phase
+
+    def status(self) -> dict[str, float]:
+        """Returns where the training stands, for its log."""
+        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
+        told = {
+            "images_seen": int(self.images_seen.numpy()),
+            "resolution": self.phase.resolution,
+            "alpha": float(keras.ops.convert_to_numpy(self.alpha())),
+            "skipped_steps": sum(int(_inner(o).skipped.numpy()) for o in optimizers),
+        }
+        if self.ada_probability is not None:
+            told["ada_probability"] = float(self.ada_probability.probability.numpy())
+        return told
+
+    def alpha(self) -> Any:
+        """Returns how far the resolution is faded in; a Python 1.0 where it is."""
+        phase = self.phase
+        if not phase.is_fading:
+            return 1.0
+        since = tf.cast(self.images_seen - phase.fade_start, tf.float32)
+        return tf.clip_by_value(since / phase.fade_images, 0.0, 1.0)
+
+    def shrinkage(self) -> float:
+        """Returns full resolution / present one.
+
+        The original shows its discriminator full-size images whose pixels are repeated
+        this many times each way, and penalises its slope with respect to these. The
+        norm of that slope is the one at the present resolution divided by this.
+        """
+        return self.schedule.resolution / self.phase.resolution
+
+    def batch(self, data: Mapping[str, tf.Tensor]) -> Tensors:
+        """Returns the reals, faded as the networks are, and one-hot labels if any."""
+        images, alpha = data["real"], self.alpha()
+        if not isinstance(alpha, float):
+            side, channels = self.phase.resolution, images.shape[-1]
+            blocks = tf.reshape(images, [-1, side // 2, 2, side // 2, 2, channels])
+            means = tf.reduce_mean(blocks, axis=[2, 4], keepdims=True)
+            old = tf.reshape(tf.broadcast_to(means, tf.shape(blocks)), tf.shape(images))
+            images = old + (images - old) * alpha
+        batch = {
+            "real": tf.ensure_shape(images, [self.replica_batch, *images.shape[1:]])
+        }
+        if self.generator.label_size:
+            batch["labels"] = tf.one_hot(data["label"], self.generator.label_size)
+        return batch
+
+    @property
+    def replica_batch(self) -> int:
+        """Images of a step on one replica."""
+        return self.phase.batch_size // self.distribute_strategy.num_replicas_in_sync
+
+    def normal(self, purpose: int, *shape: int) -> tf.Tensor:
+        """Draws N(0, 1), float32 [replica_batch, *shape]; see `random_key`."""
+        key = self.random_key(purpose)
+        return tf.random.stateless_normal([self.replica_batch, *shape], key)
+
+    def keys(self, purpose: int) -> tf.Tensor:
+        """Draws a key for each sample, int32 [replica_batch, 2]; see `random_key`."""
+        key, shape = self.random_key(purpose), [self.replica_batch, 2]
+        return tf.random.stateless_uniform(shape, key, None, None, tf.int32)
+
+    def augmented(self, images: tf.Tensor, batch: Tensors, which: int) -> tf.Tensor:
+        """Returns what the discriminator sees of images, real or generated.
+
+        Args:
+            images: [N, R, R, C].
+            batch: Its "keys" decide the draws.
+            which: Tells apart images of the same batch.
+        """
+        key = tf.random.fold_in(batch["keys"][0], which)
+        if self.augment == "diffaug":
+            return augmentation.diffaugment(images, key)
+        if self.ada_probability is not None:
+            return augmentation.ada(images, self.ada_probability.probability, key)
+        return images
+
+    def in_micro_batches(
+        self, function: Callable[[Tensors], tuple[Any, Any]], batch: Tensors
+    ) -> tuple[Any, Any]:
+        """Calls a function of a batch for parts of it, and averages what it returns.
+
+        The parts hold whole groups of the minibatch standard deviation of the batch.
+
+        Args:
+            function: Batch to nested tensors.
+            batch: Of `replica_batch` samples.
+        """
+        count = -(-self.replica_batch // (self.micro_batch or self.replica_batch))
+        if count == 1:
+            return function(batch)
+        group = min(self.discriminator.group_size, self.micro_batch)
+
+        def cut(tensor: tf.Tensor) -> tf.Tensor:
+            rest = tensor.shape[1:]
+            parts = tf.reshape(tensor, [group, count, self.micro_batch // group, *rest])
+            order = [1, 0, *range(2, parts.shape.rank)]
+            return tf.reshape(
+                tf.transpose(parts, order), [count, self.micro_batch, *rest]
+            )
+
+        def add(total: Any, part: Tensors) -> Any:
+            return tf.nest.map_structure(tf.add, total, function(part))
+
+        parts = tf.nest.map_structure(cut, batch)
+        first = function(tf.nest.map_structure(lambda x: x[0], parts))
+        rest = tf.nest.map_structure(lambda x: x[1:], parts)
+        total = tf.foldl(add, rest, initializer=first, parallel_iterations=1)
+        return tf.nest.map_structure(lambda x: x / count, total)
+
+    def gradients(
+        self,
+        loss: tf.Tensor,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        tape: tf.GradientTape,
+    ) -> dict[str, tf.Tensor]:
+        """Returns the gradients of the variables in use, by their place.
+
+        Blocks above the present resolution have none.
+        """
+        variables = network.trainable_variables
+        found = self.scaled_gradients(loss, variables, optimizer, tape)
+        return {str(i): g for i, g in enumerate(found) if g is not None}
+
+    def apply(
+        self,
+        gradients: Mapping[str, tf.Tensor],
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> None:
+        """Applies what `gradients` returned."""
+        variables = network.trainable_variables
+        optimizer.apply(
+            list(gradients.values()), [variables[int(i)] for i in gradients]
+        )
+
+    def finish_step(
+        self, losses: Mapping[str, tf.Tensor], weight: Any = 1.0
+    ) -> dict[str, tf.Tensor]:
+        """See `GANModel.finish_step`; counts the images too."""
+        if self.ada_probability is not None:
+            self.ada_probability.update(losses["real_sign"], self.phase.batch_size)
+        self.images_seen.assign_add(self.phase.batch_size)
+        # A step that the optimizers skip is not to spoil the means for good.
+        values = tf.stack([tf.cast(v, tf.float32) for v in losses.values()])
+        is_finite = tf.reduce_all(tf.math.is_finite(values))
+        kept = {k: tf.where(is_finite, v, 0.0) for k, v in losses.items()}
+        return super().finish_step(kept, weight * tf.cast(is_finite, tf.float32))
+
+    def training_state(self) -> dict[str, Any]:
+        """See `GANModel.training_state`; adds the images seen and ADA's state."""
+        state = super().training_state() | {"images_seen": self.images_seen}
+        if self.ada_probability is not None:
+            state["ada_probability"] = self.ada_probability
+        return state
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "schedule": dataclasses.asdict(self.schedule),
+            "ema_half_life": self.ema_half_life,
+            "micro_batch": self.micro_batch,
+            "augment": self.augment,
+            "ada_target": self.ada_target,
+            "ada_speed": self.ada_speed,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GrowingGAN":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = ("generator", "discriminator")
+        schedule = dict(config["schedule"])
+        for table in ("batch_sizes", "learning_rates"):
+            # JSON has made the numbers text.
+            schedule[table] = {int(k): v for k, v in schedule[table].items()}
+        return cls(
+            **config
+            | {key: deserialize(config[key]) for key in networks}
+            | {"schedule": growth.Growth(**schedule)}
+        )
+
+    def _check_batch(self, batch_size: int) -> None:
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if batch_size % replicas:
+            raise ValueError(
+                f"Each batch must be a multiple of the {replicas} replicas. Received: "
+                f"{batch_size}"
+            )
+        own = batch_size // replicas
+        micro = min(self.micro_batch or own, own)
+        group = min(self.discriminator.group_size, micro)
+        if own % micro or micro % group:
+            raise ValueError(
+                f"A replica's batch must be a multiple of micro_batch={micro}, and "
+                f"this of the group of {group} for the minibatch standard deviation. "
+                f"Received: a replica's batch of {own}"
+            )
+
+
+def _inner(optimizer: keras.optimizers.Optimizer) -> SkippingAdam:
+    """Returns the optimizer that a loss scale may be wrapped around."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def sign_mean(scores: tf.Tensor) -> tf.Tensor:
+    """Mean sign of scores: 1 where the discriminator takes all for real."""
+    return tf.reduce_mean(tf.sign(scores))

@@ -1,0 +1,84 @@
+"""Adam as ProGAN and StyleGAN use it (Kingma & Ba, arXiv:1412.6980)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class SkippingAdam(keras.optimizers.Adam):
+    """Adam in one kernel, which leaves a step out where a gradient is not finite.
+
+    If a gradient of any replica holds a NaN or an infinity, then weights, moments and
+    iterations stay as they are on all of them, and `skipped` counts it.
+
+    Args:
+        learning_rate: Step size, a number.
+        beta_1: Decay of the mean.
+        beta_2: Decay of the mean square.
+        epsilon: Added to its root.
+        **kwargs: `name` of `keras.optimizers.Adam`.
+    """
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the moments of `variables` and the counter."""
+        super().build(variables)
+        self.skipped = self.add_variable(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            aggregation="only_first_replica",
+            name="skipped",
+        )
+
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        """Updates `trainable_variables`; call it in a replica context."""
+        # A sum is as finite as its terms, and is taken without a copy.
+        sums = tf.stack([tf.reduce_sum(tf.cast(g, tf.float32)) for g in grads])
+        bad = tf.reduce_any(~tf.math.is_finite(sums))
+        context = tf.distribute.get_replica_context()
+        count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(bad, tf.int64))
+        skips = tf.minimum(count, 1)
+        self._is_finite = tf.equal(count, 0)
+        super().apply(grads, trainable_variables)
+        self.skipped.assign_add(skips)
+        self.iterations.assign_sub(tf.cast(skips, self.iterations.dtype))
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any
+    ) -> None:
+        """Updates one variable and its moments where all gradients are finite."""
+        index = self._get_variable_index(variable)
+        mean, square = (
+            m[index].value.handle for m in (self._momentums, self._velocities)
+        )
+        dtype = variable.dtype
+        step = tf.cast(self.iterations + 1, dtype)
+
+        def update() -> tf.Operation:
+            return tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=mean,
+                v=square,
+                beta1_power=tf.pow(tf.constant(self.beta_1, dtype), step),
+                beta2_power=tf.pow(tf.constant(self.beta_2, dtype), step),
+                lr=tf.cast(learning_rate, dtype),
+                beta1=tf.constant(self.beta_1, dtype),
+                beta2=tf.constant(self.beta_2, dtype),
+                epsilon=tf.constant(self.epsilon, dtype),
+                grad=tf.cast(gradient, dtype),
+                use_locking=False,
+            )
+
+        tf.cond(self._is_finite, update, tf.no_op)
+
+    def reset(self) -> None:
+        """Forgets everything learned about the gradients; `skipped` stays."""
+        for variable in (*self._momentums, *self._velocities, self.iterations):
+            variable.assign(tf.zeros(variable.shape, variable.dtype))

@@ -1,0 +1,164 @@
+"""ProGAN: progressive growing of GANs (Karras et al., arXiv:1710.10196)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses, penalties
+from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
+from tfgan_models.growth import Growth
+
+# What a step draws, told apart.
+_LATENT, _BETWEEN, _AUGMENT = 0, 2, 4
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class ProGAN(GrowingGAN):
+    """ProGAN with its WGAN-GP loss; with classes, the AC-GAN loss is added.
+
+    Calling the model draws images of latents.
+
+    Args:
+        generator: A `ProgressiveGenerator`.
+        discriminator: A `ProgressiveDiscriminator` of the same resolution and labels.
+        schedule: See `GrowingGAN`.
+        gp_weight: Weight of the gradient penalty; the norm's target, 1, holds at the
+            full resolution, see `GrowingGAN.shrinkage`.
+        drift_weight: Weight of the mean squared score of reals.
+        label_weight: Weight of the cross entropy of classes, on reals and fakes.
+        **kwargs: Those of `GrowingGAN`.
+
+    Raises:
+        ValueError: Arguments that do not go together.
+    """
+
+    loss_names = ("g_loss", "d_loss", "penalty", "drift", "real_sign", "fake_sign")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        schedule: Growth,
+        gp_weight: float = 10.0,
+        drift_weight: float = 0.001,
+        label_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        if min(gp_weight, drift_weight, label_weight) < 0:
+            raise ValueError(
+                "gp_weight, drift_weight and label_weight must be 0 or more. Received: "
+                f"gp_weight={gp_weight}, drift_weight={drift_weight}, "
+                f"label_weight={label_weight}"
+            )
+        super().__init__(generator, discriminator, schedule, **kwargs)
+        self.gp_weight = gp_weight
+        self.drift_weight = drift_weight
+        self.label_weight = label_weight
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Draws images of latents [N, latent_size]."""
+        return self.generator(inputs, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator.
+
+        Args:
+            data: "real" and "label", this replica's.
+
+        Returns:
+            The running mean of each of `loss_names`.
+        """
+        batch = self.batch(data)
+        labels = {k: v for k, v in batch.items() if k == "labels"}
+
+        gradients, judged = self.in_micro_batches(
+            self._discriminator_gradients, batch | self.draws(0)
+        )
+        self.apply(gradients, self.discriminator, self.discriminator_optimizer)
+
+        gradients, drawn = self.in_micro_batches(
+            self._generator_gradients, labels | self.draws(1)
+        )
+        self.apply(gradients, self.generator, self.generator_optimizer)
+        return self.finish_step(judged | drawn)
+
+    def draws(self, part: int) -> Tensors:
+        """Returns everything that one of the two parts of a step draws at random.
+
+        Args:
+            part: 0 for the discriminator's, 1 for the generator's.
+
+        Returns:
+            "latent" [N, latent_size] and "between" [N], in [0, 1): where between a
+            real and a fake image the slope is penalised; "keys" for the augmentation.
+        """
+        key = self.random_key(_BETWEEN + part)
+        return {
+            "latent": self.normal(_LATENT + part, self.generator.latent_size),
+            "between": tf.random.stateless_uniform([self.replica_batch], key),
+            "keys": self.keys(_AUGMENT + part),
+        }
+
+    def _generate(self, batch: Tensors) -> tf.Tensor:
+        return self.generator(
+            batch["latent"],
+            labels=batch.get("labels"),
+            resolution=self.phase.resolution,
+            alpha=self.alpha(),
+        )
+
+    def _judge(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.discriminator(images, alpha=self.alpha())
+
+    def _label_loss(self, logits: tf.Tensor, batch: Tensors) -> tf.Tensor | float:
+        if "labels" not in batch:
+            return 0.0
+        return self.label_weight * losses.label_loss(batch["labels"], logits)
+
+    def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+        fake = self._generate(batch)
+        real = self.augmented(batch["real"], batch, 0)
+        fake = self.augmented(fake, batch, 1)
+        between = penalties.interpolates(real, fake, batch["between"])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            real_scores, real_logits = self._judge(real)
+            fake_scores, fake_logits = self._judge(fake)
+            _, slopes = penalties.squared_slopes(lambda x: self._judge(x)[0], between)
+            penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
+            drift = tf.reduce_mean(tf.square(real_scores))
+            d_loss = losses.wasserstein_discriminator_loss(real_scores, fake_scores)
+            total = d_loss + self.gp_weight * penalty + self.drift_weight * drift
+            total += self._label_loss(real_logits, batch)
+            total += self._label_loss(fake_logits, batch)
+        gradients = self.gradients(
+            total, self.discriminator, self.discriminator_optimizer, tape
+        )
+        return gradients, {
+            "d_loss": d_loss,
+            "penalty": penalty,
+            "drift": drift,
+            "real_sign": sign_mean(real_scores),
+            "fake_sign": sign_mean(fake_scores),
+        }
+
+    def _generator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator_variables])
+            fake = self.augmented(self._generate(batch), batch, 0)
+            scores, logits = self._judge(fake)
+            g_loss = losses.wasserstein_generator_loss(scores)
+            total = g_loss + self._label_loss(logits, batch)
+        gradients = self.gradients(
+            total, self.generator, self.generator_optimizer, tape
+        )
+        return gradients, {"g_loss": g_loss}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        return super().get_config() | {
+            "gp_weight": self.gp_weight,
+            "drift_weight": self.drift_weight,
+            "label_weight": self.label_weight,
+        }

@@ -1,0 +1,173 @@
+"""StyleGAN: a style-based generator (Karras et al., arXiv:1812.04948)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses, penalties
+from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
+from tfgan_models.growth import Growth
+
+# What a step draws, told apart.
+_LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE = 0, 2, 4, 6, 8
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StyleGAN(GrowingGAN):
+    """StyleGAN with its non-saturating logistic loss and R1 at every step.
+
+    Calling the model draws images of latents, without noise.
+
+    Args:
+        generator: A `StyleGenerator`.
+        discriminator: A `StyleDiscriminator` of the same resolution and labels.
+        schedule: See `GrowingGAN`.
+        r1_gamma: Weight of the R1 penalty; 10 in the paper. It holds at the full
+            resolution and is less below, see `GrowingGAN.shrinkage`.
+        mixing_probability: Of a step whose images have the styles of two latents.
+        **kwargs: Those of `GrowingGAN`.
+
+    Raises:
+        ValueError: Arguments that do not go together.
+    """
+
+    loss_names = ("g_loss", "d_loss", "r1", "real_sign", "fake_sign")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        schedule: Growth,
+        r1_gamma: float = 10.0,
+        mixing_probability: float = 0.9,
+        **kwargs: Any,
+    ) -> None:
+        if r1_gamma < 0 or not 0 <= mixing_probability <= 1:
+            raise ValueError(
+                "r1_gamma must be 0 or more and mixing_probability in [0, 1]. "
+                f"Received: r1_gamma={r1_gamma}, "
+                f"mixing_probability={mixing_probability}"
+            )
+        super().__init__(generator, discriminator, schedule, **kwargs)
+        self.r1_gamma = r1_gamma
+        self.mixing_probability = mixing_probability
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Draws images of latents [N, latent_size]."""
+        return self.generator(inputs, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator.
+
+        Args:
+            data: "real" and "label", this replica's.
+
+        Returns:
+            The running mean of each of `loss_names`.
+        """
+        batch = self.batch(data)
+        labels = {k: v for k, v in batch.items() if k == "labels"}
+
+        gradients, judged = self.in_micro_batches(
+            self._discriminator_gradients, batch | self.draws(0)
+        )
+        self.apply(gradients, self.discriminator, self.discriminator_optimizer)
+
+        gradients, drawn = self.in_micro_batches(
+            self._generator_gradients, labels | self.draws(1)
+        )
+        self.apply(gradients, self.generator, self.generator_optimizer)
+        self.generator.truncation.track(drawn.pop("w")[tf.newaxis])
+        return self.finish_step(judged | drawn)
+
+    def draws(self, part: int) -> Tensors:
+        """Returns everything that one of the two parts of a step draws at random.
+
+        Args:
+            part: 0 for the discriminator's, 1 for the generator's.
+
+        Returns:
+            "latent" and "mixed_latent" [N, latent_size]; "noise" [N, h, w, 1] for each
+            style layer; "cutoff" int32 [N], the same for all: the style layers from
+            there on take the mixed latent; "keys" for the augmentation.
+        """
+        size, resolution = self.generator.latent_size, self.phase.resolution
+        shapes = self.generator.synthesis.noise_shapes(resolution)
+        key = self.random_key(_MIXING + part)
+        mixes, place = tf.unstack(tf.random.stateless_uniform([2], key))
+        live = len(shapes)
+        cutoff = 1 + tf.cast(place * (live - 1), tf.int32)
+        cutoff = tf.where(mixes < self.mixing_probability, cutoff, live)
+        return {
+            "latent": self.normal(_LATENT + part, size),
+            "mixed_latent": self.normal(_MIXED + part, size),
+            "noise": [
+                self.normal(_NOISE + 2 * i + part, *shape)
+                for i, shape in enumerate(shapes)
+            ],
+            "cutoff": tf.fill([self.replica_batch], cutoff),
+            "keys": self.keys(_AUGMENT + part),
+        }
+
+    def _generate(self, batch: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns images [N, R, R, C] and the w [N, w_size] of their first latents."""
+        generator, labels = self.generator, batch.get("labels")
+        w = generator.mapping(batch["latent"], labels=labels)
+        other = generator.mapping(batch["mixed_latent"], labels=labels)
+        layers = tf.range(generator.synthesis.num_layers)[tf.newaxis, :, tf.newaxis]
+        first = layers < batch["cutoff"][:, tf.newaxis, tf.newaxis]
+        ws = tf.where(first, w[:, tf.newaxis], other[:, tf.newaxis])
+        images = generator.synthesis(
+            ws,
+            noise=batch["noise"],
+            resolution=self.phase.resolution,
+            alpha=self.alpha(),
+        )
+        return images, w
+
+    def _judge(self, images: tf.Tensor, batch: Tensors) -> tf.Tensor:
+        return self.discriminator(
+            images, labels=batch.get("labels"), alpha=self.alpha()
+        )
+
+    def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+        fake, _ = self._generate(batch)
+        real = self.augmented(batch["real"], batch, 0)
+        fake = self.augmented(fake, batch, 1)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            real_scores, slopes = penalties.squared_slopes(
+                lambda images: self._judge(images, batch), real
+            )
+            fake_scores = self._judge(fake, batch)
+            r1 = tf.reduce_mean(slopes) / self.shrinkage() ** 2
+            d_loss = losses.cross_entropy_discriminator_loss(real_scores, fake_scores)
+            total = d_loss + self.r1_gamma / 2 * r1
+        gradients = self.gradients(
+            total, self.discriminator, self.discriminator_optimizer, tape
+        )
+        return gradients, {
+            "d_loss": d_loss,
+            "r1": r1,
+            "real_sign": sign_mean(real_scores),
+            "fake_sign": sign_mean(fake_scores),
+        }
+
+    def _generator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator_variables])
+            fake, w = self._generate(batch)
+            fake = self.augmented(fake, batch, 0)
+            g_loss = losses.cross_entropy_generator_loss(self._judge(fake, batch))
+        gradients = self.gradients(
+            g_loss, self.generator, self.generator_optimizer, tape
+        )
+        return gradients, {"g_loss": g_loss, "w": tf.reduce_mean(w, axis=0)}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        return super().get_config() | {
+            "r1_gamma": self.r1_gamma,
+            "mixing_probability": self.mixing_probability,
+        }

@@ -1,0 +1,199 @@
+"""Images of a generator in training: grids to look at, and what it is measured on."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tfgan_models.errors import UsageError
+from trainers.growing import GrowingRecipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.growing_gan import GrowingGAN
+
+COLUMNS = 8
+_ROWS = 6
+_BATCH = 32
+GENERATED = 50_000
+"""Images made at most for a figure that does not name a count."""
+
+
+def samples(model: "GrowingGAN", splits: Any, recipe: GrowingRecipe) -> Any:
+    """Returns grids of the averaged generator's images of fixed latents.
+
+    "fakes": at the resolution and fade of now; "resolutions": one row for each one up
+    to it.
+    """
+    import tensorflow as tf
+
+    from tfgan_models.networks.growing import resolutions
+
+    generator = model.exported_networks["generator"]
+    now, alpha = model.phase.resolution, model.alpha()
+    count = COLUMNS * _ROWS
+    seeds = tf.range(count, dtype=tf.int64)
+    labels = _labels(generator, [i % COLUMNS for i in range(count)])
+    fakes = draw(generator, seeds, labels, now, alpha)
+    drawn = {"fakes": _grid(fakes, recipe.image_size)}
+    sides = [r for r in resolutions(now) if r >= model.schedule.first_resolution]
+    if len(sides) > 1:
+        row = None if labels is None else labels[:COLUMNS]
+        rows = [
+            _enlarged(
+                draw(generator, seeds[:COLUMNS], row, r, alpha if r == now else 1.0),
+                recipe.image_size,
+            )
+            for r in sides
+        ]
+        drawn["resolutions"] = _grid(tf.concat(rows, axis=0), recipe.image_size)
+    return drawn
+
+
+def reals(splits: Any, recipe: GrowingRecipe) -> "np.ndarray":
+    """Returns a grid of training images."""
+    from tfgan_models.data import labelled
+
+    count = COLUMNS * _ROWS
+    images = labelled.test_batches(
+        splits.train, image_size=recipe.image_size, batch_size=count, limit=count
+    )
+    return _grid(next(iter(images)), recipe.image_size)
+
+
+def draw(
+    generator: Any,
+    seeds: "tf.Tensor",
+    labels: Any = None,
+    resolution: int | None = None,
+    alpha: Any = 1.0,
+) -> "tf.Tensor":
+    """Draws the images of seeds, not truncated, with noise of their own.
+
+    Args:
+        generator: A `StyleGenerator` or a `ProgressiveGenerator`.
+        seeds: int64 [N].
+        labels: One-hot [N, label_size], where there are classes.
+        resolution: See the generators' `call`.
+        alpha: See the generators' `call`.
+
+    Returns:
+        float32 [N, R, R, C], about [-1, 1].
+    """
+    from tfgan_models import sampling
+
+    latents = sampling.latents(seeds, generator.latent_size)
+    options: dict[str, Any] = {"labels": labels, "resolution": resolution}
+    if hasattr(generator, "synthesis"):
+        shapes = generator.synthesis.noise_shapes(resolution)
+        options["noise"] = sampling.noise(seeds, shapes)
+    return generator(latents, alpha=alpha, **options)
+
+
+def tasks(networks: Mapping[str, Any], splits: Any, recipe: GrowingRecipe) -> list[Any]:
+    """Returns what a generator is measured on: images of seeds, not truncated.
+
+    Raises:
+        UsageError: The data set has other classes than the generator, or its images
+            are not to be enlarged to the recipe's size by a whole number.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.data import labelled
+    from trainers import evaluation
+
+    generator = networks["generator"]
+    known = len(splits.train.classes)
+    if generator.label_size not in (0, known):
+        raise UsageError(
+            f"The generator has {generator.label_size} classes and the data set "
+            f"{recipe.dataset} {known}. Give the data set that it was trained on."
+        )
+    if recipe.image_size % generator.grown:
+        raise UsageError(
+            f"The generator draws at {generator.grown} px, of which --image_size must "
+            f"be a multiple. Received: {recipe.image_size}"
+        )
+    classes = splits.train.labels
+
+    @tf.function(autograph=False)
+    def images_of(seeds: tf.Tensor) -> tf.Tensor:
+        labels = None
+        if generator.label_size:
+            # The classes of the data set, as often as there.
+            picked = tf.gather(classes, seeds % len(classes))
+            labels = tf.one_hot(picked, generator.label_size)
+        images = draw(generator, seeds, labels)
+        return tf.clip_by_value(_enlarged(images, recipe.image_size), -1.0, 1.0)
+
+    def generated(most: int) -> Iterator[dict[str, np.ndarray]]:
+        most = min(most, GENERATED)
+        for start in range(0, most, _BATCH):
+            seeds = tf.range(start, start + _BATCH, dtype=tf.int64)
+            yield {"generated": images_of(seeds).numpy()[: most - start]}
+
+    def real(most: int) -> Iterator[np.ndarray]:
+        # A generator is to draw what it was shown, not what was kept from it.
+        return labelled.test_batches(
+            splits.train, image_size=recipe.image_size, batch_size=_BATCH, limit=most
+        ).as_numpy_iterator()
+
+    path = _path(generator)
+    return [evaluation.Task("images", generated, real, real, path=path)]
+
+
+def _path(generator: Any) -> Any:
+    """The latent space for path lengths, with the same noise at all places."""
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models import sampling
+    from trainers import evaluation
+
+    if not hasattr(generator, "mapping") or generator.label_size:
+        return None
+
+    def synthesis(w: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+        del random
+        ws = generator.truncation(tf.constant(w, tf.float32))
+        seeds = tf.fill([len(w)], tf.constant(sampling.FIXED_NOISE, tf.int64))
+        noise = sampling.noise(seeds, generator.synthesis.noise_shapes())
+        return np.asarray(generator.synthesis(ws, noise=noise))
+
+    return evaluation.LatentPath(
+        latents=lambda count, random: random.standard_normal(
+            (count, generator.latent_size)
+        ),
+        mapping=lambda z: np.asarray(generator.mapping(tf.constant(z, tf.float32))),
+        synthesis=synthesis,
+    )
+
+
+def _labels(generator: Any, classes: list[int]) -> Any:
+    import tensorflow as tf
+
+    if not generator.label_size:
+        return None
+    return tf.one_hot([c % generator.label_size for c in classes], generator.label_size)
+
+
+def _enlarged(images: "tf.Tensor", size: int) -> "tf.Tensor":
+    """Repeats pixels up to a side of `size`."""
+    import tensorflow as tf
+
+    factor = size // images.shape[1]
+    return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
+
+
+def _grid(images: "tf.Tensor", size: int) -> "np.ndarray":
+    """Lays images out in rows of `COLUMNS`."""
+    import tensorflow as tf
+
+    from trainers import grids
+
+    large = _enlarged(images, size)
+    # White, where a small data set does not fill the last row.
+    missing = -len(large) % COLUMNS
+    large = tf.pad(large, [[0, missing], [0, 0], [0, 0], [0, 0]], constant_values=1.0)
+    return grids.rows(*(large[i::COLUMNS] for i in range(COLUMNS)))

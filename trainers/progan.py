@@ -1,0 +1,112 @@
+"""`python -m trainers.progan`: progressive growing of GANs (arXiv:1710.10196)."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from trainers import app, growing, growing_images
+from trainers.growing import GrowingRecipe
+from trainers.recipe import Span, option
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgan_models.progan import ProGAN
+
+SMALLEST = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ProGANRecipe(GrowingRecipe):
+    """The paper's numbers (appendix A), and those of its published code."""
+
+    kimg: float = option(12000.0, "Thousands of images shown in all.")
+    gp_weight: float = option(10.0, "Weight of the gradient penalty.")
+    drift_weight: float = option(0.001, "Weight of the mean squared score of reals.")
+    label_weight: float = option(1.0, "Weight of the classes' cross entropy.")
+
+
+PRESETS = {
+    "paper": ProGANRecipe(),
+    "cpu": ProGANRecipe(
+        image_size=32,
+        batch_size=16,
+        batch_sizes="",
+        kimg=120.0,
+        kimg_per_phase=8.0,
+        learning_rate=0.002,
+        learning_rates="",
+        ema_kimg=3.0,
+        latent_size=64,
+        fmap_base=1024,
+        fmap_max=64,
+    ),
+}
+
+
+def plan(splits: Any, recipe: ProGANRecipe) -> list[Span]:
+    """Returns a span for each phase; see `growing.plan`."""
+    return growing.plan(recipe, growing.schedule(recipe, SMALLEST), splits)
+
+
+def batches(
+    splits: Any, recipe: ProGANRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's batches from `start_step` on; see `growing.batches`."""
+    schedule = growing.schedule(recipe, SMALLEST)
+    return growing.batches(splits, recipe, schedule, start_step, worker, workers)
+
+
+def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training, which the schedule knows.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    del total_steps
+    from tfgan_models.errors import UsageError
+    from tfgan_models.networks import ProgressiveDiscriminator, ProgressiveGenerator
+    from tfgan_models.progan import ProGAN
+
+    shape = {
+        "resolution": recipe.image_size,
+        "label_size": recipe.classes,
+        "fmap_base": recipe.fmap_base,
+        "fmap_max": recipe.fmap_max,
+    }
+    schedule = growing.schedule(recipe, SMALLEST)
+    try:
+        model = ProGAN(
+            ProgressiveGenerator(
+                latent_size=recipe.latent_size, name="generator", **shape
+            ),
+            ProgressiveDiscriminator(name="discriminator", **shape),
+            schedule,
+            gp_weight=recipe.gp_weight,
+            drift_weight=recipe.drift_weight,
+            label_weight=recipe.label_weight,
+            **growing.gan_options(recipe),
+        )
+        model.compile(growing.optimizer(recipe), growing.optimizer(recipe))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return model
+
+
+TRAINER = app.Trainer(
+    name="progan",
+    presets=PRESETS,
+    load_data=growing.load_data,
+    plan=plan,
+    batches=batches,
+    build_model=build_model,
+    samples=growing_images.samples,
+    tasks=growing_images.tasks,
+    reals=growing_images.reals,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)
