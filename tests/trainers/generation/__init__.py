@@ -1,0 +1,1 @@
+"""Tests of what trainers.generate does."""

@@ -1,0 +1,50 @@
+"""Small generators none of whose weights is zero, and where they are kept."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from export import checkpoints
+from tfgan_models.adversarial import weights
+from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+
+CLASSES = 3
+
+
+def style(resolution: int = 64, label_size: int = 0, channels: int = 3) -> keras.Model:
+    """A StyleGenerator; what training starts at 0 or 1 is random too."""
+    keras.utils.set_random_seed(5)
+    network = StyleGenerator(
+        resolution,
+        channels,
+        label_size=label_size,
+        latent_size=16,
+        w_size=16,
+        mapping_layers=2,
+        fmap_max=8,
+    )
+    random = np.random.default_rng(6)
+    for weight in network.weights:
+        if len(weight.shape) == 1 or weight.name == "constant":
+            weight.assign(random.normal(0.0, 0.5, weight.shape))
+    # Few values beyond [-1, 1]: pictures that are cut off look alike.
+    for to_rgb in network.synthesis.to_rgbs:
+        to_rgb.kernel.assign(to_rgb.kernel * 0.15)
+        to_rgb.bias.assign(to_rgb.bias * 0.3)
+    return network
+
+
+def progressive(label_size: int = 0) -> keras.Model:
+    """A ProgressiveGenerator of 16 px."""
+    keras.utils.set_random_seed(7)
+    return ProgressiveGenerator(16, label_size=label_size, latent_size=16, fmap_max=8)
+
+
+def save_training(network: keras.Model, model_dir: Path) -> Path:
+    """Keeps a network as a training would."""
+    networks = {"generator": network}
+    model_dir.mkdir()
+    checkpoints.describe_networks(model_dir, "networks", networks)
+    checkpoints.save(model_dir / "checkpoints", 7, {"networks": weights(networks)})
+    return model_dir

@@ -1,0 +1,1 @@
+"""What `trainers.generate` does with a trained generator."""

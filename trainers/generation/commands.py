@@ -1,0 +1,173 @@
+"""The commands that make still pictures: images, mix, truncation, noise."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trainers.generation import pictures
+from trainers.generation.generators import Generator, StyleModel
+from trainers.generation.pictures import Setting
+
+
+def images(
+    generator: Generator,
+    seeds: Sequence[int],
+    setting: Setting,
+    layout: str,
+    output_dir: Path,
+) -> list[Path]:
+    """Writes the pictures of seeds.
+
+    Args:
+        generator: Paints.
+        seeds: One for each picture.
+        setting: How.
+        layout: "grid": one file images.png; "files": seed_0000.png, ...
+        output_dir: An existing folder.
+
+    Returns:
+        The files.
+    """
+    if layout == "files":
+        return [
+            pictures.write(
+                output_dir / f"seed_{seed:04d}.png",
+                pictures.of_seed(generator, seed, setting),
+            )
+            for seed in seeds
+        ]
+    pictures.check_grid(generator, len(seeds))
+    made = [pictures.of_seed(generator, seed, setting) for seed in seeds]
+    return [pictures.write(output_dir / "images.png", _square(made))]
+
+
+def mix(
+    generator: StyleModel,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    styles: str,
+    setting: Setting,
+    output_dir: Path,
+) -> list[Path]:
+    """Writes mix.png: each row's picture with the columns' coarse, ... styles.
+
+    The first column shows the rows' own pictures, the first row the columns'.
+
+    Args:
+        generator: Paints.
+        rows: Seeds.
+        columns: Seeds.
+        styles: "coarse", "middle" or "fine": what is taken from the column's seed.
+        setting: How; with random noise, that of the row's seed.
+        output_dir: An existing folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: The generator has no such styles, or there are too many pictures.
+    """
+    taken = pictures.style_layers(generator, styles)
+    pictures.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
+
+    def styles_of(seed: int) -> np.ndarray:
+        w = pictures.map_seed(generator, seed, setting.label)
+        return pictures.truncate(generator, w, setting.psi)
+
+    across = [(seed, styles_of(seed)) for seed in columns]
+    heads = [
+        pictures.paint(generator, ws, setting.noise_seed(seed)) for seed, ws in across
+    ]
+    cells: list[list[np.ndarray | None]] = [[None, *heads]]
+    for seed in rows:
+        own, noise = styles_of(seed), setting.noise_seed(seed)
+        row = [pictures.paint(generator, own, noise)]
+        for _, other in across:
+            ws = own.copy()
+            ws[taken] = other[taken]
+            row.append(pictures.paint(generator, ws, noise))
+        cells.append(row)
+    return [pictures.write(output_dir / "mix.png", pictures.tile(cells))]
+
+
+def truncation(
+    generator: StyleModel,
+    seed: int,
+    psis: Sequence[float],
+    setting: Setting,
+    output_dir: Path,
+) -> list[Path]:
+    """Writes truncation.png: a seed's pictures for values of psi, left to right.
+
+    All style layers are truncated, so that psi = 0 is the picture of the average w.
+
+    Args:
+        generator: Paints.
+        seed: Of the picture.
+        psis: The values.
+        setting: Class and noise.
+        output_dir: An existing folder.
+
+    Returns:
+        The file.
+    """
+    w = pictures.map_seed(generator, seed, setting.label)
+    row = [
+        pictures.paint(
+            generator,
+            pictures.truncate(generator, w, psi, generator.layers),
+            setting.noise_seed(seed),
+        )
+        for psi in psis
+    ]
+    return [pictures.write(output_dir / "truncation.png", pictures.tile([row]))]
+
+
+def noise(
+    generator: StyleModel, seed: int, count: int, setting: Setting, output_dir: Path
+) -> list[Path]:
+    """Writes what noise does: noise.png, noise_mean.png and noise_std.png.
+
+    The deviation is over the pictures, its root mean square over the channels; in the
+    file white is its largest, which is printed.
+
+    Args:
+        generator: Paints.
+        seed: Of the latent.
+        count: Pictures, of the noise seeds 0, 1, ...
+        setting: Class and psi.
+        output_dir: An existing folder.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: There are too many pictures for a grid.
+    """
+    pictures.check_grid(generator, count)
+    w = pictures.map_seed(generator, seed, setting.label)
+    ws = pictures.truncate(generator, w, setting.psi)
+    made = [pictures.paint(generator, ws, i) for i in range(count)]
+    mean = np.mean(made, axis=0, dtype=np.float64)
+    deviation = np.sqrt(np.var(made, axis=0, dtype=np.float64).mean(axis=2))
+    largest = float(deviation.max())
+    print(
+        f"Standard deviation over {count} noise seeds: {deviation.mean():.5f} in the "
+        f"mean, {largest:.5f} at most (images are in [-1, 1])"
+    )
+    shown = deviation / (largest or 1.0) * 2.0 - 1.0
+    return [
+        pictures.write(output_dir / "noise.png", _square(made)),
+        pictures.write(output_dir / "noise_mean.png", mean),
+        pictures.write(output_dir / "noise_std.png", shown[..., None]),
+    ]
+
+
+def _square(made: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures row by row in a grid as wide as high, or a little wider."""
+    columns = math.ceil(math.sqrt(len(made)))
+    padded = [*made, *[None] * (-len(made) % columns)]
+    rows = [padded[i : i + columns] for i in range(0, len(padded), columns)]
+    return pictures.tile(rows)

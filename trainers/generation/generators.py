@@ -1,0 +1,271 @@
+"""Trained generators as functions, wherever they come from.
+
+A training's folder, a .keras file (ours or of Keras's own layers) and a SavedModel all
+become a `StyleModel` or a `LatentModel`.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export import checkpoints
+from tfgan_models.data import catalog
+from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+from trainers import sources
+
+Label = tf.Tensor | None
+"""Classes, int64 [N], or None where there are none."""
+ALLOWED = (
+    "a StyleGAN or ProGAN training's --model_dir, its exported .keras file, or its "
+    "SavedModel (a folder with saved_model.pb or with version numbers)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """What every generator tells about itself.
+
+    Attributes:
+        resolution: Side of the images in pixels; in mid-growth the one reached.
+        channels: Of the images.
+        latent_size: Of a latent.
+        label_size: Classes; 0 for none.
+        classes: Returns the classes' names, () where they are not known.
+    """
+
+    resolution: int
+    channels: int
+    latent_size: int
+    label_size: int
+    classes: Callable[[], Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentModel(Generator):
+    """A generator from latent to image without anything in between: ProGAN.
+
+    Attributes:
+        draw: (latent [N, latent_size], label) -> images [N, R, R, channels].
+    """
+
+    draw: Callable[[tf.Tensor, Label], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleModel(Generator):
+    """A generator by way of w: StyleGAN.
+
+    Attributes:
+        mapping: (latent [N, latent_size], label) -> w [N, D].
+        synthesis: (ws [N, layers, D], noise maps [N, h, w, 1]) -> images
+            [N, R, R, channels]; differentiable.
+        w_avg: The average w, [D].
+        layers: Style layers, those that training has not grown to among them.
+        noise_shapes: [h, w, 1] for each style layer up to `resolution`.
+        kernels: Returns the kernel [D, 2C] of each style layer's affine function.
+    """
+
+    mapping: Callable[[tf.Tensor, Label], tf.Tensor]
+    synthesis: Callable[[tf.Tensor, Sequence[tf.Tensor]], tf.Tensor]
+    w_avg: np.ndarray
+    layers: int
+    noise_shapes: Sequence[tuple[int, int, int]]
+    kernels: Callable[[], list[np.ndarray]]
+
+
+def find(model: str, which: str = "latest", data_dir: str | None = None) -> Generator:
+    """Loads a generator.
+
+    Args:
+        model: A training's folder, a .keras file or a SavedModel.
+        which: "latest" or "best" checkpoint of a training.
+        data_dir: Where TFDS keeps the data set whose classes have names.
+
+    Raises:
+        UsageError: It is none of these, or holds no StyleGAN or ProGAN for grey or
+            RGB images.
+        FailureError: It could not be read.
+    """
+    generator = _load(Path(model).expanduser(), model, which, data_dir)
+    if generator.channels not in (1, 3):
+        raise UsageError(
+            f"--model={model} draws images of {generator.channels} channels. Allowed: "
+            "1 or 3."
+        )
+    return generator
+
+
+def _load(path: Path, model: str, which: str, data_dir: str | None) -> Generator:
+    if (path / "networks.json").is_file():
+        networks = checkpoints.load_networks(path, which)
+        return _of_network(
+            networks.get("generator"), model, lambda: _class_names(path, data_dir)
+        )
+    directory = sources.saved_model(path)
+    if directory:
+        from trainers.generation import exported
+
+        return exported.load(directory)
+    if not path.is_file():
+        raise UsageError(f"--model={model} is none of: {ALLOWED}.")
+    try:
+        network = keras.saving.load_model(path, compile=False)
+    # A file of another kind makes the loader raise almost anything.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}."
+        ) from error
+    return _of_network(network, model, tuple)
+
+
+def _of_network(
+    network: keras.Model | None, model: str, classes: Callable[[], Sequence[str]]
+) -> Generator:
+    if isinstance(network, StyleGenerator):
+        return _style(network, classes)
+    if isinstance(network, ProgressiveGenerator):
+        return _progressive(network, classes)
+    if isinstance(network, keras.Model) and _is_functional(network):
+        return _functional(network)
+    raise UsageError(
+        f"--model={model} holds no generator of StyleGAN or ProGAN. Give {ALLOWED}."
+    )
+
+
+def _style(network: StyleGenerator, classes: Callable[[], Sequence[str]]) -> StyleModel:
+    def mapping(latent: tf.Tensor, label: Label) -> tf.Tensor:
+        return network.mapping(latent, _one_hot(label, network.label_size))
+
+    def synthesis(ws: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
+        return network.synthesis(ws, noise=noise, resolution=network.grown)
+
+    def kernels() -> list[np.ndarray]:
+        affines = [adain.affine for adain in network.synthesis.adains]
+        return [affine.scaled_kernel().numpy() for affine in affines]
+
+    return StyleModel(
+        network.grown,
+        network.channels,
+        network.latent_size,
+        network.label_size,
+        classes,
+        mapping=compiled(mapping),
+        synthesis=compiled(synthesis),
+        w_avg=network.w_avg.numpy(),
+        layers=network.synthesis.num_layers,
+        noise_shapes=network.synthesis.noise_shapes(),
+        kernels=kernels,
+    )
+
+
+def _progressive(
+    network: ProgressiveGenerator, classes: Callable[[], Sequence[str]]
+) -> LatentModel:
+    def draw(latent: tf.Tensor, label: Label) -> tf.Tensor:
+        one_hot = _one_hot(label, network.label_size)
+        return network(latent, labels=one_hot, resolution=network.grown)
+
+    return LatentModel(
+        network.grown,
+        network.channels,
+        network.latent_size,
+        network.label_size,
+        classes,
+        draw=compiled(draw),
+    )
+
+
+def _is_functional(network: keras.Model) -> bool:
+    inputs = {tensor.name for tensor in getattr(network, "inputs", None) or []}
+    return "latent" in inputs and "image" in {layer.name for layer in network.layers}
+
+
+def _functional(network: keras.Model) -> Generator:
+    """Takes apart what a generator's `functional()` makes, or its stock-Keras twin."""
+    inputs = {tensor.name: tensor for tensor in network.inputs}
+    image = network.get_layer("image").output
+    label_size = inputs["labels"].shape[1] if "labels" in inputs else 0
+    given = [inputs[name] for name in ("latent", "labels") if name in inputs]
+
+    def of_latent(outputs: Any) -> Callable[[tf.Tensor, Label], tf.Tensor]:
+        part = keras.Model(given, outputs)
+
+        def call(latent: tf.Tensor, label: Label) -> tf.Tensor:
+            one_hot = _one_hot(label, label_size)
+            return part([latent] if one_hot is None else [latent, one_hot])
+
+        return compiled(call)
+
+    facts = (image.shape[1], image.shape[3], inputs["latent"].shape[1], label_size)
+    if "psi" not in inputs:
+        return LatentModel(*facts, tuple, draw=of_latent(image))
+    w, ws = network.get_layer("w").output, network.get_layer("ws").output
+    noise = [inputs[f"noise_{i}"] for i in range(2 * int(math.log2(facts[0])) - 2)]
+    painter = keras.Model([ws, *noise], image)
+
+    def synthesis(ws: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
+        return painter([ws, *noise])
+
+    return StyleModel(
+        *facts,
+        tuple,
+        mapping=of_latent(w),
+        synthesis=compiled(synthesis),
+        w_avg=_average(keras.Model([w, inputs["psi"]], ws)),
+        layers=ws.shape[1],
+        noise_shapes=[tuple(tensor.shape[1:]) for tensor in noise],
+        kernels=lambda: [_kernel(network, i) for i in range(len(noise))],
+    )
+
+
+def _one_hot(label: Label, label_size: int) -> tf.Tensor | None:
+    return None if label is None else tf.one_hot(label, label_size)
+
+
+def _average(truncation: keras.Model) -> np.ndarray:
+    """The w that psi = 0 leaves of any w."""
+    size = truncation.inputs[0].shape[1]
+    ws = truncation([tf.zeros([1, size]), tf.zeros([1, 1])])
+    return ws[0, 0].numpy()
+
+
+def _kernel(network: keras.Model, i: int) -> np.ndarray:
+    """The kernel [D, 2C] of the affine function of style layer i."""
+    for layer in network.layers:
+        if re.fullmatch(rf"adain_{i}(_affine)?", layer.name):
+            affine = getattr(layer, "affine", layer)
+            scaled = getattr(affine, "scaled_kernel", lambda a=affine: a.kernel)
+            return scaled().numpy()
+    raise UsageError(
+        f"The model does not show the affine function of its style layer {i}, which "
+        "directions are found in. Give the training's --model_dir."
+    )
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Any:
+    """Traces a function; what it gives is float32."""
+
+    @tf.function(autograph=False)
+    def call(*arguments: Any) -> tf.Tensor:
+        return tf.cast(function(*arguments), tf.float32)
+
+    return call
+
+
+def _class_names(model_dir: Path, data_dir: str | None) -> Sequence[str]:
+    """The names of the classes of the data set that a training was given."""
+    try:
+        dataset = json.loads((model_dir / "recipe.json").read_text())["dataset"]
+        return catalog.labelled(dataset, data_dir).train.classes
+    except (OSError, ValueError, KeyError, FailureError):
+        return ()

@@ -1,0 +1,159 @@
+"""Films from picture to picture that end where they begin."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from export import files
+from tfgan_models.errors import UsageError
+from trainers.generation import pictures
+from trainers.generation.generators import Generator, StyleModel
+from trainers.generation.pictures import Setting
+
+
+def morph(
+    generator: Generator,
+    seeds: Sequence[int],
+    setting: Setting,
+    space: str,
+    frames: int,
+    fps: int,
+    kind: str,
+    output_dir: Path,
+) -> list[Path]:
+    """Writes morph.mp4 or morph.gif, a loop through the pictures of seeds.
+
+    Args:
+        generator: Paints.
+        seeds: Passed through at equal intervals.
+        setting: How; with random noise each frame has its own.
+        space: "w": a periodic cubic spline; "z": great circles between latents.
+        frames: Of the whole loop.
+        fps: Frames a second.
+        kind: "mp4" or "gif".
+        output_dir: An existing folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: What writes films is not installed.
+    """
+    path = output_dir / f"morph.{kind}"
+    places = np.arange(frames) * (len(seeds) / frames)
+    if space == "w" and isinstance(generator, StyleModel):
+        made = _through_w(generator, seeds, setting, places)
+    else:
+        made = _through_z(generator, seeds, setting, places)
+    write_film(path, map(pictures.to_rgb, made), fps)
+    return [path]
+
+
+def _through_w(
+    generator: StyleModel, seeds: Sequence[int], setting: Setting, places: np.ndarray
+) -> Iterator[np.ndarray]:
+    knots = [pictures.map_seed(generator, seed, setting.label) for seed in seeds]
+    for frame, w in enumerate(periodic_spline(np.stack(knots))(places)):
+        ws = pictures.truncate(generator, w.astype(np.float32), setting.psi)
+        yield pictures.paint(generator, ws, setting.noise_seed(frame))
+
+
+def _through_z(
+    generator: Generator, seeds: Sequence[int], setting: Setting, places: np.ndarray
+) -> Iterator[np.ndarray]:
+    knots = [pictures.latent(generator, seed).numpy()[0] for seed in seeds]
+    for frame, place in enumerate(places):
+        first = int(place)
+        z = slerp(knots[first], knots[(first + 1) % len(knots)], place - first)
+        latent = tf.constant(z[None].astype(np.float32))
+        yield pictures.of_latent(generator, latent, setting, setting.noise_seed(frame))
+
+
+def periodic_spline(knots: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the closed cubic curve through points, smooth to the second derivative.
+
+    Args:
+        knots: [K, D], passed at the places 0, 1, ..., K - 1.
+
+    Returns:
+        Places [N] in [0, K] to points [N, D]; K is where 0 is.
+    """
+    knots = np.asarray(knots, np.float64)
+    count = len(knots)
+    # Equal second derivatives on both sides of each knot: a cyclic system of slopes.
+    system = 4.0 * np.eye(count)
+    for i in range(count):
+        system[i, i - 1] += 1.0
+        system[i, (i + 1) % count] += 1.0
+    rise = np.roll(knots, -1, axis=0) - np.roll(knots, 1, axis=0)
+    slopes = np.linalg.solve(system, 3.0 * rise)
+
+    def curve(places: np.ndarray) -> np.ndarray:
+        start = np.floor(places).astype(int)
+        t = (places - start)[:, None]
+        here, there = start % count, (start + 1) % count
+        return (
+            (1 + 2 * t) * (1 - t) ** 2 * knots[here]
+            + t * (1 - t) ** 2 * slopes[here]
+            + t**2 * (3 - 2 * t) * knots[there]
+            - t**2 * (1 - t) * slopes[there]
+        )
+
+    return curve
+
+
+def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
+    """Turns from one latent to another, at an even rate and without losing length.
+
+    Args:
+        start: [D].
+        end: [D].
+        t: From 0, `start`, to 1, `end`.
+    """
+    start, end = start.astype(np.float64), end.astype(np.float64)
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = np.arccos(np.clip(a @ b, -1.0, 1.0))
+    across = b - (a @ b) * a
+    across /= max(np.linalg.norm(across), 1e-12)
+    length = lengths[0] + t * (lengths[1] - lengths[0])
+    return length * (a * np.cos(t * angle) + across * np.sin(t * angle))
+
+
+def write_film(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
+    """Writes a film that is whole or absent; one frame is in memory at a time.
+
+    Args:
+        path: Ends with .mp4 or .gif.
+        frames: uint8 [H, W, 3].
+        fps: Frames a second.
+
+    Raises:
+        UsageError: What writes films is not installed.
+    """
+    unfinished = path.with_name(f"{files.UNFINISHED}{path.name}")
+    with _writer(unfinished, fps) as writer:
+        for frame in frames:
+            writer.append_data(frame)
+    unfinished.replace(path)
+
+
+def _writer(path: Path, fps: int) -> Any:
+    try:
+        import imageio.v2 as imageio
+
+        if path.suffix == ".gif":
+            return imageio.get_writer(path, mode="I", duration=1000 / fps, loop=0)
+        import imageio_ffmpeg  # noqa: F401  (imageio would not say what is missing)
+    except ImportError as error:
+        raise UsageError(
+            f"Films need the package {error.name}, which is not installed. Install it "
+            "by: pip install 'tfgan-models[generate]'"
+        ) from error
+    # Sides are powers of two of at least 4: nothing is to be padded.
+    return imageio.get_writer(
+        path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=1
+    )

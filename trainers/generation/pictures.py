@@ -1,0 +1,185 @@
+"""Pictures of seeds: each made alone, so that no batch changes even its rounding."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from export import files
+from tfgan_models import sampling
+from tfgan_models.data import images as image_files
+from tfgan_models.errors import UsageError
+from trainers import grids
+from trainers.generation.generators import Generator, LatentModel, StyleModel
+
+CUTOFF = 8
+"""Style layers that are truncated, the first ones: the resolutions 4 to 32."""
+
+MOST_PIXELS = 2**28
+_SIDES = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 1024)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How pictures are made.
+
+    Attributes:
+        label: The class, None where there are none.
+        psi: Truncation.
+        noise: "const": the same noise in all; "random": each its own; "none".
+    """
+
+    label: int | None = None
+    psi: float = 0.7
+    noise: str = "const"
+
+    def noise_seed(self, seed: int) -> int | None:
+        """Returns the seed of the noise of the picture of `seed`, None for none."""
+        return {"const": sampling.FIXED_NOISE, "random": seed, "none": None}[self.noise]
+
+
+def latent(generator: Generator, seed: int) -> tf.Tensor:
+    """Returns the latent of a seed, [1, latent_size]."""
+    return sampling.latents(tf.constant([seed], tf.int64), generator.latent_size)
+
+
+def labels(label: int | None, count: int = 1) -> tf.Tensor | None:
+    """Returns a class for each of `count` samples, int64 [count]; None for none."""
+    return None if label is None else tf.fill([count], tf.constant(label, tf.int64))
+
+
+def map_seed(generator: StyleModel, seed: int, label: int | None) -> np.ndarray:
+    """Returns the w of a seed, [D]."""
+    return map_latent(generator, latent(generator, seed), label)
+
+
+def map_latent(generator: StyleModel, z: tf.Tensor, label: int | None) -> np.ndarray:
+    """Returns the w of a latent [1, latent_size], [D]."""
+    return generator.mapping(z, labels(label)).numpy()[0]
+
+
+def truncate(
+    generator: StyleModel, w: np.ndarray, psi: float, cutoff: int = CUTOFF
+) -> np.ndarray:
+    """Returns a w for each style layer, [layers, D].
+
+    Args:
+        generator: Knows the average.
+        w: [D].
+        psi: 1: w itself, 0: the average.
+        cutoff: Only the style layers before this one are truncated.
+    """
+    ws = np.repeat(w[None], generator.layers, axis=0)
+    average = generator.w_avg
+    ws[:cutoff] = average + np.float32(psi) * (ws[:cutoff] - average)
+    return ws
+
+
+def noise_maps(generator: StyleModel, seed: int | None) -> list[tf.Tensor]:
+    """Returns the noise of a seed, [1, h, w, 1] for each layer; None: zeros."""
+    shapes = generator.noise_shapes
+    if seed is None:
+        return [tf.zeros([1, *shape]) for shape in shapes]
+    return sampling.noise(tf.constant([seed], tf.int64), shapes)
+
+
+def paint(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarray:
+    """Returns the picture [R, R, C] of a w for each style layer, [layers, D].
+
+    Args:
+        generator: Paints.
+        ws: [layers, D].
+        noise: The seed of the noise; None: none.
+    """
+    images = generator.synthesis(tf.constant(ws[None]), noise_maps(generator, noise))
+    return images.numpy()[0]
+
+
+def of_latent(
+    generator: Generator, z: tf.Tensor, setting: Setting, noise: int | None
+) -> np.ndarray:
+    """Returns the picture [R, R, C] of a latent [1, latent_size].
+
+    Args:
+        generator: Paints.
+        z: The latent.
+        setting: Class and psi.
+        noise: The seed of the noise; None: none.
+    """
+    if isinstance(generator, LatentModel):
+        return generator.draw(z, labels(setting.label)).numpy()[0]
+    w = map_latent(generator, z, setting.label)
+    return paint(generator, truncate(generator, w, setting.psi), noise)
+
+
+def of_seed(generator: Generator, seed: int, setting: Setting) -> np.ndarray:
+    """Returns the picture [R, R, C] of a seed."""
+    z = latent(generator, seed)
+    return of_latent(generator, z, setting, setting.noise_seed(seed))
+
+
+def style_layers(generator: StyleModel, name: str) -> list[int]:
+    """Returns the style layers that are "coarse", "middle", "fine" or "all".
+
+    Raises:
+        UsageError: The generator has no such layers.
+    """
+    low, high = _SIDES.get(name, (0, math.inf))
+    found = [
+        i for i, shape in enumerate(generator.noise_shapes) if low <= shape[0] <= high
+    ]
+    if not found:
+        raise UsageError(
+            f"{name} styles are those of {low} px and more; this model ends at "
+            f"{generator.resolution} px. Take coarse"
+            f"{' or middle' if generator.resolution > 8 else ''}."
+        )
+    return found
+
+
+def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
+    """Returns pictures in rows and columns, on white.
+
+    Args:
+        cells: Rows of equally many pictures [R, R, C]; None stays white.
+
+    Returns:
+        uint8 [rows (R + GAP) + GAP, columns (R + GAP) + GAP, 3].
+    """
+    side = next(cell.shape[0] for row in cells for cell in row if cell is not None)
+    step = side + grids.GAP
+    sizes = (len(cells) * step + grids.GAP, len(cells[0]) * step + grids.GAP)
+    picture = np.full((*sizes, 3), 255, np.uint8)
+    for y, row in enumerate(cells):
+        for x, cell in enumerate(row):
+            if cell is not None:
+                top, left = grids.GAP + y * step, grids.GAP + x * step
+                place = picture[top : top + side, left : left + side]
+                place[:] = grids.to_uint8(cell)
+    return picture
+
+
+def check_grid(generator: Generator, count: int) -> None:
+    """Raises UsageError for a grid of more pictures than one file can well hold."""
+    most = MOST_PIXELS // generator.resolution**2
+    if count > most:
+        raise UsageError(
+            f"A grid holds at most {most} pictures of {generator.resolution} px. "
+            f"Received: {count}. Take fewer, or files (images --layout=files)."
+        )
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    """Writes uint8 [H, W, 3], or a picture [R, R, C], as PNG."""
+    pixels = image if image.dtype == np.uint8 else to_rgb(image)
+    files.write_bytes(path, image_files.encode_png(pixels))
+    return path
+
+
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """Returns a picture [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
+    pixels = grids.to_uint8(image)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()
