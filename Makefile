@@ -16,7 +16,7 @@ help:
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
 	@echo "make quality train and measure our GANs on bundled data (under an hour)"
-	@echo "make bench   our CycleGAN against the same networks in PyTorch"
+	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 2; }
@@ -49,6 +49,8 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.cyclegan
+	$(BIN)/python -m benchmarks.stylegan --image_size=64
+	$(BIN)/python -m benchmarks.stylegan --image_size=256 --runs=5 --warmup=1
 
 quality: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.quality

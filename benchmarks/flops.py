@@ -1,86 +1,87 @@
-"""Floating-point operations of the networks, counted from their layers' shapes."""
+"""Floating-point operations of a tf.function, counted in its graph.
 
-import json
+Convolutions and matrix products, their gradients and the gradients of these: 2 for each
+weight and each place where it is used, padding included. What is computed for each
+number alone (activations, normalisation, noise, optimizers) is not counted.
+"""
+
 import math
-import sys
+from typing import Any
 
-import keras
+import tensorflow as tf
 
-from benchmarks.workers import PRODUCT_SIZE
-from tfgan_models.networks import PatchDiscriminator, ResNetGenerator
-
-# A step of CycleGAN with identity loss: forward passes of each network of a kind.
-GENERATOR_FORWARDS = 3
-DISCRIMINATOR_FORWARDS = 3
-# Of the discriminator's passes, the one in the generators' step needs no gradients
-# of its weights.
-DISCRIMINATOR_WEIGHT_GRADIENTS = 2
+# Where to find the kernel, and the map with a point for each place it is used at.
+_CONVOLUTIONS = {
+    "": (lambda op: op.inputs[1], lambda op: op.outputs[0]),
+    "BackpropInput": (lambda op: op.inputs[1], lambda op: op.inputs[2]),
+    "BackpropFilter": (lambda op: op.outputs[0], lambda op: op.inputs[2]),
+}
+_PRODUCTS = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
 
 
-def forward_flops(network: keras.Model, image_size: int) -> int:
-    """Returns the operations of one image's forward pass: convolutions' MACs x 2.
+def count(function: Any, *arguments: Any) -> int:
+    """Returns the operations of one call.
 
     Args:
-        network: A network with one image input.
-        image_size: Side of the image in pixels.
+        function: A tf.function.
+        *arguments: What it is called with.
+
+    Raises:
+        ValueError: There is something in it that cannot be counted.
     """
-    return sum(_convolution_flops(network, image_size))
+    graph = function.get_concrete_function(*arguments).graph
+    for inner in graph.as_graph_def().library.function:
+        kinds = {node.op for node in inner.node_def}
+        if any(_is_counted(kind) for kind in kinds):
+            raise ValueError(
+                "Operations of loops, conditions and called functions are not counted. "
+                f"Received: {inner.signature.name} with {sorted(kinds)}"
+            )
+    return sum(_operations(op) for op in _used(graph))
 
 
-def step_flops(
-    generator: keras.Model, discriminator: keras.Model, image_size: int
-) -> int:
-    """Returns the operations of one CycleGAN step with one image of each domain.
+def _used(graph: Any) -> set[tf.Operation]:
+    """Returns what the outputs or effects need; the rest is never run.
 
-    A backward pass costs as much as the forward pass for the gradients of the inputs
-    and as much again for those of the weights; where the input is a photograph, its
-    gradient is not needed.
-
-    Args:
-        generator: Either generator.
-        discriminator: Either discriminator.
-        image_size: Side of the images in pixels.
+    Gradients of weights that nobody asked for are such a rest.
     """
-    g_layers = _convolution_flops(generator, image_size)
-    d_layers = _convolution_flops(discriminator, image_size)
-    generators = 3 * GENERATOR_FORWARDS * sum(g_layers)
-    # Translation and identity start from photographs, the cycle does not.
-    generators -= 2 * g_layers[0]
-    discriminators = (
-        2 * DISCRIMINATOR_FORWARDS + DISCRIMINATOR_WEIGHT_GRADIENTS
-    ) * sum(d_layers)
-    discriminators -= DISCRIMINATOR_WEIGHT_GRADIENTS * d_layers[0]
-    return 2 * (generators + discriminators)
+    waiting = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
+    used: set[tf.Operation] = set()
+    while waiting:
+        op = waiting.pop()
+        if op not in used:
+            used.add(op)
+            waiting += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+    return used
 
 
-def _convolution_flops(network: keras.Model, image_size: int) -> list[int]:
-    """Returns the operations of each convolution, in order."""
-    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    convolutions = [layer for layer in network.layers if isinstance(layer, kinds)]
-    # Every kernel tap meets each output pixel; transposed, each input pixel.
-    maps = [
-        layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-        for layer in convolutions
-    ]
-    shape = (1, image_size, image_size, network.input_shape[-1])
-    sizes = keras.Model(network.input, maps).compute_output_shape(shape)
-    return [
-        2 * size[1] * size[2] * math.prod(layer.kernel.shape)
-        for layer, size in zip(convolutions, sizes, strict=True)
-    ]
+def _is_counted(kind: str) -> bool:
+    return kind in _PRODUCTS or _convolution(kind) is not None
 
 
-def main(image_size: str, blocks: str, batch_size: str) -> None:
-    """Prints the operations of each of the workers' tasks as one JSON object."""
-    size, batch = int(image_size), int(batch_size)
-    generator = ResNetGenerator(residual_blocks=int(blocks))
-    operations = {
-        "step": batch * step_flops(generator, PatchDiscriminator(), size),
-        "inference": batch * forward_flops(generator, size),
-        "product": 2 * PRODUCT_SIZE**3,
-    }
-    print(json.dumps(operations))
+def _convolution(kind: str) -> Any:
+    for start in ("Conv2D", "DepthwiseConv2dNative"):
+        if kind.startswith(start):
+            return _CONVOLUTIONS.get(kind.removeprefix(start))
+    return None
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _operations(op: tf.Operation) -> int:
+    if op.type in _PRODUCTS:
+        left, product = op.inputs[0].shape, op.outputs[0].shape
+        summed = left[-2 if op.get_attr(_PRODUCTS[op.type]) else -1]
+        return _product(op, [2, summed, *product])
+    convolution = _convolution(op.type)
+    if convolution is None:
+        return 0
+    kernel, places = (find(op).shape for find in convolution)
+    return _product(op, [2, *kernel, *places[:-1]])
+
+
+def _product(op: tf.Operation, sizes: list[int | None]) -> int:
+    if None in sizes:
+        raise ValueError(
+            f"Every size must be known to count operations. Received: {sizes} in "
+            f"{op.type} {op.name}"
+        )
+    return math.prod(sizes)
