@@ -319,7 +319,7 @@ def copy_style_generator(network: Any, twin: StyleGenerator) -> None:
         [adain.affine for adain in synthesis.adains], [layer.affine for layer in layers]
     )
     for i, layer in enumerate(layers):
-        _assign(layer.noise_scale, synthesis.noises[i].scale)
+        _assign(layer.noise_scale, synthesis.noises[i].strengths())
         _assign(layer.bias, synthesis.biases[i].bias)
     _copy_all(synthesis.to_rgbs, twin.synthesis.to_rgbs)
     _assign(twin.w_avg, network.w_avg)

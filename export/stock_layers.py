@@ -84,7 +84,7 @@ def _channel_bias(layer: layers.ChannelBias, x: Any) -> Any:
 
 
 def _noise_injection(layer: layers.NoiseInjection, x: Any, noise: Any) -> Any:
-    scale = ops.convert_to_numpy(layer.scale)
+    scale = ops.convert_to_numpy(layer.strengths())
     conv = keras.layers.Conv2D(
         scale.size, 1, use_bias=False, dtype="float32", name=layer.name
     )

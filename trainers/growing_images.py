@@ -1,6 +1,6 @@
 """Images of a generator in training: grids to look at, and what it is measured on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
@@ -100,9 +100,6 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: GrowingRecipe) -> li
     import numpy as np
     import tensorflow as tf
 
-    from tfgan_models.data import labelled
-    from trainers import evaluation
-
     generator = networks["generator"]
     known = len(splits.train.classes)
     if generator.label_size not in (0, known):
@@ -115,32 +112,54 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: GrowingRecipe) -> li
             f"The generator draws at {generator.grown} px, of which --image_size must "
             f"be a multiple. Received: {recipe.image_size}"
         )
-    classes = splits.train.labels
 
     @tf.function(autograph=False)
-    def images_of(seeds: tf.Tensor) -> tf.Tensor:
-        labels = None
-        if generator.label_size:
-            # The classes of the data set, as often as there.
-            picked = tf.gather(classes, seeds % len(classes))
-            labels = tf.one_hot(picked, generator.label_size)
-        images = draw(generator, seeds, labels)
-        return tf.clip_by_value(_enlarged(images, recipe.image_size), -1.0, 1.0)
+    def drawn(seeds: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        size = generator.label_size
+        return draw(generator, seeds, tf.one_hot(classes, size) if size else None)
+
+    def images_of(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        return drawn(tf.constant(seeds), tf.constant(classes)).numpy()
+
+    return [image_task(images_of, splits, recipe.image_size, _path(generator))]
+
+
+def image_task(
+    images_of: Callable[..., "np.ndarray"],
+    splits: Any,
+    image_size: int,
+    path: Any = None,
+) -> Any:
+    """Returns the task of drawing images like those of a data set.
+
+    Args:
+        images_of: Seeds and classes, int64 [N], to images [N, R, R, C] in [-1, 1]. The
+            classes are those of the training images, as often as there.
+        splits: The data set.
+        image_size: The side at which images are compared, a multiple of R.
+        path: See `evaluation.Task`.
+    """
+    import numpy as np
+
+    from tfgan_models.data import labelled
+    from trainers import evaluation
+
+    classes = splits.train.labels.astype(np.int64)
 
     def generated(most: int) -> Iterator[dict[str, np.ndarray]]:
         most = min(most, GENERATED)
         for start in range(0, most, _BATCH):
-            seeds = tf.range(start, start + _BATCH, dtype=tf.int64)
-            yield {"generated": images_of(seeds).numpy()[: most - start]}
+            seeds = np.arange(start, start + _BATCH, dtype=np.int64)
+            images = images_of(seeds, classes[seeds % len(classes)])[: most - start]
+            yield {"generated": np.clip(_enlarged(images, image_size), -1.0, 1.0)}
 
     def real(most: int) -> Iterator[np.ndarray]:
         # A generator is to draw what it was shown, not what was kept from it.
         return labelled.test_batches(
-            splits.train, image_size=recipe.image_size, batch_size=_BATCH, limit=most
+            splits.train, image_size=image_size, batch_size=_BATCH, limit=most
         ).as_numpy_iterator()
 
-    path = _path(generator)
-    return [evaluation.Task("images", generated, real, real, path=path)]
+    return evaluation.Task("images", generated, real, real, path=path)
 
 
 def _path(generator: Any) -> Any:

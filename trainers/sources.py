@@ -13,7 +13,7 @@ import tensorflow as tf
 from export import checkpoints, client, models
 from tfgan_models.data import catalog, folder
 from tfgan_models.errors import UsageError
-from trainers import grids, translation
+from trainers import grids, growing_images, translation
 from trainers.evaluation import Task, limited
 
 DIRECTIONS = ("a2b", "b2a")
@@ -118,14 +118,19 @@ def _training(request: Request, path: Path) -> Subject:
 
 def _saved_model(request: Request, path: Path) -> Subject:
     given = saved_model(path)
+    model = tf.saved_model.load(str(given))
+    if "generate" in model.signatures:
+        return _generator(request, model)
     # models/mine_a2b or models/mine_a2b/1: the way back is beside it, by its name.
     named = path if given != path or not path.name.isdigit() else path.parent
     direction = _direction(named.absolute().name, request.direction)
-    found = {direction: _loaded(given)}
+    found = {direction: _translate(model, given)}
     opposite = _opposite(named.absolute().name, direction)
     back = opposite and saved_model(named.absolute().with_name(opposite))
     if back:
-        found[translation.OPPOSITE[direction]] = _loaded(back)
+        found[translation.OPPOSITE[direction]] = _translate(
+            tf.saved_model.load(str(back)), back
+        )
     return _translation("SavedModel", request, found)
 
 
@@ -227,8 +232,26 @@ def _opposite(name: str, direction: str) -> str | None:
     return plain.removesuffix(direction) + translation.OPPOSITE[direction]
 
 
-def _loaded(path: Path) -> translation.Translate:
-    model = tf.saved_model.load(str(path))
+def _generator(request: Request, model: Any) -> Subject:
+    """An exported generator of pictures, not truncated."""
+    dataset, size = _needed(request)
+    splits = catalog.labelled(dataset, request.data_dir)
+    inputs = model.signatures["generate"].structured_input_signature[1]
+
+    def images_of(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        given = {"seed": tf.constant(seeds)}
+        if "truncation_psi" in inputs:
+            given["truncation_psi"] = tf.ones(len(seeds))
+        if "label" in inputs:
+            given["label"] = tf.constant(classes)
+        return model.signatures["generate"](**given)["image"].numpy()
+
+    task = growing_images.image_task(images_of, splits, size)
+    return Subject("SavedModel", dataset, size, None, [task])
+
+
+def _translate(model: Any, path: Path) -> translation.Translate:
+    """What an exported translation does; `model` was loaded from `path`."""
     if "serving_default" not in model.signatures:
         raise UsageError(f"{path} has no signature serving_default.")
     signature = model.signatures["serving_default"]

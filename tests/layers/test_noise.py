@@ -47,3 +47,12 @@ def test_the_docstring_example_with_any_height_and_width() -> None:
 def test_noise_of_several_channels_says_what_was_received() -> None:
     with pytest.raises(ValueError, match=r"Received: noise_shape=\(2, 4, 5, 3\)$"):
         NoiseInjection().build((2, 4, 5, 3), (2, 4, 5, 3))
+
+
+def test_a_learning_rate_of_its_own() -> None:
+    x, noise = np.zeros((1, 2, 2, 3), "float32"), np.ones((1, 2, 2, 1), "float32")
+    layer = NoiseInjection(lr_multiplier=0.1)
+    layer(x, noise)
+    layer.scale.assign([1.0, 2.0, -3.0])
+    np.testing.assert_allclose(layer(x, noise)[0, 0, 0], [0.1, 0.2, -0.3], rtol=1e-6)
+    assert NoiseInjection.from_config(layer.get_config()).lr_multiplier == 0.1

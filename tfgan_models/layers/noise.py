@@ -18,10 +18,16 @@ class NoiseInjection(keras.layers.Layer):
         x = NoiseInjection()(x, noise)
 
     Args:
+        lr_multiplier: Learning rate of the strengths relative to the optimizer's; the
+            weight `scale` holds them divided by it.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Inputs [N, H, W, C] and noise [N, H, W, 1]; output [N, H, W, C].
     """
+
+    def __init__(self, lr_multiplier: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lr_multiplier = lr_multiplier
 
     def build(
         self,
@@ -46,9 +52,13 @@ class NoiseInjection(keras.layers.Layer):
             name="scale", shape=(inputs_shape[-1],), initializer="zeros"
         )
 
+    def strengths(self) -> Any:
+        """Returns what the noise is multiplied with: [C]."""
+        return self.scale * self.lr_multiplier
+
     def call(self, inputs: Any, noise: Any) -> Any:
         """Adds `noise` [N, H, W, 1] to `inputs` [N, H, W, C]."""
-        scale = ops.cast(self.scale, inputs.dtype)
+        scale = ops.cast(self.strengths(), inputs.dtype)
         return inputs + ops.cast(noise, inputs.dtype) * scale
 
     def compute_output_shape(
@@ -58,3 +68,9 @@ class NoiseInjection(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Returns `inputs_shape`."""
         return inputs_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        config["lr_multiplier"] = self.lr_multiplier
+        return config

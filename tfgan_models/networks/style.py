@@ -28,6 +28,7 @@ class StyleGenerator(keras.Model):
         fmap_base: See `StyleSynthesis`.
         fmap_max: See `StyleSynthesis`.
         grown: See `StyleSynthesis`.
+        noise_lr_multiplier: See `StyleSynthesis`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -56,6 +57,7 @@ class StyleGenerator(keras.Model):
         fmap_base: int = 8192,
         fmap_max: int = 512,
         grown: int | None = None,
+        noise_lr_multiplier: float = 1.0,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -69,6 +71,7 @@ class StyleGenerator(keras.Model):
             fmap_base,
             fmap_max,
             grown,
+            noise_lr_multiplier,
             name="synthesis",
             dtype=policy,
         )
@@ -166,6 +169,7 @@ class StyleGenerator(keras.Model):
             "fmap_base": self.synthesis.fmap_base,
             "fmap_max": self.synthesis.fmap_max,
             "grown": self.grown,
+            "noise_lr_multiplier": self.synthesis.noise_lr_multiplier,
             "name": self.name,
             "dtype": self.policy.name,
         }

@@ -132,6 +132,8 @@ class StyleSynthesis(keras.Model):
         fmap_max: ... and never more than this.
         grown: The resolution that training has reached, at which images are drawn;
             None: the full one.
+        noise_lr_multiplier: Learning rate of the noise's strengths relative to the rest
+            of the network; 1 in the paper.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -154,6 +156,7 @@ class StyleSynthesis(keras.Model):
         fmap_base: int = 8192,
         fmap_max: int = 512,
         grown: int | None = None,
+        noise_lr_multiplier: float = 1.0,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -170,6 +173,7 @@ class StyleSynthesis(keras.Model):
         self.fmap_base = fmap_base
         self.fmap_max = fmap_max
         self.grown = grown or resolution
+        self.noise_lr_multiplier = noise_lr_multiplier
         self.policy = policy
         self.num_layers = num_layers(resolution)
         self._make_layers()
@@ -199,7 +203,10 @@ class StyleSynthesis(keras.Model):
         self.blur = Blur2D(name="blur", **options)
         numbers = range(self.num_layers)
         self.noises = [
-            NoiseInjection(name=f"noise_injection_{i}", **options) for i in numbers
+            NoiseInjection(
+                self.noise_lr_multiplier, name=f"noise_injection_{i}", **options
+            )
+            for i in numbers
         ]
         self.biases = [ChannelBias(name=f"bias_{i}", **options) for i in numbers]
         self.adains = [AdaIN(name=f"adain_{i}", **options) for i in numbers]
@@ -279,6 +286,7 @@ class StyleSynthesis(keras.Model):
             "fmap_base": self.fmap_base,
             "fmap_max": self.fmap_max,
             "grown": self.grown,
+            "noise_lr_multiplier": self.noise_lr_multiplier,
             "name": self.name,
             "dtype": self.policy.name,
         }
