@@ -119,10 +119,7 @@ class GrowingGAN(GANModel):
 
     def phase_at(self, step: int) -> growth.Phase:
         """Returns the phase that a step is in; the last one after the end."""
-        for phase in self.phases:
-            if step < phase.end_step:
-                return phase
-        return self.phases[-1]
+        return growth.at_step(self.phases, step)
 
     def begin(self, step: int) -> None:
         """Gets ready to train on from a step: the first of a phase, or one within it.

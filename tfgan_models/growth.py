@@ -8,7 +8,16 @@ shown and then trained for `stable_images`; the last one is trained until
 import bisect
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+
+class _Span(Protocol):
+    @property
+    def end_step(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Span)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +198,16 @@ def phases(growth: Growth) -> list[Phase]:
         step += steps
         images += steps * batch
     return listed
+
+
+def at_step(spans: Sequence[S], step: int) -> S:
+    """Returns that of successive spans of steps which a step is in.
+
+    Args:
+        spans: `Phase`s or the like, with `end_step`.
+        step: The step; after the last one's end the last one is returned.
+    """
+    return next((span for span in spans if step < span.end_step), spans[-1])
 
 
 def _ladder(growth: Growth) -> list[int]:

@@ -1,7 +1,7 @@
 """What `trainers.progan` and `trainers.stylegan` share."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfgan_models.errors import UsageError
 from trainers.recipe import Recipe, Span, option
@@ -17,7 +17,13 @@ _TICK_IMAGES = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class GrowingRecipe(Recipe):
-    """What both papers' trainings are determined by."""
+    """What both papers' trainings are determined by.
+
+    Attributes:
+        smallest: The resolution where growing starts, each paper's own.
+    """
+
+    smallest: ClassVar[int]
 
     dataset: str = option(
         "emoji/render",
@@ -69,12 +75,11 @@ class GrowingRecipe(Recipe):
     )
 
 
-def schedule(recipe: GrowingRecipe, smallest: int) -> "Growth":
+def schedule(recipe: GrowingRecipe) -> "Growth":
     """Returns the schedule that a recipe describes.
 
     Args:
         recipe: The numbers.
-        smallest: The resolution where growing starts.
 
     Raises:
         UsageError: Numbers that cannot be.
@@ -90,7 +95,7 @@ def schedule(recipe: GrowingRecipe, smallest: int) -> "Growth":
     try:
         return Growth(
             resolution=size,
-            first_resolution=size if recipe.no_growing else smallest,
+            first_resolution=size if recipe.no_growing else recipe.smallest,
             stable_images=phase,
             fade_images=phase,
             total_images=round(1000 * recipe.kimg),
@@ -137,16 +142,16 @@ def load_data(recipe: GrowingRecipe, data_dir: str | None) -> Any:
     return splits
 
 
-def plan(recipe: GrowingRecipe, growth: "Growth", splits: Any) -> list[Span]:
+def plan(splits: Any, recipe: GrowingRecipe) -> list[Span]:
     """Returns a span for each phase of the schedule.
 
     Raises:
         UsageError: The data set has fewer images than a batch.
     """
-    from tfgan_models import growth as growing
+    from tfgan_models import growth
     from tfgan_models.data import labelled
 
-    phases = growing.phases(growth)
+    phases = growth.phases(schedule(recipe))
     labelled.check_length(splits.train, max(phase.batch_size for phase in phases))
     return [
         Span(
@@ -161,19 +166,13 @@ def plan(recipe: GrowingRecipe, growth: "Growth", splits: Any) -> list[Span]:
 
 
 def batches(
-    splits: Any,
-    recipe: GrowingRecipe,
-    growth: "Growth",
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: Any, recipe: GrowingRecipe, start_step: int, worker: int, workers: int
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches of the phase that `start_step` is in."""
-    from tfgan_models import growth as growing
+    from tfgan_models import growth
     from tfgan_models.data import labelled
 
-    phases = growing.phases(growth)
-    phase = next((p for p in phases if start_step < p.end_step), phases[-1])
+    phase = growth.at_step(growth.phases(schedule(recipe)), start_step)
     return labelled.train_batches(
         splits.train,
         image_size=recipe.image_size,

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from export import checkpoints
+from tfgan_models import growth
 from tfgan_models.adversarial import GANModel
 from trainers import callbacks, devices, evaluation, watch
 from trainers import recipe as recipes
@@ -104,7 +105,7 @@ def train(
                 lambda m: trainer.samples(m, data, recipe),
                 pace.eval_every,
                 start,
-                lambda step: _span_at(spans, step).images_at(step),
+                lambda step: growth.at_step(spans, step).images_at(step),
                 (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
             )
         )
@@ -118,7 +119,7 @@ def train(
     def batches(step: int) -> Any:
         return strategy.distribute_datasets_from_function(
             lambda context: _share(
-                trainer, recipe, data, step, _span_at(spans, step), context
+                trainer, recipe, data, step, growth.at_step(spans, step), context
             )
         )
 
@@ -188,11 +189,6 @@ def _share(
         return batches
     size = context.get_per_replica_batch_size(span.batch_size)
     return batches.rebatch(size, drop_remainder=True)
-
-
-def _span_at(spans: list[Span], step: int) -> Span:
-    """Returns the span that a step is in; the last one after the end."""
-    return next((span for span in spans if step < span.end_step), spans[-1])
 
 
 def _fit(

@@ -1,24 +1,21 @@
 """`python -m trainers.progan`: progressive growing of GANs (arXiv:1710.10196)."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainers import app, growing, growing_images
 from trainers.growing import GrowingRecipe
-from trainers.recipe import Span, option
+from trainers.recipe import option
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from tfgan_models.progan import ProGAN
-
-SMALLEST = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class ProGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix A), and those of its published code."""
 
+    smallest = 4
     kimg: float = option(12000.0, "Thousands of images shown in all.")
     gp_weight: float = option(10.0, "Weight of the gradient penalty.")
     drift_weight: float = option(0.001, "Weight of the mean squared score of reals.")
@@ -43,19 +40,6 @@ PRESETS = {
 }
 
 
-def plan(splits: Any, recipe: ProGANRecipe) -> list[Span]:
-    """Returns a span for each phase; see `growing.plan`."""
-    return growing.plan(recipe, growing.schedule(recipe, SMALLEST), splits)
-
-
-def batches(
-    splits: Any, recipe: ProGANRecipe, start_step: int, worker: int, workers: int
-) -> "tf.data.Dataset":
-    """Returns this worker's batches from `start_step` on; see `growing.batches`."""
-    schedule = growing.schedule(recipe, SMALLEST)
-    return growing.batches(splits, recipe, schedule, start_step, worker, workers)
-
-
 def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
     """Returns the compiled model; call it in `strategy.scope()`.
 
@@ -77,7 +61,7 @@ def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
         "fmap_base": recipe.fmap_base,
         "fmap_max": recipe.fmap_max,
     }
-    schedule = growing.schedule(recipe, SMALLEST)
+    schedule = growing.schedule(recipe)
     try:
         model = ProGAN(
             ProgressiveGenerator(
@@ -100,8 +84,8 @@ TRAINER = app.Trainer(
     name="progan",
     presets=PRESETS,
     load_data=growing.load_data,
-    plan=plan,
-    batches=batches,
+    plan=growing.plan,
+    batches=growing.batches,
     build_model=build_model,
     samples=growing_images.samples,
     tasks=growing_images.tasks,

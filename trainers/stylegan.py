@@ -1,24 +1,21 @@
 """`python -m trainers.stylegan`: a style-based generator (arXiv:1812.04948)."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainers import app, growing, growing_images
 from trainers.growing import GrowingRecipe
-from trainers.recipe import Span, option
+from trainers.recipe import option
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from tfgan_models.stylegan import StyleGAN
-
-SMALLEST = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class StyleGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix C), and those of its published code."""
 
+    smallest = 8
     w_size: int = option(512, "Size of w.")
     mapping_layers: int = option(8, "Dense layers of the mapping network.")
     noise_lr_multiplier: float = option(
@@ -53,19 +50,6 @@ PRESETS = {
 }
 
 
-def plan(splits: Any, recipe: StyleGANRecipe) -> list[Span]:
-    """Returns a span for each phase; see `growing.plan`."""
-    return growing.plan(recipe, growing.schedule(recipe, SMALLEST), splits)
-
-
-def batches(
-    splits: Any, recipe: StyleGANRecipe, start_step: int, worker: int, workers: int
-) -> "tf.data.Dataset":
-    """Returns this worker's batches from `start_step` on; see `growing.batches`."""
-    schedule = growing.schedule(recipe, SMALLEST)
-    return growing.batches(splits, recipe, schedule, start_step, worker, workers)
-
-
 def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
     """Returns the compiled model; call it in `strategy.scope()`.
 
@@ -87,7 +71,7 @@ def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
         "fmap_base": recipe.fmap_base,
         "fmap_max": recipe.fmap_max,
     }
-    schedule = growing.schedule(recipe, SMALLEST)
+    schedule = growing.schedule(recipe)
     try:
         model = StyleGAN(
             StyleGenerator(
@@ -114,8 +98,8 @@ TRAINER = app.Trainer(
     name="stylegan",
     presets=PRESETS,
     load_data=growing.load_data,
-    plan=plan,
-    batches=batches,
+    plan=growing.plan,
+    batches=growing.batches,
     build_model=build_model,
     samples=growing_images.samples,
     tasks=growing_images.tasks,

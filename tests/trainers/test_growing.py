@@ -59,7 +59,7 @@ def recipe_of(module: ModuleType, photos: Path, **numbers: Any) -> GrowingRecipe
 
 def module_side(module: ModuleType) -> int:
     """Returns the full resolution, twice the smallest one."""
-    return 2 * module.SMALLEST
+    return 2 * module.PRESETS["paper"].smallest
 
 
 def train(
@@ -296,7 +296,7 @@ def test_growth_of_the_papers_recipes() -> None:
     """Appendix A of ProGAN, appendix C of StyleGAN."""
     for module, first, total in ((stylegan, 8, 25_000_000), (progan, 4, 12_000_000)):
         recipe = module.PRESETS["paper"]
-        growth = growing.schedule(recipe, module.SMALLEST)
+        growth = growing.schedule(recipe)
         assert (growth.resolution, growth.first_resolution) == (1024, first)
         assert growth.total_images == total
         assert growth.stable_images == growth.fade_images == 600_000
@@ -312,7 +312,7 @@ def test_growth_of_the_papers_recipes() -> None:
         assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.99)
         assert optimizer.epsilon == 1e-8
         whole = dataclasses.replace(recipe, no_growing=True)
-        assert growing.schedule(whole, module.SMALLEST).first_resolution == 1024
+        assert growing.schedule(whole).first_resolution == 1024
     assert stylegan.PRESETS["paper"].r1_gamma == 10.0
     assert stylegan.PRESETS["paper"].mixing_probability == 0.9
     paper = progan.PRESETS["paper"]

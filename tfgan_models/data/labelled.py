@@ -147,11 +147,7 @@ def _squares(source: ImageSource) -> ImageSource:
     """Returns the same images, cropped in the centre to squares."""
 
     def decode(record: tf.Tensor) -> tf.Tensor:
-        image = source.decode(record)
-        height, width = tf.unstack(tf.shape(image)[:2])
-        side = tf.minimum(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        return image[top : top + side, left : left + side]
+        return pipeline.central_square(source.decode(record))
 
     return dataclasses.replace(source, decode=decode)
 

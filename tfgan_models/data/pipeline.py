@@ -62,6 +62,14 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
 
 
+def central_square(image: tf.Tensor) -> tf.Tensor:
+    """Cuts the largest square out of the middle of an image [H, W, C]."""
+    height, width = tf.unstack(tf.shape(image)[:2])
+    side = tf.minimum(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
 def to_float(image: tf.Tensor) -> tf.Tensor:
     """Maps uint8 0..255 to float32 [-1, 1]."""
     return tf.cast(image, tf.float32) / 127.5 - 1.0

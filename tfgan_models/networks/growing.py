@@ -5,6 +5,7 @@ blocks up to it; while a new resolution is faded in, `alpha` goes from 0 to 1.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -110,6 +111,31 @@ def mix(old: Any, new: Any, alpha: Any) -> Any:
     return old + (new - old) * ops.cast(alpha, new.dtype)
 
 
+def is_whole(alpha: Any) -> bool:
+    """Whether a fade is over for good: alpha is a Python 1.0, not a tensor."""
+    return isinstance(alpha, float) and alpha == 1.0
+
+
+def to_image(
+    to_rgbs: Sequence[Any], upsampling: Any, last: int, x: Any, below: Any, alpha: Any
+) -> Any:
+    """Returns a generator's image, float32, faded in from the resolution below.
+
+    Args:
+        to_rgbs: The last layer of each resolution.
+        upsampling: Doubles height and width.
+        last: The place of the resolution in the ladder.
+        x: Its features.
+        below: Those of the resolution below; unused where there is none.
+        alpha: How far the resolution is faded in.
+    """
+    image = ops.cast(to_rgbs[last](x), "float32")
+    if last == 0 or is_whole(alpha):
+        return image
+    old = ops.cast(upsampling(to_rgbs[last - 1](below)), "float32")
+    return mix(old, image, alpha)
+
+
 class GrowingDiscriminator(keras.Model):
     """The discriminator of ProGAN and StyleGAN, which differ in blur and head.
 
@@ -203,7 +229,7 @@ class GrowingDiscriminator(keras.Model):
             if self.blur is not None:
                 x = self.blur(x)
             x = leaky_relu(self.down_convs[i - 1](x))
-            if i == last and not (isinstance(alpha, float) and alpha == 1.0):
+            if i == last and not is_whole(alpha):
                 small = self.downsampling(images)
                 x = mix(leaky_relu(self.from_rgbs[i - 1](small)), x, alpha)
         x = leaky_relu(self.last_conv(self.stddev(x)))

@@ -146,16 +146,12 @@ class ProgressiveGenerator(keras.Model):
         x = self.first_dense(self.normalization(x))
         x = ops.reshape(x, (-1, 4, 4, x.shape[-1] // 16))
         x = self._activate(self.first_bias(x))
-        x = self._activate(self.convs[0](x))
+        x = below = self._activate(self.convs[0](x))
         for i in range(1, last + 1):
             below = x
             x = self._activate(self.convs[2 * i - 1](x))
             x = self._activate(self.convs[2 * i](x))
-        image = ops.cast(self.to_rgbs[last](x), "float32")
-        if last == 0 or (isinstance(alpha, float) and alpha == 1.0):
-            return image
-        old = ops.cast(self.upsampling(self.to_rgbs[last - 1](below)), "float32")
-        return growing.mix(old, image, alpha)
+        return growing.to_image(self.to_rgbs, self.upsampling, last, x, below, alpha)
 
     def _activate(self, x: Any) -> Any:
         return self.normalization(leaky_relu(x))

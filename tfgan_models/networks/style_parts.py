@@ -241,7 +241,7 @@ class StyleSynthesis(keras.Model):
             ValueError: The resolution is not one of the network's.
         """
         last = growing.stage(resolution or self.grown, self.resolution)
-        x = self._style(self.constant(ws), 0, ws, noise)
+        x = below = self._style(self.constant(ws), 0, ws, noise)
         for i in range(1, 2 * last + 2):
             if i == 2 * last:
                 below = x
@@ -249,11 +249,7 @@ class StyleSynthesis(keras.Model):
             if i % 2 == 0:
                 x = self.blur(x)
             x = self._style(x, i, ws, noise)
-        image = ops.cast(self.to_rgbs[last](x), "float32")
-        if last == 0 or (isinstance(alpha, float) and alpha == 1.0):
-            return image
-        old = ops.cast(self.upsampling(self.to_rgbs[last - 1](below)), "float32")
-        return growing.mix(old, image, alpha)
+        return growing.to_image(self.to_rgbs, self.upsampling, last, x, below, alpha)
 
     def _style(self, x: Any, i: int, ws: Any, noise: Sequence[Any] | None) -> Any:
         """Style layer i: noise, bias, leaky ReLU, AdaIN."""

@@ -103,9 +103,7 @@ def read_image(path: Path, generator: StyleModel) -> np.ndarray:
             f"--image={path} cannot be read: {reason}. Give a JPEG, PNG, WebP, BMP or "
             "GIF file."
         ) from error
-    side = min(pixels.shape[:2])
-    top, left = ((length - side) // 2 for length in pixels.shape[:2])
-    square = tf.constant(pixels[top : top + side, left : left + side])
+    square = pipeline.central_square(tf.constant(pixels))
     values = pipeline.to_float(pipeline.resize(square, generator.resolution)).numpy()
     return values if generator.channels == 3 else values.mean(axis=2, keepdims=True)
 
