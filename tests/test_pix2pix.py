@@ -163,7 +163,9 @@ def test_replicas_draw_their_own_dropout(
     image = one_batch(64)["input"]
 
     def generate() -> list[np.ndarray]:
-        fakes = mirrored.run(tf.function(model._generate), args=(image,))
+        fakes = mirrored.run(
+            tf.function(lambda x: model.forward(model.generator, x)), args=(image,)
+        )
         return [fake.numpy() for fake in mirrored.experimental_local_results(fakes)]
 
     first, second = generate()
@@ -193,12 +195,12 @@ def test_two_replicas_train_with_batch_normalisation_and_dropout(
 def test_dropout_follows_from_seed_and_step() -> None:
     model, twin, other = noisy(), noisy(), noisy(seed=1)
     image = one_batch(64)["input"]
-    first = model._generate(image)
-    np.testing.assert_array_equal(model._generate(image), first)
-    np.testing.assert_array_equal(twin._generate(image), first)
-    assert np.abs(other._generate(image) - first).max() > 1e-4
+    first = model.forward(model.generator, image)
+    np.testing.assert_array_equal(model.forward(model.generator, image), first)
+    np.testing.assert_array_equal(twin.forward(twin.generator, image), first)
+    assert np.abs(other.forward(other.generator, image) - first).max() > 1e-4
     model.step.assign_add(1)
-    assert np.abs(model._generate(image) - first).max() > 1e-4
+    assert np.abs(model.forward(model.generator, image) - first).max() > 1e-4
 
 
 def test_calling_is_deterministic() -> None:
@@ -209,14 +211,14 @@ def test_calling_is_deterministic() -> None:
     np.testing.assert_array_equal(
         model(image), model.exported_networks["generator"](image, training=False)
     )
-    assert np.abs(model(image) - model._generate(image)).max() > 1e-4
+    assert np.abs(model(image) - model.forward(model.generator, image)).max() > 1e-4
 
 
 def test_batch_normalisation_averages_follow_the_data() -> None:
-    """As Keras's own do, which `_generate` keeps from being assigned in the call."""
+    """As Keras's own do, which `forward` keeps from being assigned in the call."""
     model, twin = noisy(), noisy()
     image = one_batch(64)["input"]
-    model._generate(image)
+    model.forward(model.generator, image)
     twin.generator(image, training=True)
     # Before the first dropout the two are the same.
     for layer in ("down2_norm", "down5_norm", "up6_norm"):

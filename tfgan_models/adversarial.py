@@ -1,10 +1,16 @@
 """GANModel: what every GAN here shares, so that a paper's file holds its paper."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from tfgan_models import sampling
+
+_DROPOUT = 1000
+"""The first of the purposes of `random_key` that are dropout's."""
 
 
 class GANModel(keras.Model):
@@ -220,6 +226,65 @@ class GANModel(keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.random.fold_in(key, replica)
 
+    def draw_samples(
+        self, purpose: int, count: int, *shape: int, distribution: str = "normal"
+    ) -> tf.Tensor:
+        """Draws this replica's part of random numbers for the whole batch.
+
+        One replica with the whole batch draws what several with its parts do.
+
+        Args:
+            purpose: A number that tells the draws of one step apart.
+            count: Images of this replica.
+            *shape: Of one sample.
+            distribution: "normal", N(0, 1), or "uniform", in [-1, 1).
+
+        Returns:
+            float32 [count, *shape].
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        key = tf.constant([self.seed, purpose], tf.int32)
+        key = tf.random.fold_in(key, tf.cast(self.step, tf.int32))
+        draws = sampling.draw([replicas, count, *shape], key, distribution)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.gather(draws, replica)
+
+    def forward(
+        self, network: keras.Model, *inputs: Any, purpose: int = 0, **options: Any
+    ) -> Any:
+        """Calls a network as it is trained, alike on one replica and on several.
+
+        Keras's own dropout draws the same on every replica and counts its draws in
+        variables. Here its seeds stand still and are replaced for the time of the call
+        by what `random_key` gives. What else the call would assign, batch
+        normalisation's averages, is assigned after it, as the mean over replicas: each
+        keeps but its own otherwise.
+
+        Args:
+            network: The network.
+            *inputs: Its inputs.
+            purpose: A number that tells the network's calls of one step apart.
+            **options: More of its call's arguments.
+
+        Returns:
+            Its outputs.
+        """
+        seeds = [layer.seed_generator.state for layer in _dropouts(network)]
+        keys = [
+            (state, tf.cast(self.random_key(_DROPOUT + i), state.dtype))
+            for i, state in enumerate(seeds, purpose * len(seeds))
+        ]
+        with keras.StatelessScope(state_mapping=keys) as scope:
+            outputs = network(*inputs, training=True, **options)
+        average = functools.partial(
+            tf.distribute.get_replica_context().all_reduce, tf.distribute.ReduceOp.MEAN
+        )
+        for variable in network.non_trainable_variables:
+            value = scope.get_current_value(variable)
+            if value is not None and all(variable is not seed for seed in seeds):
+                variable.assign(average(tf.stop_gradient(value)))
+        return outputs
+
     def make_train_function(self, force: bool = False) -> Any:
         """Returns the compiled function that `fit` calls for every batch.
 
@@ -270,6 +335,15 @@ def copy(network: keras.Model) -> keras.Model:
     twin.set_weights(network.get_weights())
     twin.trainable = False
     return twin
+
+
+def _dropouts(network: keras.Model) -> Iterator[keras.layers.Dropout]:
+    """Yields the dropout layers of a network and of the networks in it."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _dropouts(layer)
+        elif isinstance(layer, keras.layers.Dropout):
+            yield layer
 
 
 def _follow(ema: keras.Model, network: keras.Model, decay: float) -> None:

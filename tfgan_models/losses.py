@@ -5,6 +5,9 @@ their elements: one value for one replica's share of the batch. Dividing by the 
 of replicas is `GANModel.minimize`'s, once, for the total.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -68,6 +71,83 @@ def cross_entropy_discriminator_loss(
     return real + fake
 
 
+def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
+    """The generator's loss of the minimax game: log(1 - D(fake)) (arXiv:1406.2661).
+
+    It saturates: its slope vanishes where the discriminator tells every fake.
+
+    Args:
+        fake_logits: The discriminator's outputs for fakes, [N, ...]; D is their
+            sigmoid.
+
+    Returns:
+        A scalar, 0 at most; -log 2 where the discriminator cannot tell.
+    """
+    return -tf.reduce_mean(tf.nn.softplus(_float32(fake_logits)))
+
+
+def hinge_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
+    """Minus the mean score of fakes (arXiv:1705.02894).
+
+    Args:
+        fake_scores: The discriminator's outputs for fakes, [N, ...].
+
+    Returns:
+        A scalar.
+    """
+    return wasserstein_generator_loss(fake_scores)
+
+
+def hinge_discriminator_loss(
+    real_scores: tf.Tensor, fake_scores: tf.Tensor
+) -> tf.Tensor:
+    """max(0, 1 - D(real)) + max(0, 1 + D(fake)) (arXiv:1705.02894).
+
+    Args:
+        real_scores: The discriminator's outputs for reals, [N, ...].
+        fake_scores: The same for fakes.
+
+    Returns:
+        A scalar, 0 where all reals are above 1 and all fakes below -1.
+    """
+    real = tf.reduce_mean(tf.nn.relu(1.0 - _float32(real_scores)))
+    fake = tf.reduce_mean(tf.nn.relu(1.0 + _float32(fake_scores)))
+    return real + fake
+
+
+def relativistic_average_discriminator_loss(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
+    """Cross entropy of "more real than the others on average" (arXiv:1807.00734).
+
+    Args:
+        real_logits: The discriminator's outputs for reals, [N, ...].
+        fake_logits: The same for fakes.
+
+    Returns:
+        A scalar, 2 log 2 where both are alike. The averages are over this replica.
+    """
+    real, fake = _float32(real_logits), _float32(fake_logits)
+    return cross_entropy_discriminator_loss(
+        real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
+    )
+
+
+def relativistic_average_generator_loss(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
+    """The discriminator's loss with reals and fakes exchanged (arXiv:1807.00734).
+
+    Args:
+        real_logits: The discriminator's outputs for reals, [N, ...].
+        fake_logits: The same for fakes.
+
+    Returns:
+        A scalar, 2 log 2 where both are alike.
+    """
+    return relativistic_average_discriminator_loss(fake_logits, real_logits)
+
+
 def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
     """Minus the mean score of fakes (WGAN, arXiv:1701.07875).
 
@@ -121,6 +201,84 @@ def l1_loss(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         A scalar.
     """
     return tf.reduce_mean(tf.abs(_float32(images) - _float32(targets)))
+
+
+def l2_loss(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference.
+
+    Args:
+        images: [N, H, W, C].
+        targets: The same shape.
+
+    Returns:
+        A scalar.
+    """
+    return tf.reduce_mean(tf.square(_float32(images) - _float32(targets)))
+
+
+def gaussian_kl_loss(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
+    """KL divergence of N(mean, sigma^2) from N(0, 1), per dimension.
+
+    The mean over batch and dimensions, as StackGAN's published code takes it; the
+    divergence of a whole vector is this times the number of dimensions.
+
+    Args:
+        mean: [N, D].
+        log_sigma: The logarithm of the standard deviation, [N, D].
+
+    Returns:
+        A scalar, 0 for N(0, 1).
+    """
+    mean, log_sigma = _float32(mean), _float32(log_sigma)
+    return tf.reduce_mean(
+        -log_sigma + 0.5 * (tf.exp(2.0 * log_sigma) + tf.square(mean) - 1.0)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialLoss:
+    """What generator and discriminator minimise against each other.
+
+    Attributes:
+        generator: Scores of fakes -> a scalar.
+        discriminator: (scores of reals, scores of fakes) -> a scalar.
+        penalizes_slopes: Whether the discriminator needs the gradient penalty too.
+    """
+
+    generator: Callable[[tf.Tensor], tf.Tensor]
+    discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    penalizes_slopes: bool = False
+
+
+ADVERSARIAL = {
+    "minimax": AdversarialLoss(
+        minimax_generator_loss, cross_entropy_discriminator_loss
+    ),
+    "non_saturating": AdversarialLoss(
+        cross_entropy_generator_loss, cross_entropy_discriminator_loss
+    ),
+    "lsgan": AdversarialLoss(
+        least_squares_generator_loss, least_squares_discriminator_loss
+    ),
+    "hinge": AdversarialLoss(hinge_generator_loss, hinge_discriminator_loss),
+    "wgan_gp": AdversarialLoss(
+        wasserstein_generator_loss, wasserstein_discriminator_loss, True
+    ),
+}
+"""The games that an unconditional or conditional GAN can be trained with, by name."""
+
+
+def adversarial(name: str) -> AdversarialLoss:
+    """Returns one of `ADVERSARIAL`.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name not in ADVERSARIAL:
+        raise ValueError(
+            f"loss must be one of {', '.join(ADVERSARIAL)}. Received: loss={name!r}"
+        )
+    return ADVERSARIAL[name]
 
 
 def _float32(x: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,18 @@ import keras
 import tensorflow as tf
 
 
+def reset(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes an optimizer forget everything learned about the gradients, and its steps.
+
+    Learning rate and loss scale stay.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    for variable in optimizer.variables:
+        if "learning_rate" not in variable.name:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class SkippingAdam(keras.optimizers.Adam):
     """Adam in one kernel, which leaves a step out where a gradient is not finite.

@@ -38,6 +38,15 @@ def gradient_penalty(squared: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     return tf.reduce_mean(tf.square(tf.sqrt(squared + 1e-12) - target))
 
 
+def drift(scores: tf.Tensor) -> tf.Tensor:
+    """Mean squared score: keeps a critic near 0 (ProGAN, arXiv:1710.10196).
+
+    Args:
+        scores: Of reals, [N, ...].
+    """
+    return tf.reduce_mean(tf.square(tf.cast(scores, tf.float32)))
+
+
 def interpolates(real: tf.Tensor, fake: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """Returns images between real and fake ones.
 

@@ -1,6 +1,5 @@
 """Pix2Pix: image-to-image translation learnt from pairs (Isola et al., 2017)."""
 
-import functools
 from typing import Any
 
 import keras
@@ -82,7 +81,7 @@ class Pix2Pix(GANModel):
 
         with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
             generator_tape.watch([v.value for v in self.generator_variables])
-            fake = self._generate(source)
+            fake = self.forward(self.generator, source)
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.discriminator_variables])
@@ -109,34 +108,6 @@ class Pix2Pix(GANModel):
     def _judge(self, source: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """The discriminator's logits for `image` as a translation of `source`."""
         return self.discriminator(tf.concat([source, image], axis=-1), training=True)
-
-    def _generate(self, source: tf.Tensor) -> tf.Tensor:
-        """Translates with dropout whose noise follows from `random_key`.
-
-        Keras's own dropout draws the same on every replica and counts its draws in
-        variables. Here its seeds stand still and are replaced for the time of the call;
-        what else the call would assign, batch normalisation's averages, is assigned
-        after it, as the mean over replicas: each keeps but its own otherwise.
-        """
-        seeds = [
-            layer.seed_generator.state
-            for layer in self.generator.layers
-            if isinstance(layer, keras.layers.Dropout)
-        ]
-        keys = [
-            (state, tf.cast(self.random_key(i), state.dtype))
-            for i, state in enumerate(seeds)
-        ]
-        with keras.StatelessScope(state_mapping=keys) as scope:
-            fake = self.generator(source, training=True)
-        average = functools.partial(
-            tf.distribute.get_replica_context().all_reduce, tf.distribute.ReduceOp.MEAN
-        )
-        for variable in self.generator.non_trainable_weights:
-            value = scope.get_current_value(variable)
-            if value is not None:
-                variable.assign(average(tf.stop_gradient(value)))
-        return fake
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, networks serialised."""

@@ -127,7 +127,7 @@ class ProGAN(GrowingGAN):
             fake_scores, fake_logits = self._judge(fake)
             _, slopes = penalties.squared_slopes(lambda x: self._judge(x)[0], between)
             penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
-            drift = tf.reduce_mean(tf.square(real_scores))
+            drift = penalties.drift(real_scores)
             d_loss = losses.wasserstein_discriminator_loss(real_scores, fake_scores)
             total = d_loss + self.gp_weight * penalty + self.drift_weight * drift
             total += self._label_loss(real_logits, batch)

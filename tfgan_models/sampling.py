@@ -13,17 +13,35 @@ FIXED_NOISE = 0
 _LATENT, _NOISE = 0, 1
 
 
-def latents(seeds: tf.Tensor, size: int) -> tf.Tensor:
+DISTRIBUTIONS = ("normal", "uniform")
+"""What latents are drawn from: N(0, 1), or evenly from [-1, 1)."""
+
+
+def draw(shape: Sequence[int], key: tf.Tensor, distribution: str) -> tf.Tensor:
+    """Draws float32 numbers.
+
+    Args:
+        shape: Of the result.
+        key: int32 or int64 [2].
+        distribution: One of `DISTRIBUTIONS`.
+    """
+    if distribution == "uniform":
+        return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
+    return tf.random.stateless_normal(shape, key, alg="philox")
+
+
+def latents(seeds: tf.Tensor, size: int, distribution: str = "normal") -> tf.Tensor:
     """Draws the latent of each seed.
 
     Args:
         seeds: int64 [N].
         size: Of a latent.
+        distribution: One of `DISTRIBUTIONS`.
 
     Returns:
-        N(0, 1), float32 [N, size].
+        float32 [N, size].
     """
-    return _normal(seeds, (size,), _LATENT)
+    return _draw(seeds, (size,), _LATENT, distribution)
 
 
 def noise(seeds: tf.Tensor, shapes: Sequence[tuple[int, int, int]]) -> list[tf.Tensor]:
@@ -36,17 +54,21 @@ def noise(seeds: tf.Tensor, shapes: Sequence[tuple[int, int, int]]) -> list[tf.T
     Returns:
         For each style layer N(0, 1), float32 [N, h, w, 1].
     """
-    return [_normal(seeds, shape, _NOISE + i) for i, shape in enumerate(shapes)]
+    return [_draw(seeds, shape, _NOISE + i) for i, shape in enumerate(shapes)]
 
 
-def _normal(seeds: tf.Tensor, shape: tuple[int, ...], purpose: int) -> tf.Tensor:
-    def draw(seed: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_normal(
-            shape, tf.stack([seed, tf.constant(purpose, tf.int64)]), alg="philox"
-        )
+def _draw(
+    seeds: tf.Tensor,
+    shape: tuple[int, ...],
+    purpose: int,
+    distribution: str = "normal",
+) -> tf.Tensor:
+    def one(seed: tf.Tensor) -> tf.Tensor:
+        key = tf.stack([seed, tf.constant(purpose, tf.int64)])
+        return draw(shape, key, distribution)
 
     return tf.map_fn(
-        draw,
+        one,
         tf.cast(seeds, tf.int64),
         fn_output_signature=tf.TensorSpec(shape, tf.float32),
     )

@@ -34,6 +34,7 @@ def train_batches(
     seed: int,
     start_image: int = 0,
     mirror: bool = True,
+    grey: bool = False,
     worker: int = 0,
     workers: int = 1,
 ) -> tf.data.Dataset:
@@ -56,12 +57,13 @@ def train_batches(
         start_image: How many images were used before the first batch. It costs nothing
             to start late.
         mirror: Whether to mirror left and right with probability 0.5.
+        grey: Whether to give the luminance alone: C is 1 instead of 3.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
             `batch_size / workers` images B of it, which lie side by side.
 
     Returns:
-        A data set of dicts with `real`, float32 [B, R, R, 3] in [-1, 1], and `label`,
+        A data set of dicts with `real`, float32 [B, R, R, C] in [-1, 1], and `label`,
         int32 [B]. It is not to be sharded again.
 
     Raises:
@@ -83,6 +85,8 @@ def train_batches(
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         image = pipeline.to_float(_block_mean(look_up(index), resolution))
+        if grey:
+            image = tf.image.rgb_to_grayscale(image)
         if mirror:
             draw = tf.random.stateless_uniform([], tf.random.fold_in(augment, position))
             image = tf.where(draw < 0.5, tf.reverse(image, [1]), image)
@@ -107,6 +111,7 @@ def test_batches(
     image_size: int,
     batch_size: int,
     limit: int | None = None,
+    grey: bool = False,
 ) -> tf.data.Dataset:
     """Makes one pass over images in their order, without augmentation.
 
@@ -115,19 +120,21 @@ def test_batches(
         image_size: Height and width S to resize to, after the crop to a square.
         batch_size: Images in a batch; the last one may be smaller.
         limit: Take only this many images, the first ones.
+        grey: As for `train_batches`.
 
     Returns:
-        A data set of float32 [B, S, S, 3] in [-1, 1].
+        A data set of float32 [B, S, S, C] in [-1, 1].
 
     Raises:
         UsageError: A size is too small.
     """
-    return unpaired.test_batches(
+    images = unpaired.test_batches(
         _squares(source.images),
         image_size=image_size,
         batch_size=batch_size,
         limit=limit,
     )
+    return images.map(tf.image.rgb_to_grayscale) if grey else images
 
 
 # pytest would otherwise collect it wherever a test module imports it by name.
