@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests import growing
 from tests.growing import enter
+from tfgan_models import losses
 from tfgan_models.growing_gan import GrowingGAN
 
 Make = Callable[..., GrowingGAN]
@@ -315,3 +316,62 @@ def test_networks_have_the_schedules_resolution() -> None:
     model = growing.progan()
     with pytest.raises(ValueError, match="Received: 16 and 32"):
         type(model)(model.generator, model.discriminator, growing.growth(resolution=32))
+
+
+# Of what the discriminator says of a real and of a fake image.
+CLOSED_FORMS = {
+    "minimax": (lambda r, f: softplus(-r) + softplus(f), lambda f: -softplus(f)),
+    "non_saturating": (
+        lambda r, f: softplus(-r) + softplus(f),
+        lambda f: softplus(-f),
+    ),
+    "lsgan": (lambda r, f: ((r - 1) ** 2 + f**2) / 2, lambda f: (f - 1) ** 2),
+    "hinge": (
+        lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f),
+        lambda f: -f,
+    ),
+    "wgan_gp": (lambda r, f: f - r, lambda f: -f),
+}
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    return np.log1p(np.exp(x))
+
+
+def test_the_losses_are_those_that_can_be_named() -> None:
+    assert CLOSED_FORMS.keys() == losses.ADVERSARIAL.keys()
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+@pytest.mark.parametrize("make", growing.MAKERS)
+def test_every_loss_trains(make: Make, name: str) -> None:
+    model, twin = (make(loss=name) for _ in range(2))
+    data = growing.batch(model)
+
+    def judge(images: tf.Tensor) -> np.ndarray:
+        scores = twin.discriminator(images)
+        return np.asarray(scores[0] if isinstance(scores, tuple) else scores)
+
+    def fakes(part: int) -> tf.Tensor:
+        drawn = twin._generate(twin.draws(part))
+        return drawn[0] if isinstance(drawn, tuple) else drawn
+
+    before = growing.weights(model.discriminator)
+    logs = model.train_step(data)
+    d_loss, g_loss = CLOSED_FORMS[name]
+    expected = d_loss(judge(data["real"]), judge(fakes(0))).mean()
+    assert float(logs["d_loss"]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    # The generator is judged by the discriminator after its step.
+    twin.discriminator.set_weights(model.discriminator.get_weights())
+    assert float(logs["g_loss"]) == pytest.approx(
+        g_loss(judge(fakes(1))).mean(), rel=1e-4, abs=1e-6
+    )
+    assert (float(logs["penalty"]) > 0) == (name == "wgan_gp")
+    assert growing.furthest(before, growing.weights(model.discriminator)) > 1e-5
+    assert type(model).from_config(model.get_config()).loss_name == name
+
+
+@pytest.mark.parametrize("make", growing.MAKERS)
+def test_refuses_an_unknown_loss(make: Make) -> None:
+    with pytest.raises(ValueError, match=r"one of minimax.*'logistic'"):
+        make(loss="logistic")

@@ -204,6 +204,19 @@ class GrowingGAN(GANModel):
         key, shape = self.random_key(purpose), [self.replica_batch, 2]
         return tf.random.stateless_uniform(shape, key, None, None, tf.int32)
 
+    def places_between(self, purpose: int) -> tf.Tensor:
+        """Draws where between a real and a fake image the slope is penalised.
+
+        Args:
+            purpose: See `random_key`.
+
+        Returns:
+            float32 [replica_batch], in [0, 1).
+        """
+        return tf.random.stateless_uniform(
+            [self.replica_batch], self.random_key(purpose)
+        )
+
     def augmented(self, images: tf.Tensor, batch: Tensors, which: int) -> tf.Tensor:
         """Returns what the discriminator sees of images, real or generated.
 

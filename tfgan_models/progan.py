@@ -15,7 +15,7 @@ _LATENT, _BETWEEN, _AUGMENT = 0, 2, 4
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ProGAN(GrowingGAN):
-    """ProGAN with its WGAN-GP loss; with classes, the AC-GAN loss is added.
+    """ProGAN, by default with its WGAN-GP loss; with classes, AC-GAN's is added.
 
     Calling the model draws images of latents.
 
@@ -23,6 +23,8 @@ class ProGAN(GrowingGAN):
         generator: A `ProgressiveGenerator`.
         discriminator: A `ProgressiveDiscriminator` of the same resolution and labels.
         schedule: See `GrowingGAN`.
+        loss: One of `losses.ADVERSARIAL`; "wgan_gp" in the paper, which alone has
+            gradient penalty and drift.
         gp_weight: Weight of the gradient penalty; the norm's target, 1, holds at the
             full resolution, see `GrowingGAN.shrinkage`.
         drift_weight: Weight of the mean squared score of reals.
@@ -40,6 +42,7 @@ class ProGAN(GrowingGAN):
         generator: keras.Model,
         discriminator: keras.Model,
         schedule: Growth,
+        loss: str = "wgan_gp",
         gp_weight: float = 10.0,
         drift_weight: float = 0.001,
         label_weight: float = 1.0,
@@ -51,7 +54,9 @@ class ProGAN(GrowingGAN):
                 f"gp_weight={gp_weight}, drift_weight={drift_weight}, "
                 f"label_weight={label_weight}"
             )
+        self.game = losses.adversarial(loss)
         super().__init__(generator, discriminator, schedule, **kwargs)
+        self.loss_name = loss
         self.gp_weight = gp_weight
         self.drift_weight = drift_weight
         self.label_weight = label_weight
@@ -90,13 +95,12 @@ class ProGAN(GrowingGAN):
             part: 0 for the discriminator's, 1 for the generator's.
 
         Returns:
-            "latent" [N, latent_size] and "between" [N], in [0, 1): where between a
-            real and a fake image the slope is penalised; "keys" for the augmentation.
+            "latent" [N, latent_size]; "between" [N], see `GrowingGAN.places_between`;
+            "keys" for the augmentation.
         """
-        key = self.random_key(_BETWEEN + part)
         return {
             "latent": self.normal(_LATENT + part, self.generator.latent_size),
-            "between": tf.random.stateless_uniform([self.replica_batch], key),
+            "between": self.places_between(_BETWEEN + part),
             "keys": self.keys(_AUGMENT + part),
         }
 
@@ -120,15 +124,19 @@ class ProGAN(GrowingGAN):
         fake = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
-        between = penalties.interpolates(real, fake, batch["between"])
+        penalty = drift = 0.0
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.discriminator_variables])
             real_scores, real_logits = self._judge(real)
             fake_scores, fake_logits = self._judge(fake)
-            _, slopes = penalties.squared_slopes(lambda x: self._judge(x)[0], between)
-            penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
-            drift = penalties.drift(real_scores)
-            d_loss = losses.wasserstein_discriminator_loss(real_scores, fake_scores)
+            if self.game.penalizes_slopes:
+                between = penalties.interpolates(real, fake, batch["between"])
+                _, slopes = penalties.squared_slopes(
+                    lambda x: self._judge(x)[0], between
+                )
+                penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
+                drift = penalties.drift(real_scores)
+            d_loss = self.game.discriminator(real_scores, fake_scores)
             total = d_loss + self.gp_weight * penalty + self.drift_weight * drift
             total += self._label_loss(real_logits, batch)
             total += self._label_loss(fake_logits, batch)
@@ -137,8 +145,8 @@ class ProGAN(GrowingGAN):
         )
         return gradients, {
             "d_loss": d_loss,
-            "penalty": penalty,
-            "drift": drift,
+            "penalty": tf.convert_to_tensor(penalty),
+            "drift": tf.convert_to_tensor(drift),
             "real_sign": sign_mean(real_scores),
             "fake_sign": sign_mean(fake_scores),
         }
@@ -148,7 +156,7 @@ class ProGAN(GrowingGAN):
             tape.watch([v.value for v in self.generator_variables])
             fake = self.augmented(self._generate(batch), batch, 0)
             scores, logits = self._judge(fake)
-            g_loss = losses.wasserstein_generator_loss(scores)
+            g_loss = self.game.generator(scores)
             total = g_loss + self._label_loss(logits, batch)
         gradients = self.gradients(
             total, self.generator, self.generator_optimizer, tape
@@ -158,6 +166,7 @@ class ProGAN(GrowingGAN):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, networks serialised."""
         return super().get_config() | {
+            "loss": self.loss_name,
             "gp_weight": self.gp_weight,
             "drift_weight": self.drift_weight,
             "label_weight": self.label_weight,

@@ -10,12 +10,12 @@ from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
 from tfgan_models.growth import Growth
 
 # What a step draws, told apart.
-_LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE = 0, 2, 4, 6, 8
+_LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE, _BETWEEN = 0, 2, 4, 6, 8, 100
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StyleGAN(GrowingGAN):
-    """StyleGAN with its non-saturating logistic loss and R1 at every step.
+    """StyleGAN, by default with its non-saturating logistic loss, and R1 at every step.
 
     Calling the model draws images of latents, without noise.
 
@@ -23,8 +23,10 @@ class StyleGAN(GrowingGAN):
         generator: A `StyleGenerator`.
         discriminator: A `StyleDiscriminator` of the same resolution and labels.
         schedule: See `GrowingGAN`.
+        loss: One of `losses.ADVERSARIAL`; "non_saturating" in the paper.
         r1_gamma: Weight of the R1 penalty; 10 in the paper. It holds at the full
             resolution and is less below, see `GrowingGAN.shrinkage`.
+        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
         mixing_probability: Of a step whose images have the styles of two latents.
         **kwargs: Those of `GrowingGAN`.
 
@@ -32,25 +34,30 @@ class StyleGAN(GrowingGAN):
         ValueError: Arguments that do not go together.
     """
 
-    loss_names = ("g_loss", "d_loss", "r1", "real_sign", "fake_sign")
+    loss_names = ("g_loss", "d_loss", "r1", "penalty", "real_sign", "fake_sign")
 
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
         schedule: Growth,
+        loss: str = "non_saturating",
         r1_gamma: float = 10.0,
+        gp_weight: float = 10.0,
         mixing_probability: float = 0.9,
         **kwargs: Any,
     ) -> None:
-        if r1_gamma < 0 or not 0 <= mixing_probability <= 1:
+        if min(r1_gamma, gp_weight) < 0 or not 0 <= mixing_probability <= 1:
             raise ValueError(
-                "r1_gamma must be 0 or more and mixing_probability in [0, 1]. "
-                f"Received: r1_gamma={r1_gamma}, "
+                "r1_gamma and gp_weight must be 0 or more and mixing_probability in "
+                f"[0, 1]. Received: r1_gamma={r1_gamma}, gp_weight={gp_weight}, "
                 f"mixing_probability={mixing_probability}"
             )
+        self.game = losses.adversarial(loss)
         super().__init__(generator, discriminator, schedule, **kwargs)
+        self.loss_name = loss
         self.r1_gamma = r1_gamma
+        self.gp_weight = gp_weight
         self.mixing_probability = mixing_probability
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -90,7 +97,8 @@ class StyleGAN(GrowingGAN):
         Returns:
             "latent" and "mixed_latent" [N, latent_size]; "noise" [N, h, w, 1] for each
             style layer; "cutoff" int32 [N], the same for all: the style layers from
-            there on take the mixed latent; "keys" for the augmentation.
+            there on take the mixed latent; "keys" for the augmentation; "between" [N],
+            see `GrowingGAN.places_between`.
         """
         size, resolution = self.generator.latent_size, self.phase.resolution
         shapes = self.generator.synthesis.noise_shapes(resolution)
@@ -108,6 +116,7 @@ class StyleGAN(GrowingGAN):
             ],
             "cutoff": tf.fill([self.replica_batch], cutoff),
             "keys": self.keys(_AUGMENT + part),
+            "between": self.places_between(_BETWEEN + part),
         }
 
     def _generate(self, batch: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
@@ -142,14 +151,22 @@ class StyleGAN(GrowingGAN):
             )
             fake_scores = self._judge(fake, batch)
             r1 = tf.reduce_mean(slopes) / self.shrinkage() ** 2
-            d_loss = losses.cross_entropy_discriminator_loss(real_scores, fake_scores)
-            total = d_loss + self.r1_gamma / 2 * r1
+            d_loss = self.game.discriminator(real_scores, fake_scores)
+            penalty = 0.0
+            if self.game.penalizes_slopes:
+                between = penalties.interpolates(real, fake, batch["between"])
+                _, slopes = penalties.squared_slopes(
+                    lambda images: self._judge(images, batch), between
+                )
+                penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
+            total = d_loss + self.r1_gamma / 2 * r1 + self.gp_weight * penalty
         gradients = self.gradients(
             total, self.discriminator, self.discriminator_optimizer, tape
         )
         return gradients, {
             "d_loss": d_loss,
             "r1": r1,
+            "penalty": tf.convert_to_tensor(penalty),
             "real_sign": sign_mean(real_scores),
             "fake_sign": sign_mean(fake_scores),
         }
@@ -159,7 +176,7 @@ class StyleGAN(GrowingGAN):
             tape.watch([v.value for v in self.generator_variables])
             fake, w = self._generate(batch)
             fake = self.augmented(fake, batch, 0)
-            g_loss = losses.cross_entropy_generator_loss(self._judge(fake, batch))
+            g_loss = self.game.generator(self._judge(fake, batch))
         gradients = self.gradients(
             g_loss, self.generator, self.generator_optimizer, tape
         )
@@ -168,6 +185,8 @@ class StyleGAN(GrowingGAN):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, networks serialised."""
         return super().get_config() | {
+            "loss": self.loss_name,
             "r1_gamma": self.r1_gamma,
+            "gp_weight": self.gp_weight,
             "mixing_probability": self.mixing_probability,
         }

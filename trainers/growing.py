@@ -60,6 +60,9 @@ class GrowingRecipe(Recipe):
     classes: int = option(
         0, "Classes to train from, as many as the data set has; 0: none."
     )
+    gp_weight: float = option(
+        10.0, "Weight of the gradient penalty, which wgan_gp alone has."
+    )
     mirror: bool = option(True, "Show half of the images mirrored.")
     augment: str = option(
         "none",
@@ -199,8 +202,10 @@ def optimizer(recipe: GrowingRecipe) -> "SkippingAdam":
 
 
 def gan_options(recipe: GrowingRecipe) -> dict[str, Any]:
-    """Returns the arguments of `GrowingGAN` that a recipe tells."""
+    """Returns the arguments of ProGAN and StyleGAN that a recipe tells."""
     return {
+        "loss": recipe.loss,
+        "gp_weight": recipe.gp_weight,
         "ema_half_life": 1000 * recipe.ema_kimg,
         "micro_batch": recipe.micro_batch,
         "augment": recipe.augment,

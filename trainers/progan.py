@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainers import app, growing, growing_images
 from trainers.growing import GrowingRecipe
-from trainers.recipe import option
+from trainers.recipe import LOSSES, option
 
 if TYPE_CHECKING:
     from tfgan_models.progan import ProGAN
@@ -17,8 +17,10 @@ class ProGANRecipe(GrowingRecipe):
 
     smallest = 4
     kimg: float = option(12000.0, "Thousands of images shown in all.")
-    gp_weight: float = option(10.0, "Weight of the gradient penalty.")
-    drift_weight: float = option(0.001, "Weight of the mean squared score of reals.")
+    loss: str = option("wgan_gp", "What the networks minimise.", LOSSES)
+    drift_weight: float = option(
+        0.001, "Weight of the mean squared score of reals, with wgan_gp."
+    )
     label_weight: float = option(1.0, "Weight of the classes' cross entropy.")
 
 
@@ -69,7 +71,6 @@ def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
             ),
             ProgressiveDiscriminator(name="discriminator", **shape),
             schedule,
-            gp_weight=recipe.gp_weight,
             drift_weight=recipe.drift_weight,
             label_weight=recipe.label_weight,
             **growing.gan_options(recipe),

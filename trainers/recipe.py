@@ -11,6 +11,8 @@ from absl import flags
 from export import files
 from tfgan_models.errors import UsageError
 
+LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
+"""Names in `tfgan_models.losses.ADVERSARIAL`, which imports TensorFlow."""
 PRECISIONS = ("float32", "bfloat16", "float16")
 _FILE = "recipe.json"
 

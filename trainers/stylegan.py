@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainers import app, growing, growing_images
 from trainers.growing import GrowingRecipe
-from trainers.recipe import option
+from trainers.recipe import LOSSES, option
 
 if TYPE_CHECKING:
     from tfgan_models.stylegan import StyleGAN
@@ -16,6 +16,7 @@ class StyleGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix C), and those of its published code."""
 
     smallest = 8
+    loss: str = option("non_saturating", "What the networks minimise.", LOSSES)
     w_size: int = option(512, "Size of w.")
     mapping_layers: int = option(8, "Dense layers of the mapping network.")
     noise_lr_multiplier: float = option(
