@@ -28,6 +28,13 @@ def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
     return stock, layer.get_weights()
 
 
+def _image_batch_normalization(layer: layers.ImageBatchNormalization) -> Replacement:
+    stock = keras.layers.GroupNormalization(
+        groups=-1, epsilon=layer.epsilon, dtype="float32", name=layer.name
+    )
+    return stock, layer.get_weights()[:2]
+
+
 def _equalized_conv(layer: layers.EqualizedConv2D) -> Replacement:
     transposed = layer.resample == "up"
     kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
@@ -50,12 +57,48 @@ def _equalized_dense(layer: layers.EqualizedDense) -> Replacement:
     return stock, _scaled_weights(layer)
 
 
+def _spectral_conv(layer: layers.SpectralConv2D) -> Replacement:
+    stock = keras.layers.Conv2D(
+        layer.filters,
+        layer.kernel_size,
+        strides=layer.strides,
+        use_bias=layer.use_bias,
+        dtype="float32",
+        name=layer.name,
+    )
+    return stock, _normalized_weights(layer)
+
+
+def _spectral_dense(layer: layers.SpectralDense) -> Replacement:
+    stock = keras.layers.Dense(
+        layer.units, use_bias=layer.use_bias, dtype="float32", name=layer.name
+    )
+    return stock, _normalized_weights(layer)
+
+
 def _nearest_upsampling(layer: layers.NearestUpsampling2D) -> Replacement:
     return keras.layers.UpSampling2D(2, dtype="float32", name=layer.name), []
 
 
 def _average_downsampling(layer: layers.AverageDownsampling2D) -> Replacement:
     return keras.layers.AveragePooling2D(2, dtype="float32", name=layer.name), []
+
+
+def _pixel_shuffle(layer: layers.PixelShuffle2D) -> Replacement:
+    # Each output pixel and channel takes one input channel. Reshaping would need to
+    # know height and width, and Keras before 3.14 has no depth_to_space.
+    scale, channels = layer.scale, layer.depth
+    stock = keras.layers.Conv2DTranspose(
+        channels,
+        scale,
+        strides=scale,
+        use_bias=False,
+        dtype="float32",
+        name=layer.name,
+    )
+    kernel = np.eye(scale**2 * channels, dtype="float32")
+    kernel = kernel.reshape(scale, scale, channels, scale**2 * channels)
+    return stock, [kernel]
 
 
 def _reflection_padding(layer: layers.ReflectionPadding2D, x: Any) -> Any:
@@ -97,6 +140,16 @@ def _learned_constant(layer: layers.LearnedConstant, x: Any) -> Any:
     flat = ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
     constant = _vector(layer.name, ops.reshape(layer.constant, (-1,)), flat[:, :1])
     return ops.reshape(constant, (-1, *layer.shape))
+
+
+def _maxout(layer: layers.Maxout, x: Any) -> Any:
+    dense = keras.layers.Dense(
+        layer.units * layer.pieces, dtype="float32", name=layer.name
+    )
+    pieces = dense(x)
+    dense.set_weights(layer.get_weights())
+    shape = (-1, *x.shape[1:-1], layer.units, layer.pieces)
+    return ops.max(ops.reshape(pieces, shape), axis=-1)
 
 
 def _truncation(
@@ -144,12 +197,23 @@ def _scaled_weights(layer: Any) -> list[np.ndarray]:
     return [ops.convert_to_numpy(weight) for weight in weights]
 
 
+def _normalized_weights(layer: Any) -> list[np.ndarray]:
+    weights = [layer.normalized_kernel()]
+    if layer.use_bias:
+        weights.append(layer.bias)
+    return [ops.convert_to_numpy(weight) for weight in weights]
+
+
 REPLACEMENTS: dict[type, Callable[[Any], Replacement]] = {
     layers.AverageDownsampling2D: _average_downsampling,
     layers.EqualizedConv2D: _equalized_conv,
     layers.EqualizedDense: _equalized_dense,
+    layers.ImageBatchNormalization: _image_batch_normalization,
     layers.InstanceNormalization: _instance_normalization,
     layers.NearestUpsampling2D: _nearest_upsampling,
+    layers.PixelShuffle2D: _pixel_shuffle,
+    layers.SpectralConv2D: _spectral_conv,
+    layers.SpectralDense: _spectral_dense,
 }
 """Layers that become one layer: a function which returns it, and its weights."""
 
@@ -158,6 +222,7 @@ EXPANSIONS: dict[type, Callable[..., Any]] = {
     layers.Blur2D: _blur,
     layers.ChannelBias: _channel_bias,
     layers.LearnedConstant: _learned_constant,
+    layers.Maxout: _maxout,
     layers.NoiseInjection: _noise_injection,
     layers.PixelNormalization: _pixel_normalization,
     layers.ReflectionPadding2D: _reflection_padding,

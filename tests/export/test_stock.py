@@ -1,9 +1,6 @@
 """The .keras files, in apps that have never heard of this package."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +10,17 @@ import pytest
 
 from export.signatures import write_saved_model
 from export.stock import to_stock
-from tests.export.generators import latents, progressive, style
+from tests.export.apps import BLOCKED, run_app
+from tests.export.generators import assert_nearly_equal
 from tests.networks.conformance import randomize
 from tfgan_models import layers
 from tfgan_models.errors import UsageError
 from tfgan_models.layers import InstanceNormalization
-from tfgan_models.networks import PatchDiscriminator, ResNetGenerator, UNetGenerator
+from tfgan_models.networks import (
+    PatchDiscriminator,
+    ResNetGenerator,
+    UNetGenerator,
+)
 
 NETWORKS = {
     "resnet": lambda: ResNetGenerator(filters=4, residual_blocks=2),
@@ -28,30 +30,12 @@ NETWORKS = {
     "plain": lambda: ResNetGenerator(filters=4, residual_blocks=1, norm="none"),
     "unet": lambda: UNetGenerator(downsamplings=5, filters=4),
     "unet_resize": lambda: UNetGenerator(2, 4, norm="instance", upsampling="resize"),
+    "unet_image": lambda: UNetGenerator(2, 4, inference_norm="image"),
     "unet_instance": lambda: UNetGenerator(downsamplings=2, filters=4, norm="instance"),
     "patch": lambda: PatchDiscriminator(filters=4),
 }
 # Enough for the apps: JAX compiles each operation for each size anew.
 IN_APPS = {"resnet": [(8, 12), (16, 8)], "resize": [(8, 12)], "unet": [(32, 64)]}
-# Run where the package cannot be imported: what an app of somebody else does.
-BLOCKED = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tfgan_models", "export", "trainers"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Blocker())
-try:
-    import tfgan_models
-except ModuleNotFoundError:
-    pass
-else:
-    sys.exit("tfgan_models could be imported")
-
-import numpy as np
-"""
 APP = (
     BLOCKED
     + """
@@ -71,39 +55,6 @@ def run(name, image):
     assert type(model).__module__.startswith("keras."), type(model)
     return model.predict(image, verbose=0)
 """
-# In batches of 2, a person's own loop; the parts are cut out by their layers' names.
-LOAD_GENERATORS = """
-import keras
-def run(name, inputs):
-    model = keras.models.load_model(f"{name}.keras")
-    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-    return model.predict(inputs, batch_size=2, verbose=0)
-
-def run_parts(name, inputs):
-    model = keras.models.load_model(f"{name}.keras")
-    mapping = keras.Model(
-        {key: model.input[key] for key in ("latent", "labels")},
-        model.get_layer("w").output,
-    )
-    return mapping.predict({key: inputs[key] for key in mapping.input}, verbose=0)
-"""
-GENERATORS_APP = (
-    BLOCKED
-    + """
-for name in ("style", "progressive"):
-    facts = dict(np.load(f"{name}.npz"))
-    expected = facts.pop("expected")
-    w = facts.pop("w", None)
-    answer = run(name, facts)
-    assert answer.dtype == np.float32 and answer.shape == expected.shape
-    error = np.abs(answer - expected).max() / expected.std()
-    assert error < 1e-4, error
-    if w is not None:
-        error = np.abs(run_parts(name, facts) - w).max() / w.std()
-        assert error < 1e-4, error
-    print(name)
-"""
-)
 LOAD_SAVED_MODEL = """
 import tensorflow as tf
 def run(name, image):
@@ -136,24 +87,6 @@ def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             facts[f"{name}-expected-{i}"] = network(image, training=False).numpy()
     np.savez(folder / "facts.npz", **facts)
     return folder
-
-
-def run_app(code: str, folder: Path, backend: str) -> str:
-    """Runs `code` in `folder`; returns what it printed."""
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    # JAX compiles every operation: unoptimised, in a fraction of the time.
-    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
-    environment.pop("PYTHONPATH", None)
-    finished = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
 
 
 COMPARED = "resize-image-0\nresnet-image-0\nresnet-image-1\nunet-image-0\n"
@@ -215,100 +148,6 @@ def test_mixed_precision_becomes_float32() -> None:
     np.testing.assert_allclose(stock(x).numpy(), plain(x).numpy(), rtol=0, atol=1e-5)
 
 
-def generator_inputs(network: keras.Model, count: int) -> dict[str, np.ndarray]:
-    """What a functional generator takes, by name."""
-    rng = np.random.default_rng(2)
-    inputs = {"latent": latents(count)}
-    if network.label_size:
-        labels = rng.integers(network.label_size, size=count)
-        inputs["labels"] = np.eye(network.label_size, dtype="float32")[labels]
-    if hasattr(network, "synthesis"):
-        inputs["psi"] = rng.uniform(-1, 1, (count, 1)).astype("float32")
-        for i, shape in enumerate(network.synthesis.noise_shapes()):
-            inputs[f"noise_{i}"] = rng.normal(size=(count, *shape)).astype("float32")
-    return inputs
-
-
-def draw(network: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """What the generator draws from the inputs of its functional model."""
-    options = {"labels": inputs.get("labels")}
-    if "psi" in inputs:
-        maps = range(network.synthesis.num_layers)
-        options["noise"] = [inputs[f"noise_{i}"] for i in maps]
-        options["psi"] = inputs["psi"]
-    return network(inputs["latent"], **options).numpy()
-
-
-def assert_nearly_equal(answer: np.ndarray, expected: np.ndarray) -> None:
-    assert expected.std() > 0.1
-    np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-4 * expected.std())
-
-
-GENERATORS = {
-    "style": style,
-    "style_labels": lambda: style(label_size=3, resolution=16, channels=1),
-    "progressive": progressive,
-    "progressive_labels": lambda: progressive(label_size=3),
-}
-
-
-@pytest.mark.parametrize("name", GENERATORS)
-def test_generators_are_keras_alone_and_equal(name: str) -> None:
-    network = GENERATORS[name]()
-    stock = to_stock(network.functional())
-    assert "tfgan_models" not in stock.to_json()
-    for count in (1, 3):
-        inputs = generator_inputs(network, count)
-        assert set(stock.input) == set(inputs)
-        answer = np.asarray(stock(inputs))
-        assert_nearly_equal(answer, draw(network, inputs))
-
-
-def test_a_stock_generators_names() -> None:
-    network = style(label_size=3)
-    stock = to_stock(network.functional())
-    assert stock.name == network.name
-    names = {layer.name for layer in stock.layers}
-    assert names >= {"w", "ws", "image", "latent", "labels", "psi", "noise_9"}
-    for adain in network.synthesis.adains:
-        affine = stock.get_layer(f"{adain.name}_affine")
-        kernel, bias = affine.get_weights()
-        np.testing.assert_array_equal(kernel, adain.affine.scaled_kernel())
-        np.testing.assert_array_equal(bias, adain.affine.scaled_bias())
-    average = stock.get_layer("truncation").get_weights()[0]
-    np.testing.assert_array_equal(average[0], network.w_avg)
-    kinds = {type(stock.get_layer(f"conv_{i}")).__name__ for i in (2, 4, 6, 8)}
-    assert kinds == {"Conv2DTranspose"}
-    assert type(stock.get_layer("conv_1")).__name__ == "Conv2D"
-
-
-def test_a_stock_generators_parts() -> None:
-    network = style()
-    stock = to_stock(network.functional())
-    z = latents(3)
-    w = keras.Model(stock.input["latent"], stock.get_layer("w").output)(z)
-    assert_nearly_equal(np.asarray(w), network.mapping(z).numpy())
-    inputs = generator_inputs(network, 3)
-    maps = {name: x for name, x in inputs.items() if name.startswith("noise")}
-    ws = np.random.default_rng(0).normal(size=(3, 10, w.shape[-1])).astype("float32")
-    noise = [stock.input[name] for name in maps]
-    synthesis = keras.Model([stock.get_layer("ws").output, *noise], stock.output)
-    expected = network.synthesis(ws, noise=list(maps.values())).numpy()
-    answer = synthesis([ws, *maps.values()])
-    assert_nearly_equal(np.asarray(answer), expected)
-
-
-@pytest.mark.parametrize("make", [style, progressive])
-def test_half_precision_generators_become_float32(make: Any) -> None:
-    mixed = make(label_size=3, resolution=16, dtype="mixed_bfloat16")
-    plain = make(label_size=3, resolution=16)
-    stock = to_stock(mixed.functional())
-    assert {layer.compute_dtype for layer in stock.layers} == {"float32"}
-    assert "bfloat16" not in stock.to_json()
-    inputs = generator_inputs(plain, 2)
-    assert_nearly_equal(np.asarray(stock(inputs)), draw(plain, inputs))
-
-
 def test_other_layers_of_ours() -> None:
     image = keras.Input((8, 8, 3), name="image")
     x = layers.EqualizedConv2D(4, 3, resample="down")(image)
@@ -323,32 +162,6 @@ def test_other_layers_of_ours() -> None:
     assert "tfgan_models" not in stock.to_json()
     images = np.random.default_rng(1).normal(size=(2, 8, 8, 3)).astype("float32")
     assert_nearly_equal(stock(images).numpy(), network(images).numpy())
-
-
-@pytest.fixture(scope="module")
-def generators_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generators as .keras, and what they draw."""
-    folder = tmp_path_factory.mktemp("generators")
-    networks = {"style": style(label_size=3), "progressive": progressive()}
-    for name, network in networks.items():
-        to_stock(network.functional()).save(folder / f"{name}.keras")
-        inputs = generator_inputs(network, 3)
-        facts = {**inputs, "expected": draw(network, inputs)}
-        if name == "style":
-            w = network.mapping(inputs["latent"], inputs["labels"])
-            facts["w"] = w.numpy()
-        np.savez(folder / f"{name}.npz", **facts)
-    return folder
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_generators_load_without_this_package(
-    generators_folder: Path, backend: str
-) -> None:
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    printed = run_app(LOAD_GENERATORS + GENERATORS_APP, generators_folder, backend)
-    assert printed == "style\nprogressive\n"
 
 
 class Strange(keras.layers.Layer):

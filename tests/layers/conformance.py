@@ -56,6 +56,8 @@ _STYLED = (_IMAGE, (4, 7))
 _NOISY = (_IMAGE, (4, 6, 5, 1))
 _CONV = {"filters": 4, "kernel_size": 3, "gain": 1.3, "lr_multiplier": 0.1}
 _DENSE = {"units": 4, "gain": 1.3, "lr_multiplier": 0.1}
+_MAXOUT = {"units": 4, "pieces": 3}
+_BAD_MAXOUT = ({"units": 0}, {"pieces": 0})
 _BAD_CONV = ({"resample": "blur"}, {"kernel_size": 2})
 _BAD_RESAMPLING = ({"kernel_size": 5}, {"kernel_size": 1})
 _BOTH = ("kernel", "bias")
@@ -81,14 +83,35 @@ CASES = [
         weights=_BOTH,
     ),
     Case(layers.EqualizedDense, _DENSE, ((4, 7),), weights=_BOTH),
+    Case(layers.ImageBatchNormalization, {"epsilon": 1e-4}, weights=_AFFINE),
     Case(layers.InstanceNormalization, {"epsilon": 1e-4}),
     Case(layers.InstanceNormalization, {"affine": True}, weights=_AFFINE),
     Case(layers.LearnedConstant, {"shape": (4, 4, 3)}, weights=("constant",)),
+    Case(layers.Maxout, _MAXOUT, ((4, 7),), _BAD_MAXOUT, _BOTH),
     Case(layers.MinibatchStdDev, {"group_size": 2}, invalid=({"group_size": 0},)),
     Case(layers.NearestUpsampling2D),
     Case(layers.NoiseInjection, {}, _NOISY, weights=("scale",)),
     Case(layers.PixelNormalization, {"epsilon": 1e-4}),
+    Case(
+        layers.PixelShuffle2D,
+        {"scale": 3},
+        ((4, 6, 5, 18),),
+        ({"scale": 0},),
+    ),
     Case(layers.ReflectionPadding2D, {"padding": 2}, invalid=({"padding": -1},)),
+    Case(
+        layers.SpectralConv2D,
+        {"filters": 4, "kernel_size": 3, "strides": 2},
+        invalid=({"filters": 0}, {"kernel_size": 0}, {"strides": 0}),
+        weights=_BOTH,
+    ),
+    Case(
+        layers.SpectralDense,
+        {"units": 4, "use_bias": False},
+        ((4, 7),),
+        ({"units": 0},),
+        ("kernel",),
+    ),
     Case(layers.Truncation, {"layers": 3, "decay": 0.9}, ((4, 7), (4, 1))),
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tests.networks import examples
 from tfgan_models import layers, networks
 
 
@@ -54,60 +55,35 @@ class Case:
         """Returns arguments to call a network of this case with."""
         if callable(self.example):
             return self.example(network)
-        return (images(self.example, network.channels),)
+        return (examples.images(self.example, network.channels),)
 
 
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    """Returns N(0, 1)."""
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+class Stack(Case):
+    """StackGenerator, whose arguments are networks."""
 
-
-def one_hot(network: keras.Model, batch: int = 2) -> np.ndarray:
-    """Returns the last classes, one-hot."""
-    return np.eye(network.label_size, dtype="float32")[-batch:]
-
-
-def noise(synthesis: keras.Model, batch: int = 2) -> list[np.ndarray]:
-    """Returns a noise map for each style layer."""
-    shapes = synthesis.noise_shapes()
-    return [normal(batch, *shape, seed=i) for i, shape in enumerate(shapes)]
-
-
-def latent_and_labels(network: keras.Model) -> tuple[Any, ...]:
-    """Returns arguments of StyleMapping and ProgressiveGenerator."""
-    return normal(2, network.latent_size), one_hot(network)
-
-
-def ws_and_noise(network: keras.Model) -> tuple[Any, ...]:
-    """Returns arguments of StyleSynthesis."""
-    return normal(2, network.num_layers, network.w_size), noise(network)
-
-
-def everything(network: keras.Model) -> tuple[Any, ...]:
-    """Returns arguments of StyleGenerator: latent, labels, noise, psi."""
-    psi = np.array([[0.7], [0.2]], "float32")
-    return *latent_and_labels(network), noise(network.synthesis), psi
-
-
-def image_of_resolution(network: keras.Model) -> tuple[Any, ...]:
-    """Returns images of two contrasts at the discriminator's full size."""
-    contrast = np.array([0.3, 1.0], "float32").reshape(-1, 1, 1, 1)
-    return (images(network.resolution, network.channels) * contrast,)
-
-
-def image_and_labels(network: keras.Model) -> tuple[Any, ...]:
-    """Returns arguments of StyleDiscriminator with classes."""
-    return *image_of_resolution(network), one_hot(network)
+    def __call__(self, dtype: str | None = None, **overrides: Any) -> keras.Model:
+        """Builds both stages and joins them."""
+        one = networks.StageOneGenerator(**_STAGE_ONE, name="one", dtype=dtype)
+        two = networks.StageTwoGenerator(**_STAGE_TWO, name="two", dtype=dtype)
+        return self.network(one, two, **overrides)
 
 
 _NORM = {"norm": "layer"}
 _FILTERS = {"filters": 0}
 _RESNET = {"filters": 4, "residual_blocks": 2}
 _UNET = {"filters": 4, "downsamplings": 6}
-_BAD_UNET = (_NORM, _FILTERS, {"downsamplings": 1}, {"upsampling": "bicubic"})
+_BAD_UNET = (
+    _NORM,
+    _FILTERS,
+    {"downsamplings": 1},
+    {"upsampling": "bicubic"},
+    {"inference_norm": "batch"},
+)
 _BAD_RESNET = (_NORM, _FILTERS, {"residual_blocks": -1}, {"upsampling": "bicubic"})
 _BAD_PATCH = (_NORM, _FILTERS, {"layers": 0}, {"layers": 7})
 _RESIZE = {"upsampling": "resize", "norm": "batch", "dropout": 0.5}
+_SRRESNET = {"filters": 4, "residual_blocks": 2}
+_BAD_SRRESNET = (_FILTERS, {"residual_blocks": -1})
 _MAPPING = {"latent_size": 8, "w_size": 8, "label_size": 3}
 # Widths 8, 8, 4 from 4 to 16 px.
 _GROWING = {"resolution": 16, "fmap_base": 32, "fmap_max": 8}
@@ -125,52 +101,168 @@ _BAD_MAPPING = (*_BAD_LATENT, {"w_size": 0}, {"layers": 0})
 _BAD_STYLE = (*_BAD_GROWN, *_BAD_LATENT, {"w_size": 0})
 _BAD_GROUPS = (*_BAD_GROWING, *_BAD_LABELS, {"group_size": 0})
 
+_MLP = {"image_size": 6, "units": 12}
+_CONDITIONAL = {"image_size": 6, "label_size": 3}
+_BAD_IMAGE = ({"image_size": 0}, {"channels": 0})
+_BAD_RATES = ({"dropout": 1.0}, {"dropout": -0.1})
+_BAD_MLP = (*_BAD_IMAGE, {"units": 0}, {"layers": 0})
+_DCGAN = {"resolution": 16, "filters": 4}
+_BAD_DCGAN = ({"resolution": 8}, {"resolution": 48}, {"channels": 0}, _FILTERS)
+
+# Widths 8 and 4 from 4 to 8 px.
+_STACK = {"embedding_size": 6, "condition_size": 3, "filters": 4}
+_STAGE_ONE = _STACK | {"resolution": 16, "latent_size": 8}
+_STAGE_TWO = _STACK | {"resolution": 32, "input_resolution": 16, "residual_blocks": 1}
+_JUDGE = _STACK | {"resolution": 16}
+_BAD_STACK = (
+    {"resolution": 8},
+    {"resolution": 48},
+    {"embedding_size": 0},
+    {"condition_size": 0},
+    {"channels": 0},
+    _FILTERS,
+)
+_BAD_STAGE_TWO = (
+    *_BAD_STACK,
+    {"resolution": 16},
+    {"input_resolution": 8},
+    {"residual_blocks": -1},
+)
+
+_ENCODER = {"embedding_size": 6, "filters": 8}
+_BAD_ENCODER = ({"embedding_size": 0}, _FILTERS)
+
+_DENSE = (keras.layers.Dense, layers.Maxout, layers.SpectralDense)
 _EQUALIZED = (layers.AdaIN, layers.EqualizedConv2D, layers.EqualizedDense)
 
 CASES = [
     Case(networks.ResNetGenerator, _RESNET, 16, _BAD_RESNET),
     Case(networks.ResNetGenerator, _RESNET | _RESIZE, 16, _BAD_RESNET),
     Case(networks.UNetGenerator, _UNET, 64, _BAD_UNET),
+    Case(networks.UNetGenerator, _UNET | {"inference_norm": "image"}, 64, ()),
     Case(networks.UNetGenerator, _UNET | {"norm": "instance"}, 64, ()),
     Case(networks.UNetGenerator, _UNET | {"upsampling": "resize"}, 64, ()),
     Case(networks.PatchDiscriminator, {"filters": 4}, 32, _BAD_PATCH),
     Case(networks.PatchDiscriminator, {"filters": 4, "norm": "batch"}, 33, ()),
     Case(networks.PixelDiscriminator, {"filters": 4}, 8, (_NORM, _FILTERS)),
     Case(networks.PixelDiscriminator, {"filters": 4, "norm": "none"}, 8, ()),
-    Case(networks.StyleMapping, _MAPPING, latent_and_labels, _BAD_MAPPING),
+    Case(networks.SRResNet, _SRRESNET, 8, (*_BAD_SRRESNET, {"scale": 3})),
+    Case(networks.SRResNet, _SRRESNET | {"scale": 8}, 5, ()),
+    Case(
+        networks.SRDiscriminator,
+        {"image_size": 16, "filters": 4},
+        examples.image_of_size,
+        ({"image_size": 40}, {"image_size": 0}, _FILTERS),
+    ),
+    Case(
+        networks.MLPGenerator,
+        _MLP | {"latent_size": 8},
+        examples.latent,
+        (*_BAD_MLP, {"latent_size": 0}),
+    ),
+    Case(
+        networks.MLPDiscriminator,
+        _MLP,
+        examples.image_of_resolution,
+        (*_BAD_MLP, *_BAD_RATES, {"pieces": 0}),
+    ),
+    Case(
+        networks.ConditionalMLPGenerator,
+        _CONDITIONAL | {"latent_size": 8},
+        examples.latent_and_labels,
+        (*_BAD_IMAGE, *_BAD_RATES, {"latent_size": 0}, {"label_size": 0}),
+    ),
+    Case(
+        networks.ConditionalMLPDiscriminator,
+        _CONDITIONAL,
+        examples.image_and_labels,
+        (*_BAD_IMAGE, *_BAD_RATES, {"label_size": 0}),
+    ),
+    Case(
+        networks.DCGANGenerator,
+        _DCGAN | {"latent_size": 8},
+        examples.latent,
+        (*_BAD_DCGAN, *_BAD_LATENT),
+    ),
+    Case(
+        networks.DCGANGenerator,
+        _DCGAN | {"latent_size": 8, "label_size": 3},
+        examples.latent_and_labels,
+        (),
+    ),
+    Case(
+        networks.DCGANDiscriminator,
+        _DCGAN,
+        examples.image_of_resolution,
+        (*_BAD_DCGAN, *_BAD_LABELS, _NORM),
+    ),
+    Case(
+        networks.DCGANDiscriminator,
+        _DCGAN | {"label_size": 3, "norm": "spectral"},
+        examples.image_and_labels,
+        (),
+    ),
+    Case(
+        networks.StageOneGenerator,
+        _STAGE_ONE,
+        examples.embedding_latent_noise,
+        (*_BAD_STACK, {"latent_size": 0}),
+    ),
+    Case(
+        networks.StageTwoGenerator,
+        _STAGE_TWO,
+        examples.image_embedding_noise,
+        _BAD_STAGE_TWO,
+    ),
+    Case(
+        networks.StageOneDiscriminator, _JUDGE, examples.image_and_embedding, _BAD_STACK
+    ),
+    Case(
+        networks.StageTwoDiscriminator, _JUDGE, examples.image_and_embedding, _BAD_STACK
+    ),
+    Stack(
+        networks.StackGenerator, {}, examples.embedding_latent_noises, ({"stages": 3},)
+    ),
+    Case(
+        networks.CharacterEncoder,
+        _ENCODER | {"length": 12},
+        examples.captions,
+        (*_BAD_ENCODER, {"length": 0}, {"length": 30}),
+    ),
+    Case(
+        networks.ImageEncoder,
+        _ENCODER | {"resolution": 16},
+        examples.image_of_resolution,
+        (*_BAD_ENCODER, {"channels": 0}, {"resolution": 4}, {"resolution": 24}),
+    ),
+    Case(networks.StyleMapping, _MAPPING, examples.latent_and_labels, _BAD_MAPPING),
     Case(
         networks.StyleSynthesis,
         _GROWING | {"w_size": 8},
-        ws_and_noise,
+        examples.ws_and_noise,
         (*_BAD_GROWN, {"w_size": 0}),
     ),
-    Case(networks.StyleGenerator, _GROWING | _MAPPING, everything, _BAD_STYLE),
+    Case(networks.StyleGenerator, _GROWING | _MAPPING, examples.everything, _BAD_STYLE),
     Case(
         networks.StyleDiscriminator,
         _GROWING | {"label_size": 3},
-        image_and_labels,
+        examples.image_and_labels,
         _BAD_GROUPS,
     ),
     Case(
         networks.ProgressiveGenerator,
         _GROWING | {"latent_size": 8, "label_size": 3},
-        latent_and_labels,
+        examples.latent_and_labels,
         (*_BAD_GROWN, *_BAD_LATENT),
     ),
     Case(
         networks.ProgressiveDiscriminator,
         _GROWING | {"label_size": 3, "group_size": 2},
-        image_of_resolution,
+        examples.image_of_resolution,
         _BAD_GROUPS,
     ),
 ]
 CONVOLUTIONAL = [case for case in CASES if case.convolutional]
-
-
-def images(size: int, channels: int = 3, batch: int = 2, seed: int = 0) -> np.ndarray:
-    """Returns random images [batch, size, size, channels] in [-1, 1]."""
-    shape = (batch, size, size, channels)
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
 
 
 def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
@@ -185,6 +277,13 @@ def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
 def arrays(outputs: Any) -> list[np.ndarray]:
     """Returns a network's output or outputs as NumPy arrays."""
     return [keras.ops.convert_to_numpy(y) for y in keras.tree.flatten(outputs)]
+
+
+def singular_vector(layer: keras.layers.Layer, side: str) -> np.ndarray:
+    """Returns the "u" or "v" of a spectral layer that has seen enough training."""
+    kernel = np.asarray(layer.kernel)
+    v, _, u = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), full_matrices=False)
+    return u[0] if side == "u" else v[:, 0]
 
 
 def randomize(network: keras.Model, seed: int = 0) -> None:
@@ -208,6 +307,10 @@ def randomize(network: keras.Model, seed: int = 0) -> None:
                 inputs = shape[3] if transposed else shape[2]
                 taps = shape[0] * shape[1] / (4 if transposed else 1)
                 value = rng.normal(0, (1.5 / (inputs * taps)) ** 0.5, shape)
+            elif weight.name == "kernel" and isinstance(layer, _DENSE):
+                value *= min(1.0, (1.5 / shape[0]) ** 0.5 / 0.3)
             elif weight.name in ("gamma", "moving_variance"):
                 value = rng.uniform(0.5, 1.5, shape)
+            elif weight.name in ("u", "v"):
+                value = singular_vector(layer, weight.name)
             weight.assign(value.astype("float32"))

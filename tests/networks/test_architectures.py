@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.networks.conformance import images
+from tests.networks.examples import images
 from tfgan_models.layers import InstanceNormalization
 from tfgan_models.networks import (
     PatchDiscriminator,
@@ -91,12 +91,17 @@ def test_unet_never_normalises_a_single_pixel(norm: str, downsamplings: int) -> 
     assert min(sizes) > 1
 
 
-def test_unet_skips_and_dropout() -> None:
+def test_unet_skips() -> None:
     network = UNetGenerator(filters=2)
-    names = [layer.name for layer in network.layers]
     assert sum(isinstance(x, keras.layers.Concatenate) for x in network.layers) == 7
-    assert [n for n in names if n.endswith("_dropout")] == [
-        "up7_dropout",
-        "up6_dropout",
-        "up5_dropout",
-    ]
+
+
+@pytest.mark.parametrize(
+    ("downsamplings", "blocks"), [(8, "876"), (7, "765"), (6, "65"), (5, "5"), (4, "")]
+)
+def test_unet_dropout(downsamplings: int, blocks: str) -> None:
+    """CD512-CD512-CD512-C512-...: the decoder's first three (the paper, appendix)."""
+    network = UNetGenerator(downsamplings, filters=2)
+    names = [layer.name for layer in network.layers]
+    found = [n for n in names if n.endswith("_dropout")]
+    assert found == [f"up{block}_dropout" for block in blocks]

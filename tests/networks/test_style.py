@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.networks.conformance import (
-    arrays,
-    images,
-    leaves,
-    noise,
-    normal,
-    randomize,
-)
+from tests.networks.conformance import arrays, leaves, randomize
+from tests.networks.examples import images, noise, normal
 from tfgan_models import networks
 from tfgan_models.layers import AverageDownsampling2D, NearestUpsampling2D
 

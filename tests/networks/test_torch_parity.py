@@ -11,7 +11,8 @@ import tensorflow as tf
 import torch
 
 from benchmarks import torch_twin
-from tests.networks.conformance import images, randomize
+from tests.networks.conformance import randomize
+from tests.networks.examples import images
 from tfgan_models import data, networks
 
 TWINS = {

@@ -56,16 +56,8 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Normalises `inputs` [N, H, W, C]."""
-        half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
-        x = ops.cast(inputs, "float32") if half else inputs
-        centred = x - spatial_mean(x)
-        scale = ops.rsqrt(spatial_mean(ops.square(centred)) + self.epsilon)
-        if self.affine:
-            x = centred * (scale * ops.cast(self.gamma, x.dtype))
-            x = x + ops.cast(self.beta, x.dtype)
-        else:
-            x = centred * scale
-        return ops.cast(x, self.compute_dtype)
+        affine = (self.gamma, self.beta) if self.affine else ()
+        return ops.cast(normalize(inputs, self.epsilon, *affine), self.compute_dtype)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
@@ -78,6 +70,27 @@ class InstanceNormalization(keras.layers.Layer):
         config = super().get_config()
         config.update({"epsilon": self.epsilon, "affine": self.affine})
         return config
+
+
+def normalize(inputs: Any, epsilon: float, gamma: Any = None, beta: Any = None) -> Any:
+    """Normalises each channel of each image, in float32 or wider.
+
+    Args:
+        inputs: [N, H, W, C].
+        epsilon: Added to the variance.
+        gamma: Scale of each channel, [C]; None: none, and no offset.
+        beta: Its offset.
+
+    Returns:
+        The same shape.
+    """
+    half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
+    x = ops.cast(inputs, "float32") if half else inputs
+    centred = x - spatial_mean(x)
+    scale = ops.rsqrt(spatial_mean(ops.square(centred)) + epsilon)
+    if gamma is None:
+        return centred * scale
+    return centred * (scale * ops.cast(gamma, x.dtype)) + ops.cast(beta, x.dtype)
 
 
 def spatial_mean(x: Any) -> Any:

@@ -9,7 +9,11 @@ from typing import Any
 import keras
 from keras import layers
 
-from tfgan_models.layers import InstanceNormalization, ReflectionPadding2D
+from tfgan_models.layers import (
+    ImageBatchNormalization,
+    InstanceNormalization,
+    ReflectionPadding2D,
+)
 
 NORMS = ("instance", "batch", "none")
 UPSAMPLINGS = ("transposed", "resize")
@@ -30,17 +34,21 @@ def check_upsampling(upsampling: str) -> None:
         )
 
 
-def normalization(norm: str, **kwargs: Any) -> keras.layers.Layer:
+def normalization(
+    norm: str, by_image: bool = False, **kwargs: Any
+) -> keras.layers.Layer:
     """Returns a normalisation layer with PyTorch's constants.
 
     Args:
         norm: "instance" (no affine), "batch" (momentum 0.9, epsilon 1e-5) or "none".
+        by_image: Whether "batch" takes each image's own statistics at inference.
         **kwargs: Passed to the layer (`name`, `dtype`).
     """
     if norm == "instance":
         return InstanceNormalization(epsilon=1e-5, **kwargs)
     if norm == "batch":
-        return layers.BatchNormalization(
+        kind = ImageBatchNormalization if by_image else layers.BatchNormalization
+        return kind(
             momentum=0.9,
             epsilon=1e-5,
             gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02),

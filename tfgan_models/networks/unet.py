@@ -8,6 +8,8 @@ from keras import layers
 from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.networks import blocks
 
+INFERENCE_NORMS = ("averages", "image")
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class UNetGenerator(keras.Model):
@@ -24,8 +26,12 @@ class UNetGenerator(keras.Model):
         output_channels: Channels of the output image; None: those of the input.
         norm: "batch" as in pix2pix, "instance" or "none". Convolutions that a batch
             normalisation follows have no bias.
-        dropout: Rate of the dropout in the decoder's blocks at 8 x filters, the
-            innermost one excepted; 0 for none.
+        inference_norm: Where norm is "batch", what a call with training=False
+            normalises by: the "averages" of the training, or each "image" by itself,
+            which is the paper's test with one image a batch. Both are deterministic.
+        dropout: Rate of the dropout in the decoder's first three blocks, as far as
+            these are at 8 x filters (from 5 downsamplings on); 0 for none. Drawn in
+            training alone.
         upsampling: 4x4 "transposed" convolution as in the paper, or "resize": nearest
             neighbour then 3x3 convolution, which leaves no checkerboard; the last
             two convolutions are then at full size and see the input image too.
@@ -37,7 +43,8 @@ class UNetGenerator(keras.Model):
     2^downsamplings; output float32 [N, H, W, output_channels] in [-1, 1].
 
     Raises:
-        ValueError: An unknown `norm`, or fewer than 2 downsamplings or 1 filter.
+        ValueError: An unknown `norm` or the like, or fewer than 2 downsamplings or
+            1 filter.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class UNetGenerator(keras.Model):
         channels: int = 3,
         output_channels: int | None = None,
         norm: str = "batch",
+        inference_norm: str = "averages",
         dropout: float = 0.5,
         upsampling: str = "transposed",
         name: str | None = None,
@@ -55,6 +63,11 @@ class UNetGenerator(keras.Model):
     ) -> None:
         blocks.check_norm(norm)
         blocks.check_upsampling(upsampling)
+        if inference_norm not in INFERENCE_NORMS:
+            raise ValueError(
+                f"inference_norm must be one of {INFERENCE_NORMS}. "
+                f"Received: inference_norm={inference_norm!r}"
+            )
         if downsamplings < 2 or filters < 1:
             raise ValueError(
                 "downsamplings must be 2 or more and filters 1 or more. Received: "
@@ -62,6 +75,7 @@ class UNetGenerator(keras.Model):
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         bias = norm != "batch"
+        by_image = inference_norm == "image"
         outputs = output_channels or channels
         widths = [filters * min(2**i, 8) for i in range(downsamplings)]
         image = keras.Input((None, None, channels), name="image")
@@ -77,12 +91,16 @@ class UNetGenerator(keras.Model):
                 width, 4, 2, use_bias=bias, dtype=policy, name=f"down{i}_conv"
             )(x)
             if 1 < i < downsamplings:
-                x = blocks.normalization(norm, dtype=policy, name=f"down{i}_norm")(x)
+                x = blocks.normalization(
+                    norm, by_image, dtype=policy, name=f"down{i}_norm"
+                )(x)
         for i in range(downsamplings, 1, -1):
             x = layers.ReLU(dtype=policy, name=f"up{i}_relu")(x)
             x = _upsample(x, widths[i - 2], upsampling, bias, policy, f"up{i}")
-            x = blocks.normalization(norm, dtype=policy, name=f"up{i}_norm")(x)
-            if dropout and 4 < i < downsamplings:
+            x = blocks.normalization(norm, by_image, dtype=policy, name=f"up{i}_norm")(
+                x
+            )
+            if dropout and i > max(4, downsamplings - 3):
                 x = layers.Dropout(dropout, dtype=policy, name=f"up{i}_dropout")(x)
             x = layers.Concatenate(dtype=policy, name=f"up{i}_skip")([skips.pop(), x])
         x = layers.ReLU(dtype=policy, name="up1_relu")(x)
@@ -99,6 +117,7 @@ class UNetGenerator(keras.Model):
         self.channels = channels
         self.output_channels = output_channels
         self.norm = norm
+        self.inference_norm = inference_norm
         self.dropout = dropout
         self.upsampling = upsampling
         self.policy = policy
@@ -111,6 +130,7 @@ class UNetGenerator(keras.Model):
             "channels": self.channels,
             "output_channels": self.output_channels,
             "norm": self.norm,
+            "inference_norm": self.inference_norm,
             "dropout": self.dropout,
             "upsampling": self.upsampling,
             "name": self.name,

@@ -1,0 +1,65 @@
+"""The base of functional networks that may take labels as their second input."""
+
+from typing import Any
+
+import keras
+
+from tfgan_models.networks import growing
+
+UNIFORM = "uniform_latent"
+"""A layer of this name right after the latent says that it is not N(0, 1) but uniform
+in [-1, 1): what a .keras file of Keras's own layers can tell."""
+
+
+class LabelledNetwork(keras.Model):
+    """A functional network called with an input and, with classes, one-hot labels.
+
+    A subclass passes `inputs` and `outputs` to its base, as `inputs` a list: of one
+    tensor, or of it and the "labels". `predict` and `fit` take that list or a dict by
+    the inputs' names, as of any functional model.
+
+    Attributes:
+        label_size: Classes; 0 for none.
+    """
+
+    label_size = 0
+
+    def __call__(self, inputs: Any, labels: Any = None, **kwargs: Any) -> Any:
+        """Calls the network.
+
+        Args:
+            inputs: Its first input, [N, ...]; or everything that it takes, as a list
+                or dict.
+            labels: One-hot [N, label_size], where there are classes.
+            **kwargs: `training`, False by default.
+
+        Returns:
+            Its output, float32.
+
+        Raises:
+            ValueError: Labels are missing, or there is no use for them.
+        """
+        if not isinstance(inputs, list | tuple | dict):
+            growing.check_labels(self.label_size, labels)
+            inputs = [inputs] if labels is None else [inputs, labels]
+        return super().__call__(inputs, **kwargs)
+
+
+def uniform_latent(latent: Any, policy: Any) -> Any:
+    """Marks the input "latent" as uniform in [-1, 1), see `UNIFORM`."""
+    return keras.layers.Activation("linear", dtype=policy, name=UNIFORM)(latent)
+
+
+def check_sizes(smallest: int = 1, **sizes: int) -> None:
+    """Raises ValueError unless sizes are `smallest` or more."""
+    for name, size in sizes.items():
+        if size < smallest:
+            raise ValueError(
+                f"{name} must be {smallest} or more. Received: {name}={size}"
+            )
+
+
+def check_dropout(dropout: float) -> None:
+    """Raises ValueError unless a rate of dropout is in [0, 1)."""
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must be in [0, 1). Received: dropout={dropout}")

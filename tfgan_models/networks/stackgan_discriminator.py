@@ -1,0 +1,127 @@
+"""StackGAN's discriminators (Zhang et al., arXiv:1612.03242)."""
+
+from typing import Any
+
+import keras
+
+from tfgan_models.networks import stackgan_parts as parts
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StageOneDiscriminator(keras.Model):
+    """Judges whether an image is real and shows what a text embedding says.
+
+    4x4 convolutions of stride 2 down to 4x4, a residual block; the compressed
+    embedding is joined there. No convolution has a bias. 4,029,824 trainable parameters
+    with the defaults.
+
+    Args:
+        resolution: Side of the images, a power of two of at least 16.
+        embedding_size: Of the text embedding.
+        condition_size: What the embedding is compressed to.
+        filters: Channels of the first convolution; doubled at each halving. Where
+            that leads to more than 8 times as many, 1x1 convolutions lead back.
+        channels: Of the images.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+
+    Raises:
+        ValueError: A size that cannot be.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 64,
+        embedding_size: int = 1024,
+        condition_size: int = 128,
+        filters: int = 64,
+        channels: int = 3,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        parts.check_resolution("resolution", resolution)
+        parts.check_sizes(
+            embedding_size=embedding_size,
+            condition_size=condition_size,
+            channels=channels,
+        )
+        parts.check_filters(filters)
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        super().__init__(name=name, autocast=False, dtype=policy, **kwargs)
+        self.body = parts.discriminator_body(
+            resolution, embedding_size, condition_size, filters, channels, policy
+        )
+        self.resolution = resolution
+        self.embedding_size = embedding_size
+        self.condition_size = condition_size
+        self.filters = filters
+        self.channels = channels
+        self.policy = policy
+        self.built = True
+
+    def call(self, image: Any, embedding: Any, training: bool | None = None) -> Any:
+        """Judges whether images are real and show what the text says.
+
+        Args:
+            image: [N, R, R, channels] in [-1, 1].
+            embedding: [N, embedding_size].
+            training: Whether this is a step of training.
+
+        Returns:
+            Logits, float32 [N, 1] (no sigmoid).
+        """
+        return self.body([image, embedding], training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "resolution": self.resolution,
+            "embedding_size": self.embedding_size,
+            "condition_size": self.condition_size,
+            "filters": self.filters,
+            "channels": self.channels,
+            "name": self.name,
+            "dtype": self.policy.name,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StageTwoDiscriminator(StageOneDiscriminator):
+    """`StageOneDiscriminator` at the size of stage two.
+
+    48,603,520 trainable parameters with the defaults.
+
+    Args:
+        resolution: See `StageOneDiscriminator`.
+        embedding_size: See `StageOneDiscriminator`.
+        condition_size: See `StageOneDiscriminator`.
+        filters: See `StageOneDiscriminator`.
+        channels: See `StageOneDiscriminator`.
+        name: Name of the network.
+        dtype: Dtype policy of its layers; None: the global policy.
+        **kwargs: None besides what `keras.Model` takes.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 256,
+        embedding_size: int = 1024,
+        condition_size: int = 128,
+        filters: int = 64,
+        channels: int = 3,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            resolution,
+            embedding_size,
+            condition_size,
+            filters,
+            channels,
+            name,
+            dtype,
+            **kwargs,
+        )
