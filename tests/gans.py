@@ -73,3 +73,11 @@ def weights(model: CycleGAN) -> list[np.ndarray]:
     """Returns the weights of all networks."""
     networks = (*model.generators.values(), *model.discriminators.values())
     return [w for network in networks for w in network.get_weights()]
+
+
+def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    """Returns the mean of TensorFlow's own against a label for all."""
+    labels = tf.fill(tf.shape(logits), label)
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    )

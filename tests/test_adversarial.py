@@ -157,3 +157,156 @@ def test_what_is_not_trained_is_copied_into_the_average() -> None:
     assert found == pytest.approx(
         {"gamma": 1.4, "beta": 0.5, "moving_mean": 5.0, "moving_variance": 5.0}
     )
+
+
+def drawn(
+    mirrored: tf.distribute.MirroredStrategy | None, step: int = 0, **options: int
+) -> dict[str, np.ndarray]:
+    """Returns what a batch of 6 draws: on one replica, or on two."""
+    strategy = mirrored or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = GANModel({}, {}, seed=options.get("seed", 3))
+        model.step.assign(step)
+    count = 6 // strategy.num_replicas_in_sync
+
+    def draw() -> dict[str, tf.Tensor]:
+        purpose = options.get("purpose", 1)
+        return {
+            "normal": model.draw_samples(purpose, count, 3, 2),
+            "uniform": model.draw_samples(purpose, count, 50, distribution="uniform"),
+            "scalar": model.draw_samples(purpose, count),
+        }
+
+    results = strategy.run(tf.function(draw, autograph=False))
+    return {
+        name: np.concatenate(strategy.experimental_local_results(value))
+        for name, value in results.items()
+    }
+
+
+def test_two_replicas_draw_what_one_does(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    one, two = drawn(None), drawn(mirrored)
+    assert {k: v.shape for k, v in one.items()} == {
+        "normal": (6, 3, 2),
+        "uniform": (6, 50),
+        "scalar": (6,),
+    }
+    for name, values in one.items():
+        np.testing.assert_array_equal(two[name], values)
+    assert one["normal"].min() < -1.0 < one["uniform"].min()
+    assert one["uniform"].max() < 1.0 < one["normal"].max()
+
+
+@pytest.mark.parametrize("other", [{"step": 1}, {"purpose": 2}, {"seed": 4}])
+def test_draws_differ_by_step_purpose_and_seed(other: dict[str, int]) -> None:
+    one, another, again = drawn(None), drawn(None, **other), drawn(None)
+    for name, values in one.items():
+        assert not np.any(another[name] == values)
+        np.testing.assert_array_equal(again[name], values)
+
+
+def normalizing() -> keras.Model:
+    layer = keras.layers.BatchNormalization(momentum=0.9, name="norm")
+    return keras.Sequential([keras.Input((8,)), layer])
+
+
+def dropping() -> keras.Model:
+    """Dropout, and dropout in a network within the network."""
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5)])
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5), inner])
+
+
+def features(count: int = 4) -> np.ndarray:
+    random = np.random.default_rng(1)
+    return random.normal(2.0, 3.0, (count, 8)).astype("float32")
+
+
+def test_forward_draws_dropout_by_seed_step_and_purpose() -> None:
+    net = dropping()
+    model, twin, other = (GANModel({"g": net}, {}, seed=s) for s in (0, 0, 1))
+    x = np.ones([64, 8], "float32")
+
+    def call(model: GANModel, purpose: int = 0) -> np.ndarray:
+        return model.forward(net, x, purpose=purpose).numpy()
+
+    first = call(model)
+    np.testing.assert_array_equal(call(model), first)
+    np.testing.assert_array_equal(call(twin), first)
+    patterns = [first, call(other), call(model, 1), call(model, 2)]
+    model.step.assign_add(1)
+    patterns.append(call(model))
+    for i, one in enumerate(patterns):
+        for another in patterns[:i]:
+            assert np.mean((one == 0) != (another == 0)) > 0.1
+    seeds = [v for v in net.non_trainable_variables if "seed" in v.path]
+    assert len(seeds) == 2
+    before = [v.numpy() for v in seeds]
+    call(model)
+    for variable, value in zip(seeds, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_forward_averages_batch_normalisation_over_replicas(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    """Each replica normalises its own images; the averages follow the mean of both."""
+    with mirrored.scope():
+        net = normalizing()
+        model = GANModel({"g": net}, {})
+    x = features()
+    shares = mirrored.experimental_distribute_values_from_function(
+        lambda c: tf.constant(x[2 * c.replica_id_in_sync_group :][:2])
+    )
+
+    @tf.function(autograph=False)
+    def run(values: tf.Tensor) -> tf.Tensor:
+        return mirrored.run(lambda v: model.forward(net, v), args=(values,))
+
+    outputs = mirrored.experimental_local_results(run(shares))
+    halves = np.split(x, 2)
+    for output, half in zip(outputs, halves, strict=True):
+        normal = (half - half.mean(0)) / np.sqrt(half.var(0) + 1e-3)
+        np.testing.assert_allclose(output, normal, atol=1e-5)
+    means, variances = (
+        np.mean(v, 0)
+        for v in zip(*((half.mean(0), half.var(0)) for half in halves), strict=True)
+    )
+    layer = net.get_layer("norm")
+    for variable, expected in (
+        (layer.moving_mean, 0.1 * means),
+        (layer.moving_variance, 0.9 + 0.1 * variances),
+    ):
+        for local in mirrored.experimental_local_results(variable.value):
+            np.testing.assert_allclose(local, expected, rtol=1e-5)
+
+
+def test_forward_is_kerass_own_call_in_training() -> None:
+    """Averages and gradients; dropout alone differs."""
+    ours, theirs = normalizing(), normalizing()
+    model = GANModel({"g": ours}, {})
+    x = tf.constant(features())
+    gradients = []
+    for net, call in (
+        (ours, lambda v: model.forward(ours, v)),
+        (theirs, lambda v: theirs(v, training=True)),
+    ):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(call(x) ** 3)
+        gradients.append(tape.gradient(loss, net.trainable_variables))
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.abs(ours.get_layer("norm").moving_mean).max() > 0.01
+
+
+def test_forward_passes_options_on() -> None:
+    class Echo(keras.Model):
+        def call(self, x: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor:
+            return x + labels * (10.0 if training else 1.0)
+
+    model = GANModel({}, {})
+    found = model.forward(Echo(), tf.constant([1.0]), labels=tf.constant([2.0]))
+    np.testing.assert_array_equal(found, [21.0])

@@ -1,13 +1,15 @@
-"""SkippingAdam against Keras's Adam, its paper and gradients that are not finite."""
+"""SkippingAdam against Keras's Adam and its paper; reset against fresh optimizers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgan_models import optimizers
 from tfgan_models.optimizers import SkippingAdam
 
 SHAPES = ((3, 2), (4,), ())
@@ -244,3 +246,49 @@ def test_survives_serialisation() -> None:
     assert keras.saving.get_registered_name(SkippingAdam) == (
         "tfgan_models>SkippingAdam"
     )
+
+
+def halved() -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that tells how many steps an optimizer thinks it has done."""
+    return keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+
+
+MAKERS = {
+    "adam": lambda: keras.optimizers.Adam(halved(), **OPTIONS),
+    "plain rate": lambda: keras.optimizers.Adam(0.03, **OPTIONS),
+    "momentum": lambda: keras.optimizers.SGD(halved(), momentum=0.9),
+    "skipping": lambda: SkippingAdam(0.03, **OPTIONS),
+    "scaled": lambda: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(halved(), **OPTIONS), initial_scale=64.0
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_reset_optimizer_is_a_fresh_one(make: Callable[[], Any]) -> None:
+    wanted, never = variables(), variables(seed=3)
+    optimizer, fresh = make(), make()
+    optimizer.build(wanted)
+    fresh.build(never)
+    for seed in range(3):
+        optimizer.apply(gradients(seed), wanted)
+    before = [v.numpy() for v in wanted]
+    optimizers.reset(optimizer)
+    assert_equal([v.numpy() for v in wanted], before)
+    for variable, value in zip(never, before, strict=True):
+        variable.assign(value)
+    for seed in (5, 6):
+        for one, theirs in ((optimizer, wanted), (fresh, never)):
+            one.apply(gradients(seed), theirs)
+        assert_equal([v.numpy() for v in wanted], [v.numpy() for v in never])
+    assert np.abs(wanted[0].numpy() - before[0]).max() > 1e-4
+
+
+def test_a_reset_keeps_the_loss_scale() -> None:
+    wanted = variables()
+    optimizer = MAKERS["scaled"]()
+    optimizer.build(wanted)
+    optimizer.apply(gradients(0, np.inf), wanted)
+    assert float(optimizer.dynamic_scale) == 32.0
+    optimizers.reset(optimizer)
+    assert float(optimizer.dynamic_scale) == 32.0

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests import growing
-from tfgan_models import penalties
+from tfgan_models import losses, penalties
 
 Weights = list[tf.Variable]
 
@@ -164,3 +164,47 @@ def test_the_strength_is_that_of_full_size_images(
     _, slopes = penalties.squared_slopes(judge, given)
     np.testing.assert_allclose(slopes / model.shrinkage() ** 2, expected, rtol=1e-4)
     assert expected.min() > 1e-6
+
+
+def test_drift_by_hand() -> None:
+    scores = tf.constant([[1.0], [-3.0], [0.5]], tf.float16)
+    drift = penalties.drift(scores)
+    assert drift.dtype == tf.float32
+    assert float(drift) == pytest.approx((1 + 9 + 0.25) / 3)
+    large = tf.fill([300, 300], tf.constant(31.0, tf.float16))
+    assert float(penalties.drift(large)) == pytest.approx(961.0)
+
+
+def wgan_gp(
+    judge: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor
+) -> tf.Tensor:
+    """The critic's whole loss, its slope taken between the two (arXiv:1704.00028)."""
+    between = penalties.interpolates(real, fake, tf.constant([0.2, 0.5, 0.9], "double"))
+    _, slopes = penalties.squared_slopes(judge, between)
+    game = losses.adversarial("wgan_gp")
+    loss = game.discriminator(judge(real), judge(fake))
+    return loss + 10.0 * penalties.gradient_penalty(slopes)
+
+
+def test_the_wasserstein_critics_gradient_equals_finite_differences() -> None:
+    weights, judge = discriminator()
+    real, fake = photos(1), photos(2)
+    with tf.GradientTape() as tape:
+        loss = wgan_gp(judge, real, fake)
+    gradients = tape.gradient(loss, weights)
+    for variable, gradient in zip(weights, gradients, strict=True):
+        start = variable.numpy()
+
+        def moved(
+            value: np.ndarray,
+            variable: tf.Variable = variable,
+            start: np.ndarray = start,
+        ) -> float:
+            variable.assign(value)
+            loss = float(wgan_gp(judge, real, fake))
+            variable.assign(start)
+            return loss
+
+        slope = numeric(moved, start, width=1e-3)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-3, atol=1e-2)
+        assert np.abs(gradient).max() > 1.0

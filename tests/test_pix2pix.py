@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from export import checkpoints
 from tests import gans
+from tests.gans import cross_entropy
 from tfgan_models.networks import PatchDiscriminator, UNetGenerator
 from tfgan_models.pix2pix import Pix2Pix
 
@@ -55,13 +56,6 @@ def batches(count: int, size: int = gans.SIZE) -> tf.data.Dataset:
 
 def one_batch(size: int = gans.SIZE) -> dict[str, tf.Tensor]:
     return next(iter(batches(1, size)))
-
-
-def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
-    labels = tf.fill(logits.shape, label)
-    return tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-    )
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])

@@ -1,4 +1,4 @@
-"""Latents and noise: functions of a seed alone, and N(0, 1)."""
+"""Latents and noise: functions of a seed alone, normal or uniform."""
 
 import numpy as np
 import pytest
@@ -14,6 +14,11 @@ LATENTS = [
     [-1.697034, -0.4813767, -0.6622369, 0.08701119],
     [-0.67417276, -0.35869256, -1.8795817, -1.4728931],
     [-0.13229863, -1.4012903, 0.0242091, 0.64921665],
+]
+UNIFORM_LATENTS = [
+    [-0.5779691, 0.41201997, 0.60012674, 0.5415845],
+    [0.49415755, 0.34436035, -0.8844409, 0.28842640],
+    [-0.25726175, 0.029963493, 0.61949277, -0.9881358],
 ]
 NOISE = [
     [[1.2064347, -1.8821639, 1.2496753, -0.5525066]],
@@ -85,3 +90,33 @@ def test_noise_is_normal_and_differs_from_layer_to_layer_and_from_the_latent() -
         assert stats.kstest(draw, "norm").pvalue > 0.01
         for other in draws[:i]:
             assert abs((draw * other).mean()) < 5 / draw.size**0.5
+
+
+def test_uniform_latents_of_a_seed_are_the_same_on_every_machine() -> None:
+    drawn = sampling.latents(seeds(*SEEDS), 4, "uniform")
+    np.testing.assert_allclose(drawn, UNIFORM_LATENTS, atol=1e-6)
+    for i, seed in enumerate(SEEDS):
+        alone = sampling.latents(seeds(seed), 4, "uniform")
+        assert np.array_equal(drawn[i : i + 1], alone)
+
+
+def test_uniform_latents_fill_their_range() -> None:
+    z = sampling.latents(tf.range(400, dtype=tf.int64), 256, "uniform").numpy()
+    assert z.dtype == np.float32
+    assert -1.0 <= z.min() < -0.9999
+    assert 0.9999 < z.max() < 1.0
+    assert stats.kstest(z.ravel(), "uniform", (-1, 2)).pvalue > 0.01
+    for other in (np.roll(z, 1, axis=0), np.roll(z, 1, axis=1)):
+        # Five standard errors: the product of two has the variance 1/9.
+        assert abs((z * other).mean()) < 5 / 3 / z.size**0.5
+
+
+def test_draws_do_not_depend_on_how_a_batch_is_divided() -> None:
+    key = tf.constant([3, 4])
+    assert set(sampling.DISTRIBUTIONS) == {"normal", "uniform"}
+    for distribution in sampling.DISTRIBUTIONS:
+        whole = sampling.draw([1, 6, 5], key, distribution)
+        parts = sampling.draw([3, 2, 5], key, distribution)
+        np.testing.assert_array_equal(np.reshape(parts, (1, 6, 5)), whole)
+        again = sampling.draw([1, 6, 5], key + 1, distribution)
+        assert np.abs(whole - again).max() > 0.1

@@ -7,14 +7,31 @@ __version__ = "0.1.0"
 
 # Resolved on first use: `import tfgan_models.networks` must not import TensorFlow.
 _MODELS = {
+    "CGAN": "cgan",
     "CycleGAN": "cyclegan",
+    "DCGAN": "dcgan",
+    "GAN": "gan",
     "GANModel": "adversarial",
     "Pix2Pix": "pix2pix",
     "ProGAN": "progan",
+    "SRGAN": "srgan",
+    "StackGAN": "stackgan",
     "StyleGAN": "stylegan",
 }
 
-__all__ = ["CycleGAN", "GANModel", "Pix2Pix", "ProGAN", "StyleGAN", "__version__"]
+__all__ = [
+    "CGAN",
+    "DCGAN",
+    "GAN",
+    "SRGAN",
+    "CycleGAN",
+    "GANModel",
+    "Pix2Pix",
+    "ProGAN",
+    "StackGAN",
+    "StyleGAN",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -342,7 +342,7 @@ def _dropouts(network: keras.Model) -> Iterator[keras.layers.Dropout]:
     for layer in network.layers:
         if isinstance(layer, keras.Model):
             yield from _dropouts(layer)
-        elif isinstance(layer, keras.layers.Dropout):
+        elif isinstance(layer, keras.layers.Dropout) and layer.rate:
             yield layer
 
 

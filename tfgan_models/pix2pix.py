@@ -15,7 +15,9 @@ class Pix2Pix(GANModel):
 
     `fit` takes batches {"input": [N, H, W, channels], "target": ...} in [-1, 1].
     Calling the model translates. The only noise is the generator's dropout, which is
-    drawn in training alone: what is called and exported is deterministic.
+    drawn in training alone: what is called and exported is deterministic, where the
+    paper draws it at test time too. By which statistics it normalises, the generator
+    says: `inference_norm` of a U-Net.
 
     Args:
         generator: Inputs to targets, [-1, 1]; a U-Net in the paper.

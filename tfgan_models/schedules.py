@@ -54,3 +54,36 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "decay_start": self.decay_start,
             "total_steps": self.total_steps,
         }
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class HalvingEvery(keras.optimizers.schedules.LearningRateSchedule):
+    """Half the rate every so many steps: StackGAN's schedule (arXiv:1612.03242).
+
+    At step s the rate is `learning_rate * 0.5 ** floor(s / every)`.
+
+    Args:
+        learning_rate: The rate of the first `every` steps.
+        every: Steps between two halvings.
+
+    Raises:
+        ValueError: `learning_rate` is not above 0, or `every` is below 1.
+    """
+
+    def __init__(self, learning_rate: float, every: int) -> None:
+        if learning_rate <= 0 or every < 1:
+            raise ValueError(
+                "learning_rate must be above 0 and every 1 or more. Received: "
+                f"learning_rate={learning_rate}, every={every}"
+            )
+        self.learning_rate = learning_rate
+        self.every = every
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the float32 rate of `step`, counted from 0."""
+        halvings = tf.cast(step, tf.int64) // self.every
+        return self.learning_rate * tf.pow(0.5, tf.cast(halvings, tf.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"learning_rate": self.learning_rate, "every": self.every}

@@ -152,6 +152,36 @@ def test_resolutions_are_repeated_means_of_2x2(
     np.testing.assert_array_equal(reduced["label"], full["label"])
 
 
+def test_grey_is_the_luminance_of_the_same_images(photos: LabelledSource) -> None:
+    options = {"batch_size": 10, "resolution": 8}
+    [colour] = take(photos, 1, **options)
+    [grey] = take(photos, 1, grey=True, **options)
+    assert grey["real"].shape == (10, 8, 8, 1)
+    np.testing.assert_array_equal(grey["label"], colour["label"])
+    # ITU-R BT.601, as in JPEG.
+    luminance = colour["real"] @ np.array([[0.299], [0.587], [0.114]])
+    np.testing.assert_allclose(grey["real"], luminance, atol=1e-6)
+    assert np.std(colour["real"] - grey["real"]) > 0.1
+
+
+def test_grey_test_images(photos: LabelledSource) -> None:
+    options = {"image_size": SIZE, "batch_size": 3}
+    colour = list(labelled.test_batches(photos, **options))
+    grey = labelled.test_batches(photos, grey=True, **options)
+    assert grey.element_spec == tf.TensorSpec([None, SIZE, SIZE, 1], tf.float32)
+    found = np.concatenate(list(grey))
+    luminance = np.concatenate(colour) @ np.array([[0.299], [0.587], [0.114]])
+    np.testing.assert_allclose(found, luminance, atol=1e-6)
+
+
+def test_grey_pictures_stay_as_they_are() -> None:
+    data = numbered(6)
+    for value, image in enumerate(
+        labelled.test_batches(data, image_size=8, batch_size=6, grey=True).unbatch()
+    ):
+        np.testing.assert_allclose(to_pixels(image.numpy()), value, atol=1e-4)
+
+
 def test_block_mean_by_hand() -> None:
     rows = [[0, 4, 8, 8], [2, 2, 8, 8], [9, 9, 1, 3], [9, 9, 5, 100]]
     tile = np.kron(np.array(rows, np.uint8), np.ones((4, 4), np.uint8))

@@ -66,7 +66,7 @@ def values(data: LabelledSource) -> list[int]:
 
 
 def test_bundled_names() -> None:
-    assert catalog.LABELLED_BUNDLED == ("emoji/render", "emoji/flat")
+    assert catalog.LABELLED_BUNDLED == ("emoji/render", "emoji/flat", "digits")
 
 
 @pytest.mark.parametrize(("config", "size"), [("render", 128), ("flat", 64)])
@@ -140,7 +140,7 @@ def test_tfds_without_single_images(tmp_path: Path, data_dir: str) -> None:
         message = str(caught.value)
         assert f"dataset={name} has no image feature image or no split tr" in message
         assert found in message.split("Allowed:")[0]
-        assert "emoji/render, emoji/flat, a TFDS name" in message
+        assert "emoji/render, emoji/flat, digits, a TFDS name" in message
         assert "\n" not in message
 
 
@@ -153,7 +153,9 @@ def test_unknown_name_is_answered_with_the_bundled_ones(
     message = str(caught.value)
     assert f"dataset={name} is not known" in message
     assert ("Did you mean emoji/render" in message) == (name == "emoji/renders")
-    assert "Bundled: emoji/render, emoji/flat. Allowed too: a TFDS name" in message
+    assert (
+        "Bundled: emoji/render, emoji/flat, digits. Allowed too: a TFDS name" in message
+    )
     assert "folder:PATH with images" in message
     assert "\n" not in message
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.ndimage
+import skimage.color
 import skimage.data
 import skimage.metrics
 
@@ -131,3 +132,52 @@ def test_refuses_images_smaller_than_a_window() -> None:
         similarity.diversity(images)
     with pytest.raises(ValueError, match=r"needs 2 images\. Received: 1"):
         similarity.diversity(np.zeros((1, 16, 16, 3)))
+
+
+@pytest.mark.parametrize("border", [0, 4])
+def test_luma_is_compared_as_papers_on_super_resolution_do(border: int) -> None:
+    clean, noisy = (
+        np.round(x * 127.5 + 127.5).astype(np.uint8) for x in photographs(64)
+    )
+    # 8-bit levels are what is compared, whatever was made.
+    images = noisy / 127.5 - 1.0 + 0.3 / 127.5
+    truth = clean / 127.5 - 1.0
+    psnr = similarity.psnr_y(images, truth, border)
+    ssim = similarity.ssim_y(images, truth, border)
+    inner = slice(border, 64 - border)
+    for i in range(2):
+        expected, made = (
+            skimage.color.rgb2ycbcr(x[i])[inner, inner, 0] for x in (clean, noisy)
+        )
+        assert psnr[i] == pytest.approx(
+            skimage.metrics.peak_signal_noise_ratio(expected, made, data_range=255),
+            abs=1e-4,
+        )
+        assert ssim[i] == pytest.approx(
+            skimage.metrics.structural_similarity(
+                expected,
+                made,
+                data_range=255,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            ),
+            abs=1e-3,
+        )
+    assert (psnr > similarity.psnr(images, truth) + 1).all()
+
+
+def test_luma_of_grey_is_that_of_equal_channels() -> None:
+    clean, noisy = (x[..., :1] for x in photographs(32))
+    for function in (similarity.psnr_y, similarity.ssim_y):
+        np.testing.assert_allclose(
+            function(noisy, clean, 2),
+            function(noisy.repeat(3, -1), clean.repeat(3, -1), 2),
+            rtol=1e-9,
+        )
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16, 2), (1, 8, 16, 3)])
+def test_luma_of_what_has_none_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match=r"larger than 8 px each way\. Received: "):
+        similarity.psnr_y(np.zeros(shape), np.zeros(shape), 4)

@@ -83,6 +83,8 @@ def test_which_way_is_good() -> None:
         "coverage5k_lite0",
         "psnr",
         "ssim",
+        "psnr_y",
+        "ssim_y",
     ]
     with pytest.raises(UsageError, match="'loss' is not the name of a figure"):
         spec.is_higher_better("loss")

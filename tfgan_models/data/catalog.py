@@ -2,8 +2,21 @@
 
 from pathlib import Path
 
-from tfgan_models.data import folder, prepared
-from tfgan_models.data.source import LabelledSplits, PairedSplits, UnpairedSplits
+from tfgan_models.data import (
+    captioned_sources,
+    folder,
+    labelled_sources,
+    prepared,
+    superres_sources,
+)
+from tfgan_models.data import embeddings as embedding_files
+from tfgan_models.data.source import (
+    CaptionedSplits,
+    LabelledSplits,
+    PairedSplits,
+    SuperResSplits,
+    UnpairedSplits,
+)
 
 UNPAIRED_BUNDLED = prepared.UNPAIRED_BUNDLED
 """Names of the unpaired data sets that come with the package."""
@@ -11,8 +24,14 @@ UNPAIRED_BUNDLED = prepared.UNPAIRED_BUNDLED
 PAIRED_BUNDLED = prepared.PAIRED_BUNDLED
 """Names of the paired data sets that come with the package."""
 
-LABELLED_BUNDLED = prepared.LABELLED_BUNDLED
+LABELLED_BUNDLED = labelled_sources.BUNDLED
 """Names of the data sets of single images that come with the package."""
+
+SUPERRES_BUNDLED = superres_sources.BUNDLED
+"""Names of the data sets for super-resolution that come with the package."""
+
+CAPTIONED_BUNDLED = captioned_sources.CAPTIONED.bundled
+"""Names of the data sets with captions that come with the package."""
 
 
 def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
@@ -87,4 +106,60 @@ def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
         return folder.labelled(Path(path).expanduser())
-    return prepared.labelled(name, data_dir)
+    return labelled_sources.find(name, data_dir)
+
+
+def superres(name: str, scale: int, data_dir: str | None = None) -> SuperResSplits:
+    """Finds a data set for super-resolution and makes it ready to be read.
+
+    Args:
+        name: One of `SUPERRES_BUNDLED`; any other TFDS name with an image feature
+            `image`, which is then reduced, or with `lr` and `hr`, the same image at
+            both resolutions, e.g. `div2k/bicubic_x4`; or `folder:PATH` as for
+            `labelled`. Images may be of any sizes.
+        scale: How often the low resolution goes into the high one.
+        data_dir: As for `unpaired`.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: The name is not known, or is not that of a set of images that go
+            with the scale.
+        FailureError: The data set could not be downloaded or prepared.
+    """
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
+        return superres_sources.of_folder(Path(path).expanduser(), scale)
+    return superres_sources.find(name, scale, data_dir)
+
+
+def captioned(
+    name: str, embeddings: str | None = None, data_dir: str | None = None
+) -> CaptionedSplits:
+    """Finds a data set of images with captions and makes it ready to be read.
+
+    Args:
+        name: One of `CAPTIONED_BUNDLED`; any other TFDS name with an image feature
+            `image`, a split train and a text feature `caption`, `text` or `name`, or
+            else `image/filename`, by which embeddings are found, e.g.
+            `caltech_birds2011`; or `folder:PATH` as for `labelled`, with a text file
+            of the same name beside each image, a caption in each line.
+        embeddings: A file of captions and their embeddings, see `embeddings.read`.
+        data_dir: As for `unpaired`.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        UsageError: The name is not known, or is not that of a set of images with
+            captions; or an image has no caption or embedding.
+        FailureError: The data set could not be downloaded or prepared.
+    """
+    found = None
+    if embeddings:
+        found = embedding_files.read(Path(embeddings).expanduser())
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
+        return captioned_sources.folder_captioned(Path(path).expanduser(), found)
+    return captioned_sources.prepared_captioned(name, data_dir, found)

@@ -42,6 +42,12 @@ The windows of the unpaired data set `earth`, each shown in two maps: `input` an
 of testA and testB, in their order."""
 
 
+_IMAGES_DESCRIPTION = """\
+The windows of the unpaired data set `earth` as single images of one map. Training
+windows are the places of trainA, test windows those of testA and testB, in their
+order."""
+
+
 @dataclasses.dataclass(eq=False)
 class EarthConfig(tfds.core.BuilderConfig):
     """Which map is domain A and which is domain B."""
@@ -160,6 +166,53 @@ class EarthPairs(tfds.core.GeneratorBasedBuilder):
                 for name, atlas in maps.items()
             }
             yield key, {**images, "window": np.array([row, column], np.int32)}
+
+
+class EarthImages(tfds.core.GeneratorBasedBuilder):
+    """Windows of one world map, for training and for tests."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [EarthConfig(name="satellite", domain_a="satellite")]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_IMAGES_DESCRIPTION,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(WINDOW, WINDOW, 3), encoding_format="png"
+                    ),
+                    "window": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+                }
+            ),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator]:
+        del dl_manager  # The maps come with the package.
+        # Drawn as for trainA and trainB: fewer draws would give other places.
+        train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
+        test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
+        return {
+            "train": self._generate_examples(train),
+            "test": self._generate_examples(test),
+        }
+
+    def _generate_examples(self, windows: np.ndarray) -> Iterator[tuple[int, dict]]:
+        atlas = read_map(self.builder_config.domain_a)
+        for key, (row, column) in enumerate(windows):
+            image = atlas[row : row + WINDOW, column : column + WINDOW]
+            yield (
+                key,
+                {
+                    "image": encode_png(image),
+                    "window": np.array([row, column], np.int32),
+                },
+            )
 
 
 def read_map(name: str) -> np.ndarray:

@@ -16,7 +16,8 @@ from tfgan_models.errors import UsageError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 """File name endings, in lower case, that make a file an image."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+"""Pillow's names of the kinds of files that are decoded."""
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -36,7 +37,7 @@ def decode_image(data: bytes) -> np.ndarray:
         Exception: Whatever Pillow raises for a damaged file; the kinds differ from
             format to format.
     """
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return np.array(_to_rgb(image))
@@ -46,7 +47,7 @@ def encode_png(image: np.ndarray) -> bytes:
     """Encodes an image as PNG, quickly rather than to the last byte.
 
     Args:
-        image: uint8 [H, W, 3].
+        image: uint8 [H, W, 3], or [H, W] for grey.
 
     Returns:
         The file's content.

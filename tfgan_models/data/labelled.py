@@ -86,7 +86,7 @@ def train_batches(
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         image = pipeline.to_float(_block_mean(look_up(index), resolution))
         if grey:
-            image = tf.image.rgb_to_grayscale(image)
+            image = _luminance(image)
         if mirror:
             draw = tf.random.stateless_uniform([], tf.random.fold_in(augment, position))
             image = tf.where(draw < 0.5, tf.reverse(image, [1]), image)
@@ -134,7 +134,7 @@ def test_batches(
         batch_size=batch_size,
         limit=limit,
     )
-    return images.map(tf.image.rgb_to_grayscale) if grey else images
+    return images.map(_luminance) if grey else images
 
 
 # pytest would otherwise collect it wherever a test module imports it by name.
@@ -157,6 +157,12 @@ def _squares(source: ImageSource) -> ImageSource:
         return pipeline.central_square(source.decode(record))
 
     return dataclasses.replace(source, decode=decode)
+
+
+def _luminance(images: tf.Tensor) -> tf.Tensor:
+    """Reduces [..., 3] to [..., 1] by the weights of ITU-R BT.601."""
+    # TensorFlow's own sum up to 0.9999: grey images would not stay as they are.
+    return tf.tensordot(images, tf.constant([[0.299], [0.587], [0.114]]), 1)
 
 
 def _block_mean(image: tf.Tensor, size: int) -> tf.Tensor:

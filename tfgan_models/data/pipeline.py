@@ -5,7 +5,7 @@ alone, so that training resumed at step k sees what it would have seen.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -58,7 +58,12 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
     Returns:
         uint8 [size, size, 3].
     """
-    resized = tf.image.resize(image, [size, size], "bicubic", antialias=True)
+    return resize_to(image, [size, size])
+
+
+def resize_to(image: tf.Tensor, size: tf.Tensor | Sequence[int]) -> tf.Tensor:
+    """Resizes as `resize` does, to `size`: a height and a width."""
+    resized = tf.image.resize(image, size, "bicubic", antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
 
 

@@ -8,8 +8,8 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
@@ -17,13 +17,12 @@ from tensorflow_datasets.core.utils import tqdm_utils
 
 from tfgan_models import reach
 from tfgan_models.data import images
-from tfgan_models.data.earth import Earth, EarthPairs
+from tfgan_models.data.digits import Digits
+from tfgan_models.data.earth import Earth, EarthImages, EarthPairs
 from tfgan_models.data.emoji import Emoji
-from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first, first_labelled
+from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first
 from tfgan_models.data.source import (
     ImageSource,
-    LabelledSource,
-    LabelledSplits,
     PairedSplits,
     PairSource,
     UnpairedSplits,
@@ -42,11 +41,6 @@ PAIRED_BUNDLED = (
     ),
 )
 """Names of the paired data sets that come with the package."""
-
-LABELLED_BUNDLED = tuple(
-    f"emoji/{c.name}" for c in Emoji.BUILDER_CONFIGS if "image" in c.drawings
-)
-"""Names of the data sets of single images that come with the package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +69,8 @@ PAIRED = Task(
     "a TFDS name with the image features input and target, or folder:PATH with pairs "
     "side by side in PATH/train or of the same names in PATH/trainA and PATH/trainB",
 )
-LABELLED = Task(
-    LABELLED_BUNDLED,
-    "a TFDS name with an image feature image and a split train, such as cifar10, or "
-    "folder:PATH with images, or a folder of them a class, in PATH or PATH/train",
-)
 
-_BUNDLED = (Earth, EarthPairs, Emoji)
+_BUNDLED = (Digits, Earth, EarthImages, EarthPairs, Emoji)
 _NAMESPACE = re.compile(r"^\w+:(?![\d*])")
 
 
@@ -156,75 +145,33 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
     return PairedSplits(train, first(train, STAND_IN_TEST_IMAGES))
 
 
-def pair_source(builder: tfds.core.DatasetBuilder, split: str) -> PairSource:
-    """Makes a source of one split's pairs: its features `input` and `target`.
+def pair_source(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    features: tuple[str, str] = ("input", "target"),
+) -> PairSource:
+    """Makes a source of one split's pairs.
 
     Args:
         builder: A prepared data set.
         split: The split.
+        features: Which of its features hold the images of a pair.
 
     Returns:
         The source, in the order on disk.
     """
 
     def select(example: dict[str, tf.Tensor]) -> tf.Tensor:
-        return tf.stack([example["input"], example["target"]])
+        return tf.stack([example[feature] for feature in features])
 
     def records() -> tf.data.Dataset:
-        return _encoded(builder, split, "input", "target").map(select)
+        return encoded(builder, split, *features).map(select)
 
     def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return images.decode_tensor(record[0]), images.decode_tensor(record[1])
 
     name = f"{builder.info.full_name} {split}"
     return PairSource(name, builder.info.splits[split].num_examples, records, decode)
-
-
-def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
-    """Reads the splits of a TFDS data set of single images, preparing it if need be.
-
-    Args:
-        name: A TFDS name with an image feature `image` and a split `train`. Where
-            `test` and `validation` are missing, training images stand in.
-        data_dir: Where prepared data sets are; by default where TFDS puts them.
-
-    Returns:
-        Both splits.
-
-    Raises:
-        UsageError: TFDS does not know the name, or it holds no such images.
-        FailureError: It could not be downloaded or prepared.
-    """
-    builder = prepared_builder(name, data_dir, LABELLED)
-    features, splits = builder.info.features, builder.info.splits
-    image = dict(features.items()).get("image")
-    if not isinstance(image, tfds.features.Image) or "train" not in splits:
-        raise UsageError(
-            f"dataset={name} has no image feature image or no split train. Found: "
-            f"{', '.join(features)}; {', '.join(splits) or 'no split'}. Allowed: "
-            f"{', '.join(LABELLED_BUNDLED)}, {LABELLED.others}."
-        )
-    train = _labelled_source(builder, "train")
-    for split in ("test", "validation"):
-        if split in splits:
-            return LabelledSplits(train, _labelled_source(builder, split))
-    return LabelledSplits(train, first_labelled(train, STAND_IN_TEST_IMAGES))
-
-
-def _labelled_source(builder: tfds.core.DatasetBuilder, split: str) -> LabelledSource:
-    """Reads the classes of `label`, or else of the only ClassLabel, of one split."""
-    source = image_source(builder, split)
-    names = {
-        name: feature.names
-        for name, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.ClassLabel)
-    }
-    feature = next(iter(names)) if len(names) == 1 else "label"
-    if feature not in names:
-        return LabelledSource(source, np.zeros(source.length, np.int32))
-    examples = _encoded(builder, split, feature).batch(source.length)
-    labels = tf.cast(examples.get_single_element()[feature], tf.int32)
-    return LabelledSource(source, labels.numpy(), tuple(names[feature]))
 
 
 def image_source(
@@ -245,14 +192,14 @@ def image_source(
         return example[feature]
 
     def records() -> tf.data.Dataset:
-        return _encoded(builder, split, feature).map(select)
+        return encoded(builder, split, feature).map(select)
 
     name = f"{builder.info.full_name} {split}"
     length = builder.info.splits[split].num_examples
     return ImageSource(name, length, records, images.decode_tensor)
 
 
-def _encoded(
+def encoded(
     builder: tfds.core.DatasetBuilder, split: str, *features: str
 ) -> tf.data.Dataset:
     """Reads a split in the order on disk, only these features and as stored."""
@@ -286,6 +233,16 @@ def prepared_builder(
     """
     with _quiet():
         return _prepare(name, data_dir, task)
+
+
+def features(name: str, data_dir: str | None, task: Task) -> dict[str, Any]:
+    """Returns what a data set's examples hold, by name, without preparing it.
+
+    Raises:
+        UsageError: TFDS does not know the name.
+    """
+    with _quiet():
+        return dict(_find(name, data_dir, task).info.features.items())
 
 
 def _prepare(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBuilder:

@@ -107,6 +107,41 @@ class PairedSplits:
 
 # Compared by identity: arrays have no truth of being equal.
 @dataclasses.dataclass(frozen=True, eq=False)
+class SuperResSource:
+    """Images of one split at high and at low resolution, in an order of their own.
+
+    Attributes:
+        name: What to call it in messages, e.g. `div2k/bicubic_x4 train`.
+        length: The number of images.
+        records: Gives a data set of `length` string tensors of one shape.
+        decode: Turns one record into (low, high): low is uint8 [h, w, 3], or None where
+            it is to be made of high, uint8 [scale * h, scale * w, 3].
+        scale: How often the low resolution goes into the high one.
+        sizes: Height and width of each image at high resolution, int64 [length, 2].
+    """
+
+    name: str
+    length: int
+    records: Callable[[], tf.data.Dataset]
+    decode: Callable[[tf.Tensor], tuple[tf.Tensor | None, tf.Tensor]]
+    scale: int
+    sizes: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class SuperResSplits:
+    """Images to learn to enlarge.
+
+    Attributes:
+        train: Training images.
+        test: Test images.
+    """
+
+    train: SuperResSource
+    test: SuperResSource
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class LabelledSource:
     """Images of one split and what each of them shows.
 
@@ -133,3 +168,40 @@ class LabelledSplits:
 
     train: LabelledSource
     test: LabelledSource
+
+
+# Compared by identity: arrays have no truth of being equal.
+@dataclasses.dataclass(frozen=True, eq=False)
+class CaptionedSource:
+    """Images of one split and what is said of each of them.
+
+    Attributes:
+        images: The images.
+        captions: The captions of all images, image by image.
+        starts: Where each image's captions begin and the last one's end,
+            int64 [length + 1].
+        groups: int64 [length]: images of one number show the same, so that none of
+            them is a wrong image for another's caption.
+        names: The names of the images' files, or () where they have none.
+        vectors: Each caption's embedding, float32 [captions, D], or None.
+    """
+
+    images: ImageSource
+    captions: tuple[str, ...]
+    starts: np.ndarray
+    groups: np.ndarray
+    names: tuple[str, ...] = ()
+    vectors: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionedSplits:
+    """Images to learn to generate from what is said of them.
+
+    Attributes:
+        train: Training images.
+        test: Real images to compare generated ones with.
+    """
+
+    train: CaptionedSource
+    test: CaptionedSource

@@ -1,16 +1,12 @@
 """InceptionV3's weights: Keras's own, or the FID paper's from a PyTorch file."""
 
-import contextlib
-import os
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfgan_models import reach
-from tfgan_models.errors import FailureError, UsageError
-from tfgan_models.interop import inception_v3, torch_file
+from tfgan_models.errors import UsageError
+from tfgan_models.interop import downloads, inception_v3, torch_file
 
 WEIGHTS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
@@ -151,30 +147,10 @@ def _get(
 
 def _downloaded() -> Path:
     """Returns Keras's ImageNet weights, from its cache where they are there."""
-    name = WEIGHTS_URL.rpartition("/")[2]
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    cached = home / "models" / name
-    if cached.is_file():
-        return cached
-    fault = reach.fault(WEIGHTS_URL)
-    if fault is None:
-        try:
-            # Keras draws its progress bar where a command prints its results.
-            with contextlib.redirect_stdout(sys.stderr):
-                return Path(
-                    keras.utils.get_file(
-                        name,
-                        WEIGHTS_URL,
-                        cache_dir=home,
-                        cache_subdir="models",
-                        file_hash=_MD5,
-                    )
-                )
-        # Keras's downloader raises bare exceptions.
-        except Exception as error:
-            fault = reach.reason(error)
-    raise FailureError(
-        f"InceptionV3's weights are not in {cached} and their address {WEIGHTS_URL} "
-        f"cannot be reached ({fault}). Download them where there is a network and "
-        "pass them with --inception_weights=FILE."
+    return downloads.cached(
+        WEIGHTS_URL,
+        _MD5,
+        "InceptionV3",
+        "Download them where there is a network and pass them with "
+        "--inception_weights=FILE.",
     )

@@ -12,6 +12,8 @@ _RANGE = 2.0
 _WINDOW = 11
 _DEVIATION = 1.5
 _C1, _C2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
+# Of red, green and blue, as in ITU-R BT.601 and MATLAB's rgb2ycbcr.
+_LUMA = (65.481, 128.553, 24.966)
 # Wang et al. 2003, "Multiscale structural similarity": the weight of each scale.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -42,6 +44,31 @@ def ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     _check_size(images)
     similarity, _ = _structure(_pixels(images), _pixels(truth))
     return similarity.numpy().mean(axis=1)
+
+
+def psnr_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
+    """Returns the PSNR in dB as papers on super-resolution have it, float64 [N].
+
+    Of the luma of 8-bit images, with 255 as the peak, without the border.
+
+    Args:
+        images: [N, H, W, 3], or grey: [N, H, W, 1].
+        truth: What they should be.
+        border: Pixels left out at each side: the scale.
+
+    Raises:
+        UsageError: The images have other channels, or nothing but border.
+    """
+    return psnr(_luma(images, border), _luma(truth, border))
+
+
+def ssim_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
+    """Returns the SSIM of what `psnr_y` compares, float64 [N].
+
+    Raises:
+        UsageError: See `psnr_y`; or the images are smaller than a window.
+    """
+    return ssim(_luma(images, border), _luma(truth, border))
 
 
 def scales(height: int, width: int) -> int:
@@ -102,6 +129,21 @@ def diversity(images: np.ndarray, seed: int = 0) -> tuple[float, int]:
         part = order[2 * start : 2 * (start + 32)]
         total += ms_ssim(images[part[::2]], images[part[1::2]]).sum()
     return float(total / pairs), pairs
+
+
+def _luma(images: np.ndarray, border: int) -> np.ndarray:
+    """ITU-R BT.601's luma, 16 to 235, mapped from 0..255 to [-1, 1]; [N, h, w, 1]."""
+    height, width, channels = images.shape[1:]
+    if channels not in (1, 3) or min(height, width) <= 2 * border:
+        raise UsageError(
+            f"Luma is compared of grey or RGB images larger than {2 * border} px each "
+            f"way. Received: {height} x {width} x {channels}"
+        )
+    levels = np.clip(np.round((np.asarray(images, np.float64) + 1.0) * 127.5), 0, 255)
+    inner = levels[:, border : height - border, border : width - border]
+    weights = _LUMA if channels == len(_LUMA) else [sum(_LUMA)]
+    luma = 16.0 + inner @ np.array(weights) / 255.0
+    return luma[..., np.newaxis] / 127.5 - 1.0
 
 
 def _structure(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -21,7 +21,8 @@ class Kind:
         by_features: Whether an extractor's features are compared.
         higher_is_better: Which way is good.
         needs: What of a batch it compares the generated images with: "truth",
-            "cycled", "path" or nothing.
+            "cycled", "path", "border" (the truth but for the border that papers on
+            super-resolution leave out) or nothing.
         images: How many it uses where its name gives no number.
         meaning: One line for people.
     """
@@ -50,6 +51,12 @@ KINDS = {
     "l1": Kind(("l1",), False, False, "truth", meaning="mean |difference| to truth"),
     "psnr": Kind(("psnr",), False, True, "truth", meaning="dB to the truth"),
     "ssim": Kind(("ssim",), False, True, "truth", meaning="similarity to the truth"),
+    "psnr_y": Kind(
+        ("psnr_y",), False, True, "border", meaning="dB to the truth, of luma"
+    ),
+    "ssim_y": Kind(
+        ("ssim_y",), False, True, "border", meaning="similarity to the truth, of luma"
+    ),
     "cycle": Kind(
         ("cycle",), False, False, "cycled", meaning="mean |input - there and back|"
     ),

@@ -1,0 +1,230 @@
+"""Every paper's model keeps the promises of `GANModel`."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import tfgan_models
+from export import checkpoints
+from tests import models
+from tests.models import CASES, Case
+from tfgan_models.adversarial import GANModel
+
+each_model = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training of a case, not traced.
+
+    Attributes:
+        model: As it is afterwards.
+        before: Its weights at the start.
+        logs: What each step logged.
+    """
+
+    case: Case
+    model: GANModel
+    before: dict[str, np.ndarray]
+    logs: list[dict[str, float]]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    case = request.param
+    model = case.build(**case.ema)
+    before = models.values(model)
+    yield Run(case, model, before, models.train(case, model))
+    keras.backend.clear_session()
+
+
+def assert_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    """Asserts that two lots of weights are equal, bit for bit."""
+    for (name, one), other in zip(ours.items(), theirs.values(), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def furthest(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
+    """Returns the largest difference of two lots of weights."""
+    pairs = zip(ours.values(), theirs.values(), strict=True)
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+
+def test_every_model_has_a_case() -> None:
+    public = [getattr(tfgan_models, name) for name in tfgan_models.__all__]
+    papers = [c for c in public if inspect.isclass(c) and issubclass(c, GANModel)]
+    names = {paper.__name__ for paper in papers} - {"GANModel"}
+    assert {case.model for case in CASES} == names
+
+
+def test_each_step_logs_its_losses(run: Run) -> None:
+    assert isinstance(run.model, getattr(tfgan_models, run.case.model))
+    assert run.model.loss_names
+    for log in run.logs:
+        assert tuple(log) == tuple(run.model.loss_names)
+        assert np.isfinite(list(log.values())).all()
+    # Those that a stage has not are 0 in it.
+    first = [next(value for value in log.values() if value) for log in run.logs]
+    assert len(set(first)) == run.case.steps
+
+
+def test_everything_that_is_trained_moves(run: Run) -> None:
+    """In the course of the stages."""
+    after = models.values(run.model)
+    trained = 0
+    for name, network in models.networks(run.model).items():
+        for i, weight in enumerate(network.weights):
+            if weight.trainable and not any(u in weight.path for u in run.case.unused):
+                key = f"{name}/{i}/{weight.path}"
+                assert np.any(after[key] != run.before[key]), key
+                assert np.isfinite(after[key]).all(), key
+                trained += 1
+    assert trained > 4
+    assert int(run.model.step) == run.case.steps
+
+
+def test_averages_are_exported(run: Run) -> None:
+    """They follow the generators."""
+    exported, averaged = run.model.exported_networks, run.model.ema_generators
+    distances = []
+    for name, network in exported.items():
+        assert network is averaged[name]
+        assert not network.trainable_variables
+        pairs = zip(
+            network.get_weights(), run.model.generators[name].get_weights(), strict=True
+        )
+        distances += [np.abs(one - other).max() for one, other in pairs]
+    assert max(distances) > 1e-5
+
+
+def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(
+    run: Run, tmp_path: Path
+) -> None:
+    """Half a training, and the rest in another model, are `run`'s."""
+    case, half = run.case, run.case.steps // 2
+    first = case.build(**case.ema)
+    assert_same(models.values(first), run.before)
+    models.train(case, first, half)
+    checkpoints.save(tmp_path, half, first.training_state())
+    second = case.build(**case.ema)
+    for network in models.networks(second).values():
+        network.set_weights([np.full_like(w, 0.5) for w in network.get_weights()])
+    assert checkpoints.restore(tmp_path, second.training_state()) == half
+    assert_same(models.values(first), models.values(second))
+    logs = models.train(case, second, case.steps - half, first=half)
+    assert logs == run.logs[half:]
+    assert_same(models.values(second), models.values(run.model))
+    assert int(second.step) == case.steps
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        pairs = zip(
+            getattr(second, name).variables,
+            getattr(run.model, name).variables,
+            strict=True,
+        )
+        for one, other in pairs:
+            np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+def test_the_seed_decides_what_is_drawn(run: Run) -> None:
+    """The same weights and images, trained with another seed, have other losses."""
+    case = run.case
+    other = case.build(seed=1, **case.ema)
+    models.assign(other, run.before)
+    assert_same(models.values(other), run.before)
+    half = case.steps // 2
+    assert (models.train(case, other, half) != run.logs[:half]) == case.draws
+
+
+@each_model
+def test_the_graph_trains_as_eager_does(case: Case) -> None:
+    """Without averages, in whose place the generators themselves are exported."""
+    eager, graph = (case.build(optimizer=case.steady) for _ in range(2))
+    before = models.values(eager)
+    # Into the second stage, where there is one.
+    steps = 1 + (*case.stages, 1)[1]
+    logs = models.train(case, eager, steps)[-1]
+    traced = models.train_traced(case, graph, steps)
+    assert tuple(traced) == tuple(logs)
+    for name, value in logs.items():
+        assert float(traced[name]) == pytest.approx(value, rel=1e-3, abs=1e-4), name
+    assert int(graph.step) == steps
+    one, other = models.values(eager), models.values(graph)
+    assert furthest(before, one) > 1e-4
+    if case.ema:
+        for name, network in eager.exported_networks.items():
+            assert network is eager.generators[name]
+    for name, value in one.items():
+        # To a hundredth of how far training went.
+        moved = np.abs(value - before[name]).max()
+        np.testing.assert_allclose(
+            other[name], value, rtol=1e-5, atol=1e-2 * moved + 2e-6, err_msg=name
+        )
+
+
+@each_model
+def test_config_round_trip(case: Case) -> None:
+    model = case.build(seed=4, **case.ema)
+    config = model.get_config()
+    twin = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    )
+    assert type(twin) is type(model)
+    assert twin.get_config() == config
+    assert config["seed"] == twin.seed == 4
+    arguments = {
+        name
+        for base in type(model).__mro__
+        if issubclass(base, GANModel) and base is not GANModel
+        for name in inspect.signature(base.__init__).parameters
+    }
+    assert set(config) == arguments - {"self", "kwargs"} | {"name"}
+    name = f"tfgan_models>{case.model}"
+    assert keras.saving.get_registered_name(type(model)) == name
+
+
+def test_saves_and_loads_as_keras_file(run: Run, tmp_path: Path) -> None:
+    """The networks answer the same, and what is loaded can be trained on."""
+    case = run.case
+    run.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_same(models.values(loaded), models.values(run.model))
+    loaded.begin(case.steps - 1)
+    run.model.begin(case.steps - 1)
+    assert list(loaded.exported_networks) == list(run.model.exported_networks)
+    for name, network in run.model.exported_networks.items():
+        expected = models.answers(network, case.side)
+        found = models.answers(loaded.exported_networks[name], case.side)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert np.isfinite(one).all()
+            assert one.std() > 1e-4
+    before = models.values(loaded)
+    logs = models.train(case, loaded, steps=1, first=case.steps - 1)
+    assert np.isfinite(list(logs[0].values())).all()
+    assert furthest(before, models.values(loaded)) > 1e-5
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"],
+)
+@each_model
+def test_half_precision(case: Case, policy: str) -> None:
+    model = case.build(dtype=policy)
+    before = models.values(model)
+    logs = models.train(case, model, steps=1 + case.stages[-1])
+    assert all(np.isfinite(list(log.values())).all() for log in logs)
+    after = models.values(model)
+    assert {value.dtype for value in after.values() if value.dtype.kind == "f"} == {
+        np.dtype("float32")
+    }
+    assert all(np.isfinite(value).all() for value in after.values())
+    assert furthest(before, after) > 1e-4
+    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
+    scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
+    assert scaled == [policy == "mixed_float16"] * 2

@@ -1,0 +1,175 @@
+"""CGAN: a GAN whose two networks are told the class (Mirza & Osindero, 2014)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses, matching, penalties
+from tfgan_models.adversarial import GANModel
+
+# What a step draws, told apart.
+_LATENT, _NEW_LATENT, _BETWEEN = 0, 1, 2
+# The discriminator's calls, whose dropout is to be none of the generator's.
+_ON_REAL, _ON_FAKE, _ON_NEW_FAKE, _ON_BETWEEN = 16, 17, 18, 19
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class CGAN(GANModel):
+    """G(z|y) against D(x|y), y the class (arXiv:1411.1784).
+
+    `fit` takes batches {"real": [N, H, W, C] in [-1, 1], "label": [N], from 0}. A step
+    is GAN's; the fakes have the classes of the batch. Calling the model draws images
+    of latents and classes.
+
+    Args:
+        generator: Latents [N, latent_size] and one-hot labels [N, label_size] to
+            images; a `ConditionalMLPGenerator` in the paper.
+        discriminator: Images and the same labels to logits [N, 1]; a
+            `ConditionalMLPDiscriminator` in the paper.
+        loss: One of `losses.ADVERSARIAL`; "minimax" in the paper.
+        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
+        ema_decay: See `GANModel`; the paper has none.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: The networks do not go together or take no labels, or an argument
+            cannot be.
+    """
+
+    loss_names = ("g_loss", "d_loss", "penalty")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        loss: str = "minimax",
+        gp_weight: float = 10.0,
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        matching.check_networks(generator, discriminator, conditional=True)
+        matching.check_weight(gp_weight)
+        game = losses.adversarial(loss)
+        super().__init__(
+            generators={"generator": generator},
+            discriminators={"discriminator": discriminator},
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.game = game
+        self.loss_name = loss
+        self.gp_weight = gp_weight
+
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Draws images of (latents [N, latent_size], classes int [N])."""
+        latent, label = inputs
+        return self.generator(latent, labels=self._one_hot(label), training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator on new noise.
+
+        Args:
+            data: "real" and "label", this replica's images and their classes.
+
+        Returns:
+            The running mean of each loss in `loss_names`.
+
+        Raises:
+            ValueError: The batch has no labels.
+            tf.errors.InvalidArgumentError: A label is not in [0, label_size).
+        """
+        if "label" not in data:
+            raise ValueError(
+                'CGAN needs labels: batches with the keys "real" and "label". '
+                f"Received: {sorted(data)}"
+            )
+        real, labels = data["real"], self._one_hot(data["label"])
+
+        fake = self._generate(labels, _LATENT)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            d_loss = self.game.discriminator(
+                self._judge(real, labels, _ON_REAL),
+                self._judge(fake, labels, _ON_FAKE),
+            )
+            penalty = self._penalty(real, fake, labels)
+            total = d_loss + self.gp_weight * penalty
+        self.minimize(
+            total, self.discriminator_variables, self.discriminator_optimizer, tape
+        )
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator_variables])
+            fake = self._generate(labels, _NEW_LATENT)
+            g_loss = self.game.generator(self._judge(fake, labels, _ON_NEW_FAKE))
+        self.minimize(g_loss, self.generator_variables, self.generator_optimizer, tape)
+        return self.finish_step(
+            {"g_loss": g_loss, "d_loss": d_loss, "penalty": penalty}
+        )
+
+    def _one_hot(self, label: tf.Tensor) -> tf.Tensor:
+        """Classes [N] as float32 [N, label_size], all of which there are."""
+        size = self.generator.label_size
+        # tf.one_hot makes zeros of any other number, without a word.
+        message = f"CGAN needs labels, each from 0 to {size - 1}; -1 is an unknown one."
+        known = [
+            tf.debugging.assert_non_negative(label, message),
+            tf.debugging.assert_less(label, tf.constant(size, label.dtype), message),
+        ]
+        with tf.control_dependencies([check for check in known if check is not None]):
+            return tf.one_hot(label, size)
+
+    def _generate(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
+        """An image for each label, of latents drawn for `purpose`."""
+        latent = self.draw_samples(
+            purpose,
+            tf.shape(labels)[0],
+            self.generator.latent_size,
+            distribution=self.generator.latent_distribution,
+        )
+        return self.forward(self.generator, latent, purpose=purpose, labels=labels)
+
+    def _judge(self, images: tf.Tensor, labels: tf.Tensor, purpose: int) -> tf.Tensor:
+        return self.forward(self.discriminator, images, purpose=purpose, labels=labels)
+
+    def _penalty(
+        self, real: tf.Tensor, fake: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
+        """How far the discriminator's slope is from 1 between reals and fakes."""
+        if not self.game.penalizes_slopes:
+            return tf.constant(0.0)
+        places = self.draw_samples(_BETWEEN, tf.shape(real)[0], distribution="uniform")
+        _, slopes = penalties.squared_slopes(
+            lambda images: self._judge(images, labels, _ON_BETWEEN),
+            # Drawn from [-1, 1), as latents are.
+            penalties.interpolates(real, fake, 0.5 + 0.5 * places),
+        )
+        return penalties.gradient_penalty(slopes)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "loss": self.loss_name,
+            "gp_weight": self.gp_weight,
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CGAN":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = ("generator", "discriminator")
+        return cls(**config | {key: deserialize(config[key]) for key in networks})

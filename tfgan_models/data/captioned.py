@@ -1,0 +1,240 @@
+"""The input pipeline of GANs that draw what a caption says (arXiv:1605.05396).
+
+Nothing in it has a state: what is at a position follows from the seed and the position
+alone, so that training resumed after n images sees what it would have seen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgan_models import text_matching
+from tfgan_models.data import pipeline
+from tfgan_models.data.pipeline import MEMORY_LIMIT
+from tfgan_models.data.source import CaptionedSource, ImageSource
+from tfgan_models.errors import UsageError
+
+MOST_EMBEDDINGS = 4
+"""An image with several captions is shown with the mean embedding of so many of them,
+as in the code of arXiv:1612.03242."""
+
+_LOAD_RATIO = 76 / 64
+_REAL, _WRONG, _CAPTION, _PARTNER = range(4)
+
+
+def make_source(
+    images: ImageSource,
+    captions: list[tuple[str, ...]],
+    names: tuple[str, ...] = (),
+    labels: np.ndarray | None = None,
+) -> CaptionedSource:
+    """Returns a source of images and their captions.
+
+    Args:
+        images: The images.
+        captions: Of each image; () where it has none.
+        names: See `CaptionedSource`.
+        labels: The class of each image, int32 [length], where there are classes.
+            Without, images of the same captions are of one group.
+    """
+    groups = labels
+    if groups is None:
+        kinds: dict[tuple[str, ...], int] = {}
+        # What has no captions yet is like nothing else.
+        groups = [
+            kinds.setdefault(texts or ("", str(i)), len(kinds))
+            for i, texts in enumerate(captions)
+        ]
+    return CaptionedSource(
+        images,
+        tuple(text for texts in captions for text in texts),
+        np.cumsum([0, *map(len, captions)], dtype=np.int64),
+        np.asarray(groups, np.int64),
+        names,
+    )
+
+
+def check(source: CaptionedSource, batch_size: int) -> None:
+    """Refuses a data set from which batches cannot be made.
+
+    Raises:
+        UsageError: It has fewer images than a batch, an image without a caption, or
+            images of one group only.
+    """
+    name, length = source.images.name, source.images.length
+    if length < batch_size:
+        raise UsageError(
+            f"{name} has fewer images ({length}) than a batch: "
+            f"batch_size={batch_size}. It must be at most {length}. Lower it, or add "
+            "images."
+        )
+    check_captions(source)
+    if len(np.unique(source.groups)) < 2:
+        raise UsageError(
+            f"{name} has images of one class or caption only. Text-to-image training "
+            "needs two or more, to tell right from wrong images."
+        )
+
+
+def check_captions(source: CaptionedSource) -> None:
+    """Raises UsageError for a data set with an image without a caption."""
+    bare = np.flatnonzero(np.diff(source.starts) == 0)
+    if len(bare):
+        raise UsageError(
+            f"{len(bare)} of the {source.images.length} images of "
+            f"{source.images.name} have no caption. The first "
+            f"is {_shown(source, bare[0])}. Add them, or give --embeddings=FILE."
+        )
+
+
+def load_size(image_size: int) -> int:
+    """Returns the size from which `image_size` is cropped: 76/64 of it."""
+    return round(image_size * _LOAD_RATIO)
+
+
+def train_batches(
+    source: CaptionedSource,
+    *,
+    image_size: int,
+    batch_size: int,
+    seed: int,
+    length: int | None = None,
+    start_image: int = 0,
+    mirror: bool = True,
+    crop: bool = True,
+    worker: int = 0,
+    workers: int = 1,
+) -> tf.data.Dataset:
+    """Makes the endless stream of training batches.
+
+    The images are shuffled anew in every pass, cut in the centre to squares and
+    resized; each is augmented in its own way, the wrong ones too.
+
+    The images are read here, before the first batch, if they fit in `MEMORY_LIMIT`.
+
+    Args:
+        source: The images, their captions and perhaps these's embeddings.
+        image_size: Height and width S of the batches.
+        batch_size: Images in a global batch, of all workers together.
+        seed: Decides the order, the wrong images, the captions and the augmentation.
+        length: Characters L of a caption; None where `source` has embeddings.
+        start_image: How many images were used before the first batch. It costs nothing
+            to start late.
+        mirror: Whether to mirror left and right with probability 0.5.
+        crop: Whether to cut the images at random from 76/64 of their size.
+        worker: Which worker this is, from 0.
+        workers: How many workers share a global batch; each gets its own
+            `batch_size / workers` images B of it, which lie side by side.
+
+    Returns:
+        A data set of dicts with `real` and `wrong`, float32 [B, S, S, 3] in [-1, 1];
+        and `caption` of `real`, int32 [B, L] (see `text_matching.characters`), one of
+        the image's, or `embedding`, float32 [B, D], the mean of up to
+        `MOST_EMBEDDINGS` of the image's. `wrong` is an image of another group. It is
+        not to be sharded again.
+
+    Raises:
+        UsageError: See `check`; or a size is too small, or the batch cannot be shared
+            evenly.
+        ValueError: There are neither embeddings nor a `length`.
+    """
+    pipeline.check_image_size(image_size)
+    pipeline.check_batch_size(batch_size, workers)
+    check(source, batch_size)
+    if source.vectors is None and not length:
+        raise ValueError(f"Captions need a length. Received: length={length}")
+    side = load_size(image_size) if crop else image_size
+    look_up = _image_lookup(source.images, side)
+    partner = _partner_lookup(source.groups)
+    text = _caption_lookup(source, length)
+    own = pipeline.augmentation_key(seed, domain=0)
+
+    def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        key = tf.random.fold_in(own, position)
+
+        def augmented(which: tf.Tensor, use: int) -> tf.Tensor:
+            image = look_up(which)
+            cut = _cut(image, image_size, mirror, tf.random.fold_in(key, use))
+            return pipeline.to_float(cut)
+
+        other = partner(index, tf.random.fold_in(key, _PARTNER))
+        images = {"real": augmented(index, _REAL), "wrong": augmented(other, _WRONG)}
+        return images | text(index, tf.random.fold_in(key, _CAPTION))
+
+    positions = pipeline.positions(
+        source.images.length,
+        batch_size=batch_size,
+        seed=seed,
+        domain=0,
+        start=start_image,
+        worker=worker,
+        workers=workers,
+    )
+    examples = positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+    return pipeline.endless_batches(examples, batch_size // workers)
+
+
+def _image_lookup(source: ImageSource, side: int) -> Callable[..., Any]:
+    """The function from an index to an image, uint8 [side, side, 3]."""
+
+    def load(record: tf.Tensor) -> tf.Tensor:
+        square = pipeline.central_square(source.decode(record))
+        return pipeline.resize(square, side)
+
+    in_memory = side * side * 3 * source.length <= MEMORY_LIMIT
+    return pipeline.lookup(source.records(), source.length, load, in_memory)
+
+
+def _partner_lookup(groups: np.ndarray) -> Callable[..., Any]:
+    """The function from an index and a key to an image of another group, any alike."""
+    order = np.argsort(groups, kind="stable")
+    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    ends = np.cumsum(sizes)[place]
+    others = len(groups) - sizes[place]
+
+    def partner(index: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        most = tf.gather(others, index)
+        draw = tf.random.stateless_uniform([], key, 0, most, tf.int64)
+        # In the order by groups they follow, round the end, on the image's own.
+        return tf.gather(order, (tf.gather(ends, index) + draw) % len(groups))
+
+    return partner
+
+
+def _caption_lookup(source: CaptionedSource, length: int | None) -> Callable[..., Any]:
+    """The function from an index and a key to a caption or an embedding, by name."""
+    if source.vectors is None:
+        texts = tf.constant(source.captions)
+        table = text_matching.characters(texts, length).numpy()
+    else:
+        table = source.vectors
+
+    def of(index: tf.Tensor, key: tf.Tensor) -> dict[str, tf.Tensor]:
+        start, end = (
+            tf.gather(source.starts, index),
+            tf.gather(source.starts, index + 1),
+        )
+        order = tf.random.experimental.stateless_shuffle(tf.range(start, end), key)
+        if source.vectors is None:
+            return {"caption": tf.gather(table, order[0])}
+        chosen = tf.gather(table, order[:MOST_EMBEDDINGS])
+        return {"embedding": tf.reduce_mean(chosen, axis=0)}
+
+    return of
+
+
+def _cut(image: tf.Tensor, size: int, mirror: bool, key: tf.Tensor) -> tf.Tensor:
+    """Cuts a square of a side out of an image, anywhere, and mirrors half of them."""
+    places = image.shape[0] - size + 1
+    draws = tf.random.stateless_uniform([3], key)
+    top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))
+    square = tf.slice(image, [top, left, 0], [size, size, -1])
+    if not mirror:
+        return square
+    return tf.where(draws[2] < 0.5, tf.reverse(square, [1]), square)
+
+
+def _shown(source: CaptionedSource, index: int) -> str:
+    return source.names[index] if source.names else f"number {index}"

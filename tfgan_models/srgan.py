@@ -1,0 +1,275 @@
+"""SRGAN: photo-realistic single image super-resolution (Ledig et al., 2017)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses
+from tfgan_models.adversarial import GANModel, copy
+from tfgan_models.interop import perceptual
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class SRGAN(GANModel):
+    """Super-resolution in two stages (arXiv:1609.04802).
+
+    The first trains "srresnet" to the smallest squared error, alone. The second trains
+    "srgan", which starts as a copy of it, against the discriminator and towards the
+    features of the true image: in each step the discriminator, then the generator.
+    Each stage has its own optimizers, so what the first has learned of the gradients,
+    and its steps, do not reach the second.
+
+    `fit` takes batches {"low": [N, h, w, C], "high": [N, scale h, scale w, C]} in
+    [-1, 1], "high" of the discriminator's size. Calling the model upscales with the
+    network of the present stage. Before `fit` goes on from a step, and at the step
+    `first_stage_steps`, `begin` is to be called.
+
+    Args:
+        generator: Low to high resolution, [-1, 1]; an `SRResNet` in the paper. It
+            becomes "srresnet".
+        discriminator: Logits for high-resolution images.
+        features: What the second stage compares: the name of `perceptual.features`,
+            "vgg54" in the paper, which `compile` then loads; or what this returned;
+            None: the pixels, the paper's SRGAN-MSE.
+        first_stage_steps: Steps of the first stage; 0: the second stage starts from
+            `generator` as it is.
+        adversarial_weight: Of -log D(G(low)) beside the distance of the features.
+        pixel_weight: Of the pixels' squared error beside that of the features, which
+            may leave colours free; 0 in the paper.
+        ema_decay: See `GANModel`; the paper has none.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: A negative number of steps or weight, or networks whose channels
+            differ.
+    """
+
+    loss_names = ("g_loss", "mse", "perceptual", "gan", "d_loss")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        features: perceptual.Features | str | None = "vgg54",
+        first_stage_steps: int = 1_000_000,
+        adversarial_weight: float = 1e-3,
+        pixel_weight: float = 0.0,
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        if min(first_stage_steps, adversarial_weight, pixel_weight) < 0:
+            raise ValueError(
+                "first_stage_steps, adversarial_weight and pixel_weight must be 0 or "
+                f"more. Received: first_stage_steps={first_stage_steps}, "
+                f"adversarial_weight={adversarial_weight}, pixel_weight={pixel_weight}"
+            )
+        made, seen = generator.output_shape[-1], discriminator.input_shape[-1]
+        if made != seen:
+            raise ValueError(
+                f"The discriminator must have the generator's {made} channels. "
+                f"Received: channels={seen}"
+            )
+        second = copy(generator)
+        second.trainable = True
+        super().__init__(
+            generators={"srresnet": generator, "srgan": second},
+            discriminators={"discriminator": discriminator},
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        self.discriminator = discriminator
+        self.features = features
+        self.first_stage_steps = first_stage_steps
+        self.adversarial_weight = adversarial_weight
+        self.pixel_weight = pixel_weight
+        self.stage = 1 if first_stage_steps else 2
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        first_stage_optimizer: keras.optimizers.Optimizer,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training; see `GANModel.compile`.
+
+        Args:
+            generator_optimizer: Of the second stage.
+            discriminator_optimizer: Of the second stage.
+            first_stage_optimizer: Of the first stage.
+            **kwargs: `run_eagerly` of `keras.Model.compile`.
+        """
+        with self.distribute_strategy.scope():
+            if isinstance(self.features, str):
+                self.features = perceptual.features(self.features)
+        super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
+        scaling = keras.optimizers.LossScaleOptimizer
+        with self.distribute_strategy.scope():
+            if isinstance(self.generator_optimizer, scaling) and not isinstance(
+                first_stage_optimizer, scaling
+            ):
+                first_stage_optimizer = scaling(first_stage_optimizer)
+            self.first_stage_optimizer = first_stage_optimizer
+            self.first_stage_optimizer.build(
+                self.generators["srresnet"].trainable_variables
+            )
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the optimizers, serialised, for a `.keras` file."""
+        first = keras.saving.serialize_keras_object(self.first_stage_optimizer)
+        return super().get_compile_config() | {"first_stage_optimizer": first}
+
+    @property
+    def generator(self) -> keras.Model:
+        """The network that the present stage trains."""
+        return self.generators["srresnet" if self.stage == 1 else "srgan"]
+
+    @property
+    def generator_variables(self) -> list[keras.Variable]:
+        """What `generator_optimizer` updates: the second stage's generator."""
+        return self.generators["srgan"].trainable_variables
+
+    @property
+    def exported_networks(self) -> dict[str, keras.Model]:
+        """The networks that have been trained: "srgan" from the second stage on."""
+        trained = {"srresnet": self.first_stage_steps > 0, "srgan": self.stage == 2}
+        networks = super().exported_networks
+        return {name: networks[name] for name in networks if trained[name]}
+
+    def begin(self, step: int) -> None:
+        """Gets ready to train on from a step.
+
+        At the first step of the second stage, "srgan" becomes a copy of what the first
+        has come to: of its EMA, where that is kept.
+
+        Args:
+            step: The steps done so far.
+        """
+        if step == self.first_stage_steps:
+            result = self.generators["srresnet"]
+            if self.first_stage_steps:
+                result = super().exported_networks["srresnet"]
+            weights = result.get_weights()
+            for networks in (self.generators, self.ema_generators):
+                for network in networks.values():
+                    network.set_weights(weights)
+        stage = 1 if step < self.first_stage_steps else 2
+        if stage != self.stage:
+            self.train_function = None
+        self.stage = stage
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Upscales images [N, H, W, C] in [-1, 1] to [N, scale H, scale W, C]."""
+        return self.generator(inputs, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the present stage.
+
+        Args:
+            data: "low" and "high", this replica's pairs in [-1, 1].
+
+        Returns:
+            The running mean of each loss in `loss_names`; 0 for those that the first
+            stage has not.
+        """
+        if self.stage == 1:
+            return self._first_stage_step(data["low"], data["high"])
+        return self._second_stage_step(data["low"], data["high"])
+
+    def _first_stage_step(
+        self, low: tf.Tensor, high: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        variables = self.generator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            mse = losses.l2_loss(self.forward(self.generator, low), high)
+        self.minimize(mse, variables, self.first_stage_optimizer, tape)
+        none = tf.zeros([])
+        return self.finish_step(
+            {"g_loss": mse, "mse": mse, "perceptual": none, "gan": none, "d_loss": none}
+        )
+
+    def _second_stage_step(
+        self, low: tf.Tensor, high: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator against it."""
+        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
+            generator_tape.watch([v.value for v in self.generator_variables])
+            fake = self.forward(self.generator, low)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            d_loss = losses.cross_entropy_discriminator_loss(
+                self.forward(self.discriminator, high),
+                self.forward(self.discriminator, fake),
+            )
+        self.minimize(
+            d_loss, self.discriminator_variables, self.discriminator_optimizer, tape
+        )
+
+        # The same fake, judged by the discriminator as it is now.
+        with generator_tape:
+            gan = losses.cross_entropy_generator_loss(
+                self.forward(self.discriminator, fake)
+            )
+            mse = losses.l2_loss(fake, high)
+            distance = tf.zeros([])
+            if self.features is not None:
+                distance = losses.l2_loss(self.features(fake), self.features(high))
+            content = (
+                mse if self.features is None else distance + self.pixel_weight * mse
+            )
+            g_loss = content + self.adversarial_weight * gan
+        self.minimize(
+            g_loss, self.generator_variables, self.generator_optimizer, generator_tape
+        )
+        return self.finish_step(
+            {
+                "g_loss": g_loss,
+                "mse": mse,
+                "perceptual": distance,
+                "gan": gan,
+                "d_loss": d_loss,
+            }
+        )
+
+    def training_state(self) -> dict[str, Any]:
+        """See `GANModel.training_state`; adds the first stage's optimizer."""
+        state = super().training_state()
+        return state | {"first_stage_optimizer": self.first_stage_optimizer}
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes to a `.keras` file, besides the networks, where training stands."""
+        store["step"] = self.step.numpy()
+        store["stage"] = self.stage
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote."""
+        self.step.assign(int(store["step"][()]))
+        self.stage = int(store["stage"][()])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generators["srresnet"]),
+            "discriminator": serialize(self.discriminator),
+            "features": getattr(self.features, "name", self.features),
+            "first_stage_steps": self.first_stage_steps,
+            "adversarial_weight": self.adversarial_weight,
+            "pixel_weight": self.pixel_weight,
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SRGAN":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = ("generator", "discriminator")
+        return cls(**config | {key: deserialize(config[key]) for key in networks})

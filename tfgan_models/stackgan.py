@@ -1,0 +1,390 @@
+"""StackGAN: text to image in two stages (Zhang et al., arXiv:1612.03242)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import losses, optimizers, text_matching
+from tfgan_models.adversarial import GANModel
+from tfgan_models.networks import StackGenerator
+
+# What a step draws, told apart.
+_LATENT, _NOISE_ONE, _NOISE_TWO = range(3)
+
+_STAGES = (0, 1, 2)
+
+
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class StackGAN(GANModel):
+    """StackGAN, whose second stage is trained while the first stands still.
+
+    `fit` takes batches {"real": [N, S, S, C], "wrong": the same, images of other
+    captions, both in [-1, 1], "embedding": [N, embedding_size]}. S is a multiple of
+    the resolution of the stage in training. Where the generator has a text encoder,
+    characters "caption" int32 [N, L] take the place of "embedding". Call `begin`
+    before each stage. A loss that a stage does not have is 0.
+
+    - Stage 0, the first `matching_steps` steps: text and image encoder learn to match.
+    - Stage 1, the next `first_stage_steps` steps: small images. The text encoder
+      stands still from here on.
+    - Stage 2, where the generator has one, from there on: large images. Stage one runs
+      as at inference, with the averages of its normalisations, so that stage two sees
+      what it will be given then; the published code left it in its training mode.
+
+    Args:
+        generator: A `StackGenerator`.
+        stage_one_discriminator: Of stage one's images.
+        stage_two_discriminator: Of stage two's, where there is one.
+        image_encoder: Images to embeddings, with `resolution`; for stage 0.
+        matching_steps: Steps of stage 0.
+        first_stage_steps: Steps of stage 1.
+        kl_weight: Weight of the conditions' divergence from N(0, 1), a mean over
+            dimensions; see `losses.gaussian_kl_loss`.
+        ema_decay: See `GANModel`; the paper has none.
+        seed: See `GANModel`.
+        **kwargs: `name` and the like of `keras.Model`.
+
+    Raises:
+        ValueError: Networks or numbers that do not go together.
+    """
+
+    def __init__(
+        self,
+        generator: StackGenerator,
+        stage_one_discriminator: keras.Model,
+        stage_two_discriminator: keras.Model | None = None,
+        image_encoder: keras.Model | None = None,
+        matching_steps: int = 0,
+        *,
+        first_stage_steps: int,
+        kl_weight: float = 2.0,
+        ema_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        _check_numbers(matching_steps, first_stage_steps, kl_weight)
+        _check_encoders(generator, image_encoder, matching_steps)
+        _check_pair("one", generator.stage_one, stage_one_discriminator)
+        _check_pair("two", generator.stage_two, stage_two_discriminator)
+        generators = {"generator": generator, "image_encoder": image_encoder}
+        discriminators = {
+            "stage_one": stage_one_discriminator,
+            "stage_two": stage_two_discriminator,
+        }
+        super().__init__(
+            _existing(generators),
+            _existing(discriminators),
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        self.loss_names = ("g_loss", "gan", "kl", "d_loss")
+        if image_encoder is not None:
+            self.loss_names += ("matching",)
+        self.generator = generator
+        self.stage_one_discriminator = stage_one_discriminator
+        self.stage_two_discriminator = stage_two_discriminator
+        self.image_encoder = image_encoder
+        self.matching_steps = matching_steps
+        self.first_stage_steps = first_stage_steps
+        self.kl_weight = kl_weight
+        self.stage = self.stage_at(0)
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        learning_rates: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training and begins its first stage; see `GANModel.compile`.
+
+        Args:
+            generator_optimizer: Updates the encoders in stage 0, then the generator.
+            discriminator_optimizer: Updates the discriminators.
+            learning_rates: The rate of stages 0, 1 and 2, for both optimizers: a number
+                or, where the optimizers were made with one, a schedule, which starts
+                anew with each stage. None: the optimizers' own, in all.
+            **kwargs: `run_eagerly` of `keras.Model.compile`.
+
+        Raises:
+            ValueError: There are not three rates.
+        """
+        if learning_rates is not None and len(learning_rates) != len(_STAGES):
+            raise ValueError(
+                "learning_rates must be three: those of stages 0, 1 and 2. Received: "
+                f"learning_rates={learning_rates}"
+            )
+        self.learning_rates = learning_rates
+        super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
+        self.begin(0)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """See `GANModel.get_compile_config`."""
+        rates = keras.saving.serialize_keras_object(self.learning_rates)
+        return super().get_compile_config() | {"learning_rates": rates}
+
+    @property
+    def exported_networks(self) -> dict[str, keras.Model]:
+        """The generator: its copy of averaged weights where there is one."""
+        return {"generator": super().exported_networks["generator"]}
+
+    def stage_at(self, step: int) -> int:
+        """Returns the stage, 0 to 2, that a step is in."""
+        if step < self.matching_steps:
+            return 0
+        first_is_over = step >= self.matching_steps + self.first_stage_steps
+        return 2 if first_is_over and self.generator.stage_two is not None else 1
+
+    def begin(self, step: int) -> None:
+        """Gets ready to train on from a step: the first of a stage, or one within it.
+
+        At the first step of a stage the optimizers forget what they know, and their
+        learning rates start anew. The generator draws what training has reached.
+
+        Args:
+            step: The steps done so far.
+        """
+        stage = self.stage_at(step)
+        starts = (0, self.matching_steps, self.matching_steps + self.first_stage_steps)
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            if step == starts[stage]:
+                optimizers.reset(optimizer)
+            if self.learning_rates is not None:
+                optimizer.learning_rate = self.learning_rates[stage]
+        if stage != self.stage:
+            self.train_function = None
+        self.stage = stage
+        for network in (self.generator, self.exported_networks["generator"]):
+            network.stages = max(stage, 1)
+
+    def status(self) -> dict[str, float]:
+        """Returns where the training stands, for its log."""
+        return {"stage": self.stage}
+
+    def call(
+        self, embedding: tf.Tensor, latent: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Draws images of embeddings and latents, conditions being their means."""
+        return self.generator(embedding, latent, training=training)
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the present stage.
+
+        Args:
+            data: This replica's part of the batch.
+
+        Returns:
+            The running mean of each loss in `loss_names`.
+        """
+        step = (self._matching_step, self._stage_one_step, self._stage_two_step)
+        found = step[self.stage](data)
+        return self.finish_step(dict.fromkeys(self.loss_names, 0.0) | found)
+
+    def _matching_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Both encoders: a caption's embedding is to be its image's."""
+        encoders = self.image_encoder, self.generator.text_encoder
+        variables = [v for encoder in encoders for v in encoder.trainable_variables]
+        small = _reduced(data["real"], self.image_encoder.resolution)
+        with _watching(variables) as tape:
+            images = self.forward(self.image_encoder, small)
+            texts = self.forward(self.generator.text_encoder, data["caption"])
+            loss = text_matching.matching_loss(images, texts)
+        self.minimize(loss, variables, self.generator_optimizer, tape)
+        return {"matching": loss}
+
+    def _stage_one_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Equations 3 and 4."""
+        embedding = self._embedding(data)
+        return self._compete(
+            self.generator.stage_one,
+            (embedding, *self._stage_one_draws(embedding)),
+            self.stage_one_discriminator,
+            data,
+            embedding,
+        )
+
+    def _stage_two_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Equations 5 and 6: an image of stage one takes the latent's place."""
+        embedding = self._embedding(data)
+        draws = self._stage_one_draws(embedding)
+        small, *_ = self.generator.stage_one(embedding, *draws, training=False)
+        return self._compete(
+            self.generator.stage_two,
+            (small, embedding, self._noise(_NOISE_TWO, embedding)),
+            self.stage_two_discriminator,
+            data,
+            embedding,
+        )
+
+    def _compete(
+        self,
+        generator: keras.Model,
+        inputs: tuple[tf.Tensor, ...],
+        discriminator: keras.Model,
+        data: dict[str, tf.Tensor],
+        embedding: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """One step of a discriminator, then one of a generator against it.
+
+        The discriminator is to tell text that does not match too (section 3.3):
+        images of other captions count as half of the fakes.
+        """
+        real, wrong = (
+            _reduced(data[key], generator.resolution) for key in ("real", "wrong")
+        )
+        weights = generator.trainable_variables
+        with _watching(weights) as generator_tape:
+            fake, mean, log_sigma = self.forward(generator, *inputs)
+            kl = losses.gaussian_kl_loss(mean, log_sigma)
+
+        judges = discriminator.trainable_variables
+        with _watching(judges) as tape:
+            logits, wrong_logits, fake_logits = (
+                self.forward(discriminator, image, embedding)
+                for image in (real, wrong, fake)
+            )
+            against_wrong = losses.cross_entropy_discriminator_loss(
+                logits, wrong_logits
+            )
+            against_fake = losses.cross_entropy_discriminator_loss(logits, fake_logits)
+            d_loss = 0.5 * (against_wrong + against_fake)
+        self.minimize(d_loss, judges, self.discriminator_optimizer, tape)
+
+        # The same fake, judged by the discriminator as it is now.
+        with generator_tape:
+            judged = self.forward(discriminator, fake, embedding)
+            gan = losses.cross_entropy_generator_loss(judged)
+            g_loss = gan + self.kl_weight * kl
+        self.minimize(g_loss, weights, self.generator_optimizer, generator_tape)
+        return {"g_loss": g_loss, "gan": gan, "kl": kl, "d_loss": d_loss}
+
+    def _embedding(self, data: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The captions' embeddings, [N, embedding_size]."""
+        if self.generator.text_encoder is None:
+            return data["embedding"]
+        return self.generator.text_encoder(data["caption"], training=False)
+
+    def _stage_one_draws(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The latent and stage one's noise for this replica's images."""
+        count = tf.shape(embedding)[0]
+        latent = self.draw_samples(_LATENT, count, self.generator.latent_size)
+        return latent, self._noise(_NOISE_ONE, embedding)
+
+    def _noise(self, purpose: int, embedding: tf.Tensor) -> tf.Tensor:
+        """The noise of a stage's conditions, [N, condition_size]."""
+        count, size = tf.shape(embedding)[0], self.generator.condition_size
+        uniform = self.draw_samples(purpose, count, size, distribution="uniform")
+        return truncated_normal(uniform)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generator),
+            "stage_one_discriminator": serialize(self.stage_one_discriminator),
+            "stage_two_discriminator": serialize(self.stage_two_discriminator),
+            "image_encoder": serialize(self.image_encoder),
+            "matching_steps": self.matching_steps,
+            "first_stage_steps": self.first_stage_steps,
+            "kl_weight": self.kl_weight,
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "StackGAN":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        networks = (
+            "generator",
+            "stage_one_discriminator",
+            "stage_two_discriminator",
+            "image_encoder",
+        )
+        return cls(**config | {key: deserialize(config[key]) for key in networks})
+
+
+def truncated_normal(uniform: tf.Tensor) -> tf.Tensor:
+    """Turns even draws into a normal distribution's that is cut off at 2 deviations.
+
+    Args:
+        uniform: In [-1, 1), any shape.
+
+    Returns:
+        As many draws of N(0, 1), given that they are in [-2, 2].
+    """
+    root = math.sqrt(2.0)
+    return root * tf.math.erfinv(uniform * math.erf(root))
+
+
+def _watching(variables: list[keras.Variable]) -> tf.GradientTape:
+    """A tape of these variables alone."""
+    tape = tf.GradientTape(watch_accessed_variables=False)
+    with tape:
+        tape.watch([v.value for v in variables])
+    return tape
+
+
+def _reduced(images: tf.Tensor, resolution: int) -> tf.Tensor:
+    """Returns images [N, S, S, C] as means of blocks, [N, resolution, ...]."""
+    side = images.shape[1]
+    if side % resolution:
+        raise ValueError(
+            f"Images must have a multiple of the resolution {resolution} of the stage "
+            f"in training. Received: images of {side} px"
+        )
+    factor = side // resolution
+    return tf.nn.avg_pool2d(images, factor, factor, "VALID") if factor > 1 else images
+
+
+def _existing(networks: dict[str, keras.Model | None]) -> dict[str, keras.Model]:
+    return {name: network for name, network in networks.items() if network is not None}
+
+
+def _check_numbers(
+    matching_steps: int, first_stage_steps: int, kl_weight: float
+) -> None:
+    if matching_steps < 0 or first_stage_steps < 1 or kl_weight < 0:
+        raise ValueError(
+            "matching_steps and kl_weight must be 0 or more and first_stage_steps 1 or "
+            f"more. Received: matching_steps={matching_steps}, "
+            f"first_stage_steps={first_stage_steps}, kl_weight={kl_weight}"
+        )
+
+
+def _check_encoders(
+    generator: StackGenerator, image_encoder: keras.Model | None, matching_steps: int
+) -> None:
+    missing = generator.text_encoder is None or image_encoder is None
+    if matching_steps and missing:
+        raise ValueError(
+            "Matching needs a generator with a text encoder, and an image encoder. "
+            f"Received: matching_steps={matching_steps}, "
+            f"text_encoder={generator.text_encoder}, image_encoder={image_encoder}"
+        )
+    if image_encoder is not None and not matching_steps:
+        raise ValueError(
+            "An image encoder is for matching alone, 1 step or more. Received: "
+            "matching_steps=0"
+        )
+
+
+def _check_pair(
+    stage: str, generator: keras.Model | None, discriminator: keras.Model | None
+) -> None:
+    """Raises ValueError unless both networks of a stage are of one kind."""
+    names = ("resolution", "embedding_size", "channels")
+    sizes = [
+        n and {name: getattr(n, name) for name in names}
+        for n in (generator, discriminator)
+    ]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"Generator and discriminator of stage {stage} must go together. "
+            f"Received: {sizes[0]} and {sizes[1]}"
+        )
