@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from export import png
+from export import png, signature_doc
 from tfgan_models import sampling
-from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+from tfgan_models.networks import StyleGenerator
 
 PSI = 0.7
 """How far `serving_default` draws towards the average w, as in the paper."""
@@ -38,10 +38,38 @@ class Argument:
 
 
 _SEED = Argument("seed", tf.int64)
+_WORDS = {
+    "latent": "What the picture is made from, drawn from N(0, 1).",
+    "seed": "Any number; the same one has the same picture on every machine.",
+    "label": "Class, from 0.",
+    "image": "Pictures, about [-1, 1].",
+    "image_bytes": "PNG files of them.",
+}
+_UNIFORM_LATENT = "What the picture is made from, drawn evenly from [-1, 1)."
+
+
+def draws_from_latents(network: Any) -> bool:
+    """Whether a network turns latents, and perhaps classes, straight into images.
+
+    It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
+    `grown` and `channels`, is called with (latent [N, latent_size], labels=one-hot
+    [N, label_size] or None), and gives images [N, grown, grown, channels].
+    """
+    # What draws from a text has a latent too.
+    return (
+        hasattr(network, "latent_size")
+        and hasattr(network, "label_size")
+        and not hasattr(network, "embedding_size")
+    )
+
+
+def latent_distribution(network: Any) -> str:
+    """What a generator's latents are drawn from, one of `sampling.DISTRIBUTIONS`."""
+    return getattr(network, "latent_distribution", "normal")
 
 
 class LatentModule(tf.Module):
-    """ProGAN's generator behind serving signatures.
+    """A generator without a w, of GAN, CGAN, DCGAN or ProGAN, behind signatures.
 
     `serving_default`: `latent` float32 [N, latent_size] -> `image` float32
     [N, R, R, C], about [-1, 1]. `generate`: `seed` int64 [N] -> `image` and, for up to
@@ -50,29 +78,51 @@ class LatentModule(tf.Module):
     With classes both have the input `label` too, int64 [N].
 
     Args:
-        network: The generator.
+        network: The generator, see `draws_from_latents`.
 
     Attributes:
         endpoints: Signature name -> function, for `tf.saved_model.save`.
+        latent_distribution: Function of nothing -> what latents are drawn from, one of
+            `sampling.DISTRIBUTIONS`.
+        doc: What they are, in words.
     """
 
-    def __init__(self, network: ProgressiveGenerator) -> None:
+    doc = signature_doc.Doc(
+        signatures={
+            "serving_default": "Draws a picture of each latent.",
+            "generate": "Draws a picture of each seed, whose latent it draws first.",
+        },
+        values=_WORDS,
+    )
+
+    def __init__(self, network: Any) -> None:
         super().__init__()
         # The variables alone: the SavedModel then holds nothing of Keras.
         self.weights = [variable.value for variable in network.variables]
         size, classes = network.latent_size, network.label_size
+        distribution = latent_distribution(network)
+        if distribution == "uniform":
+            self.doc = signature_doc.Doc(
+                self.doc.signatures, _WORDS | {"latent": _UNIFORM_LATENT}
+            )
         latent = Argument("latent", tf.float32, (size,))
 
         def draw(latent: tf.Tensor, label: tf.Tensor | None = None) -> Any:
-            return {"image": network(latent, labels=_one_hot(label, classes))}
+            image = network(latent, labels=_one_hot(label, classes))
+            return {"image": tf.cast(image, tf.float32)}
 
         def generate(seed: tf.Tensor, label: tf.Tensor | None = None) -> Any:
-            return _with_files(draw(sampling.latents(seed, size), label))
+            return with_files(draw(sampling.latents(seed, size, distribution), label))
+
+        @tf.function(input_signature=[], autograph=False)
+        def told_distribution() -> tf.Tensor:
+            return tf.constant(distribution)
 
         self.endpoints = {
-            "serving_default": _endpoint([latent, *_label(classes)], draw),
-            "generate": _endpoint([_SEED, *_label(classes)], generate),
+            "serving_default": make_endpoint([latent, *_label(classes)], draw),
+            "generate": make_endpoint([_SEED, *_label(classes)], generate),
         }
+        self.latent_distribution = told_distribution
 
 
 class StyleModule(tf.Module):
@@ -105,7 +155,32 @@ class StyleModule(tf.Module):
             [N or 1, h, w, 1] for each style layer -> the images.
         style_kernels: Function of nothing -> for each style layer the kernel [D, 2C]
             that turns w into its scales, then its offsets.
+        doc: What the signatures are, in words.
     """
+
+    doc = signature_doc.Doc(
+        signatures={
+            "serving_default": f"Draws a picture of each latent; psi {PSI} and the "
+            "same noise in all.",
+            "generate": "Draws a picture of each seed, whose latent and noise it draws "
+            "first.",
+            "mapping": "Maps latents to w, not truncated.",
+            "synthesis": "Draws a picture of each w; the noise of serving_default.",
+            "mix": "Draws a picture of two seeds' styles with the noise of the coarse "
+            "one; nothing is truncated.",
+        },
+        values=_WORDS
+        | {
+            "truncation_psi": f"-{LARGEST_PSI} to {LARGEST_PSI}: how far w is left "
+            "from its average, 1 all the way, 0 the average itself; in the style "
+            f"layers before {CUTOFF}.",
+            "w": "A style: of each sample one, or one for each style layer.",
+            "seed_coarse": "The seed whose w the style layers before the cutoff take.",
+            "seed_fine": "The seed whose w the others take.",
+            "cutoff": "The first style layer that takes the fine seed's w, from 0 to "
+            "their number.",
+        },
+    )
 
     def __init__(self, network: StyleGenerator) -> None:
         super().__init__()
@@ -121,11 +196,11 @@ class StyleModule(tf.Module):
         label = _label(network.label_size)
         draw = _StyleFunctions(network)
         self.endpoints = {
-            "serving_default": _endpoint([latent, *label], draw.serving_default),
-            "generate": _endpoint([_SEED, psi, *label], draw.generate),
-            "mapping": _endpoint([latent, *label], draw.mapping),
-            "synthesis": _endpoint([ws], draw.synthesis),
-            "mix": _endpoint([*seeds, cutoff, *label], draw.mix),
+            "serving_default": make_endpoint([latent, *label], draw.serving_default),
+            "generate": make_endpoint([_SEED, psi, *label], draw.generate),
+            "mapping": make_endpoint([latent, *label], draw.mapping),
+            "synthesis": make_endpoint([ws], draw.synthesis),
+            "mix": make_endpoint([*seeds, cutoff, *label], draw.mix),
         }
         maps = [
             tf.TensorSpec([None, *shape], tf.float32, f"noise_{i}")
@@ -172,7 +247,7 @@ class _StyleFunctions:
     ) -> dict[str, tf.Tensor]:
         latent = sampling.latents(seed, self.network.latent_size)
         noise = sampling.noise(seed, self.shapes)
-        return _with_files({"image": self._draw(latent, label, noise, truncation_psi)})
+        return with_files({"image": self._draw(latent, label, noise, truncation_psi)})
 
     def mapping(
         self, latent: tf.Tensor, label: tf.Tensor | None = None
@@ -198,7 +273,7 @@ class _StyleFunctions:
         before = tf.range(len(self.shapes)) < cutoff[:, tf.newaxis]
         ws = tf.where(before[..., tf.newaxis], coarse, fine)
         noise = sampling.noise(seed_coarse, self.shapes)
-        return _with_files({"image": self.synthesis_network(ws, noise=noise)})
+        return with_files({"image": self.synthesis_network(ws, noise=noise)})
 
     def _draw(
         self,
@@ -217,7 +292,7 @@ class _StyleFunctions:
         )
 
 
-def _endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -> Any:
+def make_endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -> Any:
     """A signature: `function` of inputs that have been checked."""
 
     @tf.function(autograph=False)
@@ -246,7 +321,7 @@ def _checked(
     sizes = tf.stack([tf.shape(value)[0] for value in inputs.values()])
     names = ", ".join(inputs)
     checks = [
-        _assert(
+        assert_all(
             (sizes > 0) & (sizes == sizes[0]),
             f"Give 1 or more samples, and as many of each input. Received of {names}:",
             sizes,
@@ -257,7 +332,7 @@ def _checked(
             smallest, largest = argument.limits
             value = inputs[argument.name]
             checks.append(
-                _assert(
+                assert_all(
                     (value >= smallest) & (value <= largest),
                     f"{argument.name} must be from {smallest} to {largest}. Received:",
                     value,
@@ -267,7 +342,8 @@ def _checked(
         return {name: tf.identity(value) for name, value in inputs.items()}
 
 
-def _assert(condition: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operation:
+def assert_all(condition: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operation:
+    """Fails with a message and what was received unless all of a tensor is true."""
     return tf.debugging.Assert(
         tf.reduce_all(condition), [message, received], summarize=16
     )
@@ -282,7 +358,7 @@ def _one_hot(label: tf.Tensor | None, classes: int) -> tf.Tensor | None:
     return None if label is None else tf.one_hot(label, classes)
 
 
-def _with_files(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def with_files(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Adds PNG files where there can be any."""
     image = outputs["image"]
     if image.shape[-1] > png.MOST_CHANNELS:

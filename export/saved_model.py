@@ -71,7 +71,7 @@ def export_networks(
     name: str,
     version: int | None = None,
 ) -> list[Path]:
-    """Exports networks: image to image, or StyleGAN's or ProGAN's generators.
+    """Exports networks: image to image, or generators that draw from latents.
 
     Everything is written beside its place and moved there when it is complete, so
     that a server which polls the folder never loads half a model.

@@ -1,17 +1,15 @@
 """SavedModels of image-to-image networks: the functions that a server offers."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from export import png
-from export.generation import LatentModule, StyleModule
-from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
-
-# What tf.io.decode_image can decode every format to.
-_DECODABLE_CHANNELS = (1, 3)
+from export import image_endpoints, png, signature_doc
+from export.captions import CaptionModule
+from export.generation import LatentModule, StyleModule, draws_from_latents
+from export.super_resolution import SuperResolutionModule
+from tfgan_models.networks import SRResNet, StackGenerator, StyleGenerator
 
 
 class TranslationModule(tf.Module):
@@ -32,7 +30,21 @@ class TranslationModule(tf.Module):
 
     Attributes:
         endpoints: Signature name -> tf.function, for `tf.saved_model.save`.
+        doc: What they are, in words.
     """
+
+    doc = signature_doc.Doc(
+        signatures={
+            "serving_default": "Translates images of one size, any from 1 x 1 up.",
+            "encoded": "Translates image files, each of its own size.",
+        },
+        values={
+            "image": "Images to translate, in [-1, 1].",
+            "translated_image": "Their translations, in [-1, 1], of the same size.",
+            "image_bytes": "PNG, JPEG, GIF, BMP or WebP files.",
+            "translated_bytes": "PNG files of the translations, of the same size.",
+        },
+    )
 
     def __init__(self, network: keras.Model, multiple: int) -> None:
         super().__init__()
@@ -42,85 +54,46 @@ class TranslationModule(tf.Module):
         smallest = _smallest_side(network, multiple, channels)
 
         def translate(image: tf.Tensor) -> tf.Tensor:
-            image = _not_empty(image)
             height, width = tf.shape(image)[1], tf.shape(image)[2]
             padded = _continue_axis(image, 1, height, multiple, smallest)
             padded = _continue_axis(padded, 2, width, multiple, smallest)
             translated = tf.cast(network(padded, training=False), tf.float32)
             return translated[:, :height, :width, :]
 
-        self.endpoints = {"serving_default": _float_signature(translate, channels)}
-        output_channels = network.outputs[0].shape[-1]
-        if channels in _DECODABLE_CHANNELS and output_channels <= png.MOST_CHANNELS:
-            self.endpoints["encoded"] = _encoded_signature(translate, channels)
+        self.endpoints = {
+            "serving_default": image_endpoints.floats(
+                translate, channels, "translated_image"
+            )
+        }
+        if (
+            channels in image_endpoints.DECODABLE_CHANNELS
+            and network.outputs[0].shape[-1] <= png.MOST_CHANNELS
+        ):
+            self.endpoints["encoded"] = image_endpoints.files(
+                translate, channels, "translated_bytes"
+            )
 
 
 def write_saved_model(network: keras.Model, directory: Path) -> None:
-    """Writes the SavedModel of a network.
+    """Writes the SavedModel of a network, and what its signatures are, in words.
 
     Args:
-        network: StyleGAN's or ProGAN's generator; or image to image, with an attribute
-            `size_multiple`.
+        network: A generator that draws from latents; `SRResNet`; or image to image of
+            the same size, with an attribute `size_multiple`.
         directory: Created; must not exist.
     """
     if isinstance(network, StyleGenerator):
         module = StyleModule(network)
-    elif isinstance(network, ProgressiveGenerator):
+    elif isinstance(network, StackGenerator):
+        module = CaptionModule(network)
+    elif draws_from_latents(network):
         module = LatentModule(network)
+    elif isinstance(network, SRResNet):
+        module = SuperResolutionModule(network)
     else:
         module = TranslationModule(network, network.size_multiple)
     tf.saved_model.save(module, str(directory), signatures=dict(module.endpoints))
-
-
-def _float_signature(translate: Any, channels: int) -> Any:
-    shape = [None, None, None, channels]
-
-    @tf.function(
-        input_signature=[tf.TensorSpec(shape, tf.float32, "image")], autograph=False
-    )
-    def serving_default(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A wrong rank in the first convolution would abort the whole process.
-        image = tf.ensure_shape(image, shape)
-        return {"translated_image": translate(image)}
-
-    return serving_default
-
-
-def _encoded_signature(translate: Any, channels: int) -> Any:
-    def translate_file(contents: tf.Tensor) -> tf.Tensor:
-        pixels = tf.io.decode_image(contents, channels, expand_animations=False)
-        pixels = tf.ensure_shape(pixels, [None, None, channels])
-        image = tf.cast(pixels, tf.float32) / 127.5 - 1.0
-        with tf.device(None):
-            translated = translate(image[tf.newaxis])[0]
-        return png.encode(translated)
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")],
-        autograph=False,
-    )
-    def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        image_bytes = tf.ensure_shape(image_bytes, [None])
-        # Strings cannot be copied to a GPU, where the loop would else be placed. One
-        # image at a time, so that memory does not grow with the batch.
-        with tf.device("/CPU:0"):
-            translated = tf.map_fn(
-                translate_file,
-                image_bytes,
-                parallel_iterations=1,
-                fn_output_signature=tf.TensorSpec([], tf.string),
-            )
-        return {"translated_bytes": translated}
-
-    return encoded
-
-
-def _not_empty(image: tf.Tensor) -> tf.Tensor:
-    check = tf.debugging.assert_positive(
-        tf.size(image), "There is no image: N, H or W is 0"
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(image)
+    signature_doc.write(module, network, directory)
 
 
 def _continue_axis(

@@ -77,6 +77,12 @@ def close(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
+def assert_nearly_equal(answer: np.ndarray, expected: np.ndarray) -> None:
+    """Fails unless two arrays are equal, to a ten thousandth of their spread."""
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-4 * expected.std())
+
+
 class Served:
     """A generator, and its SavedModel loaded."""
 

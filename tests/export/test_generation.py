@@ -24,6 +24,11 @@ from tests.export.generators import (
 )
 from tfgan_models import sampling
 from tfgan_models.adversarial import weights
+from tfgan_models.networks import (
+    ConditionalMLPGenerator,
+    DCGANGenerator,
+    MLPGenerator,
+)
 
 CLASSES = 3
 
@@ -202,6 +207,52 @@ def test_progressive(grown: Served, grown_labelled: Served) -> None:
     expected = grown_labelled.network(z, labels=labels).numpy()
     answer = grown_labelled("generate", seed=[5, 5, 5], label=[2, 0, 1])
     close(answer["image"], expected)
+
+
+PLAIN = {
+    "GAN": (lambda: MLPGenerator(8, latent_size=LATENT, units=8), "normal"),
+    "CGAN": (lambda: ConditionalMLPGenerator(9, 1, LATENT, CLASSES), "uniform"),
+    "DCGAN": (lambda: DCGANGenerator(16, LATENT, 4), "uniform"),
+    "DCGAN with classes": (
+        lambda: DCGANGenerator(16, LATENT, 4, label_size=CLASSES),
+        "uniform",
+    ),
+    "ProGAN": (progressive, "normal"),
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_every_generator_from_latents(kind: str, tmp_path: Path) -> None:
+    make, distribution = PLAIN[kind]
+    network = make()
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        # Pixels that are not all at an end of the range.
+        wide = weight.shape[0] > 100
+        values = rng.normal(0.0, 0.05 if wide else 0.3, weight.shape)
+        weight.assign(abs(values) if weight.name == "moving_variance" else values)
+    served = Served(network, tmp_path / "1")
+    assert served.loaded.latent_distribution().numpy().decode() == distribution
+    values = [7, -(2**63), 7, 2]
+    given, labels = {}, None
+    if network.label_size:
+        given = {"label": [2, 0, 1, 1]}
+        labels = tf.one_hot(given["label"], CLASSES)
+    z = sampling.latents(seeds(*values), LATENT, distribution)
+    expected = network(z, labels=labels).numpy()
+    assert expected.shape == (4, *[network.resolution] * 2, network.channels)
+    assert expected.std() > 0.05
+    close(served("serving_default", latent=z.numpy(), **given)["image"], expected)
+    answer = served("generate", seed=values, **given)
+    close(answer["image"], expected)
+    assert_files_show(answer["image_bytes"], expected)
+    assert np.abs(expected[1] - expected[0]).max() > 0.01
+    # The same seed: another picture if and only if it is of another class.
+    assert (np.abs(expected[2] - expected[0]).max() > 1e-5) == bool(network.label_size)
+    alone = served(
+        "generate", seed=values[1:2], **{k: v[1:2] for k, v in given.items()}
+    )
+    close(alone["image"], answer["image"][1:2])
 
 
 REQUESTS = {
