@@ -38,6 +38,8 @@ class Trainer:
         tasks: (exported networks, splits, recipe) -> what to measure them on, as
             `evaluation.Task`s.
         reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
+        completed: (splits, recipe) -> the recipe for `build_model`, with what only the
+            data set tells, such as the number of its classes.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Trainer:
     samples: Callable[..., Any]
     tasks: Callable[..., Any]
     reals: Callable[..., Any] | None = None
+    completed: Callable[..., Any] | None = None
 
 
 def run(trainer: Trainer) -> None:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from trainers.evaluation import Figure, Task
     from trainers.sources import Subject
 
-ALL = "kid_lite0,fid_lite0,is_lite0,pr_lite0,dc_lite0,msssim,l1,psnr,ssim,cycle"
+ALL = (
+    "kid_lite0,fid_lite0,is_lite0,pr_lite0,dc_lite0,msssim,l1,psnr,ssim,psnr_y,ssim_y,"
+    "cycle"
+)
 Results = dict[str, dict[str, list["Figure"]]]
 """Task -> system ("model" or a baseline) -> its figures."""
 
@@ -156,7 +159,7 @@ def evaluate(
         "kind": subject.kind,
         "step": "unknown" if subject.step is None else str(subject.step),
         "data set": subject.dataset,
-        "image size": f"{subject.image_size} px",
+        "image size": f"{subject.image_size} px" if subject.image_size else "any",
         "seed": str(seed),
     }
     page = output_dir / "evaluation.html"

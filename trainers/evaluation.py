@@ -32,6 +32,7 @@ _PER_IMAGE = {
     "ssim": (similarity.ssim, "generated", "truth"),
     "cycle": (similarity.l1, "cycled", "input"),
 }
+_WITHOUT_BORDER = {"psnr_y": similarity.psnr_y, "ssim_y": similarity.ssim_y}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Task:
             made from images.
         has: What the batches hold besides "generated".
         path: Its latent space, where it has one.
+        border: Pixels at each side of "generated" and "truth" that figures of luma
+            leave out: the scale of a super-resolution; None: there are no such figures.
+        baselines: (at most so many) -> "generated" as others make it, by name; None:
+            what `translation.baseline_tasks` makes of any inputs.
     """
 
     name: str
@@ -66,12 +71,16 @@ class Task:
     inputs: Callable[[int], Iterable[Batch]] | None = None
     has: tuple[str, ...] = ()
     path: LatentPath | None = None
+    border: int | None = None
+    baselines: Mapping[str, Callable[[int], Iterable[Batch]]] | None = None
 
     def can_tell(self, spec: Spec) -> bool:
         """Whether a figure can be computed of this task."""
         needs = KINDS[spec.kind].needs
         if needs == "path":
             return self.path is not None
+        if needs == "border":
+            return self.border is not None
         return not needs or needs in self.has
 
 
@@ -112,6 +121,7 @@ def check(tasks: Sequence[Task], specs: Sequence[Spec], dataset: str) -> None:
         "truth": "its test images have no truth to compare with",
         "cycled": "there is no way back to the input",
         "path": "its inputs are no latents",
+        "border": "it does not enlarge images",
     }
     for spec in specs:
         if not any(task.can_tell(spec) for task in tasks):
@@ -169,7 +179,7 @@ def measure(
         UsageError: There are too few images for a figure.
     """
     specs = [spec for spec in specs if task.can_tell(spec)]
-    seen = _Seen(specs, extractors)
+    seen = _Seen(specs, extractors, task.border)
     most = max((s.count for s in specs if KINDS[s.kind].needs != "path"), default=0)
     for batch in task.batches(most):
         seen.update(batch)
@@ -197,7 +207,10 @@ class _Seen:
     """What one pass over the generated images collects for all figures."""
 
     def __init__(
-        self, specs: Sequence[Spec], extractors: Mapping[str, Extractor]
+        self,
+        specs: Sequence[Spec],
+        extractors: Mapping[str, Extractor],
+        border: int | None,
     ) -> None:
         by_features = [s for s in specs if KINDS[s.kind].by_features]
         self._extractors = {
@@ -206,7 +219,12 @@ class _Seen:
             if s.extractor and KINDS[s.kind].needs != "path"
         }
         self._images = max((s.count for s in specs if s.kind == "msssim"), default=0)
-        self._per_image = {s.kind for s in specs if s.kind in _PER_IMAGE}
+        kinds = {s.kind for s in specs}
+        self._per_image = {k: f for k, f in _PER_IMAGE.items() if k in kinds} | {
+            kind: (functools.partial(function, border=border), "generated", "truth")
+            for kind, function in _WITHOUT_BORDER.items()
+            if kind in kinds
+        }
         self._parts: dict[str, list[np.ndarray]] = {}
 
     def update(self, batch: Batch) -> None:
@@ -215,8 +233,7 @@ class _Seen:
             self._add(f"{name} features", features)
             if logits is not None:
                 self._add(f"{name} logits", logits)
-        for kind in self._per_image:
-            function, first, second = _PER_IMAGE[kind]
+        for kind, (function, first, second) in self._per_image.items():
             self._add(kind, function(batch[first], batch[second]))
         if sum(map(len, self._parts.get("images", ()))) < self._images:
             self._add("images", grids.to_uint8(batch["generated"]))

@@ -18,6 +18,7 @@ NEIGHBOURS = 3
 _COLUMNS = ("input", "generated", "cycled", "truth")
 _TITLES = {"generated": "generated", "cycled": "back again", "truth": "truth"}
 _SHOWN_SIDE = 128
+_MOST_SHOWN = 1024
 _TRAINING_IMAGES = 5000
 
 
@@ -116,16 +117,14 @@ def memorising(
         extractor: In whose features distances are measured.
         features_of: Extracts features of all images, or knows them.
     """
-    generated = np.stack([sample["generated"] for sample in samples])
+    generated = [sample["generated"] for sample in samples]
     candidates = features_of(lambda: task.train(_TRAINING_IMAGES), extractor)
-    features, _ = extractor(generated)
+    features = np.concatenate([extractor(image[np.newaxis])[0] for image in generated])
     indices, distances = manifold.nearest(features, candidates, NEIGHBOURS)
     real = features_of(lambda: task.real(_TRAINING_IMAGES), extractor)
     _, real_distances = manifold.nearest(real, candidates)
     found = _at(task, {int(i) for i in indices.flat})
-    columns = [generated] + [
-        np.stack([found[int(i)] for i in column]) for column in indices.T
-    ]
+    columns = [generated, *([found[int(i)] for i in column] for column in indices.T)]
     nearest = ", ".join(f"{d:.1f}" for d in distances[:, 0])
     picture = report.Picture(
         f"{task.name}: samples and the nearest training images",
@@ -171,12 +170,25 @@ def _keep(kept: list[tuple[float, int, Batch]], item: tuple[float, int, Batch]) 
 def _picture(
     title: str, rows: list[Batch], columns: list[str], caption: str
 ) -> report.Picture:
-    stacked = [np.stack([row[column] for row in rows]) for column in columns]
-    return report.Picture(title, _png(stacked), caption)
+    shown = [[row[column] for row in rows] for column in columns]
+    return report.Picture(title, _png(shown), caption)
 
 
-def _png(columns: list[np.ndarray]) -> bytes:
-    return report.png(_enlarged(grids.rows(*columns), columns[0].shape[2]))
+def _png(columns: list[list[np.ndarray]]) -> bytes:
+    """A grid of images; where their sizes differ, of as much of their middles as fits.
+
+    Args:
+        columns: Images [H, W, C] from top to bottom, column by column.
+    """
+    sizes = np.array([image.shape[:2] for column in columns for image in column])
+    size = np.minimum(sizes.min(axis=0), _MOST_SHOWN)
+    cut = [np.stack([_middle(image, *size) for image in c]) for c in columns]
+    return report.png(_enlarged(grids.rows(*cut), size[1]))
+
+
+def _middle(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
 
 
 def _enlarged(grid: np.ndarray, side: int) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Images of a generator in training: grids to look at, and what it is measured on."""
+"""Images of a generator in training: grids to look at, and what it is measured on.
+
+Those of every generator that draws from latents, growing or of one size.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,12 +14,15 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.growing_gan import GrowingGAN
+    from trainers.recipe import Recipe
 
 COLUMNS = 8
 _ROWS = 6
 _BATCH = 32
 GENERATED = 50_000
 """Images made at most for a figure that does not name a count."""
+_MEAN_IMAGES = 1000
+"""Copies of the mean image at most: more of the same change no figure."""
 
 
 def samples(model: "GrowingGAN", splits: Any, recipe: GrowingRecipe) -> Any:
@@ -31,11 +37,9 @@ def samples(model: "GrowingGAN", splits: Any, recipe: GrowingRecipe) -> Any:
 
     generator = model.exported_networks["generator"]
     now, alpha = model.phase.resolution, model.alpha()
-    count = COLUMNS * _ROWS
-    seeds = tf.range(count, dtype=tf.int64)
-    labels = _labels(generator, [i % COLUMNS for i in range(count)])
-    fakes = draw(generator, seeds, labels, now, alpha)
-    drawn = {"fakes": _grid(fakes, recipe.image_size)}
+    seeds, labels = _fixed(generator, COLUMNS)
+    images = draw(generator, seeds, labels, now, alpha)
+    drawn = {"fakes": _grid(images, recipe.image_size)}
     sides = [r for r in resolutions(now) if r >= model.schedule.first_resolution]
     if len(sides) > 1:
         row = None if labels is None else labels[:COLUMNS]
@@ -50,15 +54,40 @@ def samples(model: "GrowingGAN", splits: Any, recipe: GrowingRecipe) -> Any:
     return drawn
 
 
-def reals(splits: Any, recipe: GrowingRecipe) -> "np.ndarray":
-    """Returns a grid of training images."""
+def fakes(generator: Any, size: int, columns: int = COLUMNS) -> "np.ndarray":
+    """Returns a grid of images of fixed latents.
+
+    Args:
+        generator: One that draws from latents. With classes, each column has its own.
+        size: The side at which images are shown, a multiple of theirs.
+        columns: Images side by side.
+    """
+    seeds, labels = _fixed(generator, columns)
+    return _grid(draw(generator, seeds, labels), size, columns)
+
+
+def reals(
+    splits: Any, recipe: "Recipe", grey: bool = False, size: int | None = None
+) -> "np.ndarray":
+    """Returns a grid of training images.
+
+    Args:
+        splits: The data set.
+        recipe: Says their side.
+        grey: Whether to show the luminance alone.
+        size: The side at which they are shown, a multiple of theirs; None: theirs.
+    """
     from tfgan_models.data import labelled
 
     count = COLUMNS * _ROWS
     images = labelled.test_batches(
-        splits.train, image_size=recipe.image_size, batch_size=count, limit=count
+        splits.train,
+        image_size=recipe.image_size,
+        batch_size=count,
+        limit=count,
+        grey=grey,
     )
-    return _grid(next(iter(images)), recipe.image_size)
+    return _grid(next(iter(images)), size or recipe.image_size)
 
 
 def draw(
@@ -71,26 +100,30 @@ def draw(
     """Draws the images of seeds, not truncated, with noise of their own.
 
     Args:
-        generator: A `StyleGenerator` or a `ProgressiveGenerator`.
+        generator: One that draws from latents.
         seeds: int64 [N].
         labels: One-hot [N, label_size], where there are classes.
-        resolution: See the generators' `call`.
-        alpha: See the generators' `call`.
+        resolution: Of a growing generator, see its `call`; None: as far as it has
+            grown.
+        alpha: How far that resolution is faded in.
 
     Returns:
         float32 [N, R, R, C], about [-1, 1].
     """
     from tfgan_models import sampling
 
-    latents = sampling.latents(seeds, generator.latent_size)
-    options: dict[str, Any] = {"labels": labels, "resolution": resolution}
+    distribution = getattr(generator, "latent_distribution", "normal")
+    latents = sampling.latents(seeds, generator.latent_size, distribution)
+    options: dict[str, Any] = {"labels": labels}
+    if resolution is not None:
+        options |= {"resolution": resolution, "alpha": alpha}
     if hasattr(generator, "synthesis"):
         shapes = generator.synthesis.noise_shapes(resolution)
         options["noise"] = sampling.noise(seeds, shapes)
-    return generator(latents, alpha=alpha, **options)
+    return generator(latents, **options)
 
 
-def tasks(networks: Mapping[str, Any], splits: Any, recipe: GrowingRecipe) -> list[Any]:
+def tasks(networks: Mapping[str, Any], splits: Any, recipe: "Recipe") -> list[Any]:
     """Returns what a generator is measured on: images of seeds, not truncated.
 
     Raises:
@@ -121,7 +154,9 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: GrowingRecipe) -> li
     def images_of(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
         return drawn(tf.constant(seeds), tf.constant(classes)).numpy()
 
-    return [image_task(images_of, splits, recipe.image_size, _path(generator))]
+    grey = generator.channels == 1
+    path = _path(generator)
+    return [image_task(images_of, splits, recipe.image_size, path, grey)]
 
 
 def image_task(
@@ -129,8 +164,11 @@ def image_task(
     splits: Any,
     image_size: int,
     path: Any = None,
+    grey: bool = False,
 ) -> Any:
     """Returns the task of drawing images like those of a data set.
+
+    Its baseline is "mean image": the mean of all training images, every time.
 
     Args:
         images_of: Seeds and classes, int64 [N], to images [N, R, R, C] in [-1, 1]. The
@@ -138,6 +176,7 @@ def image_task(
         splits: The data set.
         image_size: The side at which images are compared, a multiple of R.
         path: See `evaluation.Task`.
+        grey: Whether they are compared with the luminance of the training images.
     """
     import numpy as np
 
@@ -156,10 +195,29 @@ def image_task(
     def real(most: int) -> Iterator[np.ndarray]:
         # A generator is to draw what it was shown, not what was kept from it.
         return labelled.test_batches(
-            splits.train, image_size=image_size, batch_size=_BATCH, limit=most
+            splits.train,
+            image_size=image_size,
+            batch_size=_BATCH,
+            limit=most,
+            grey=grey,
         ).as_numpy_iterator()
 
-    return evaluation.Task("images", generated, real, real, path=path)
+    def mean_images(most: int) -> Iterator[dict[str, np.ndarray]]:
+        count = splits.train.images.length
+        mean = sum(batch.sum(axis=0, dtype=np.float64) for batch in real(count)) / count
+        most = min(most, _MEAN_IMAGES)
+        for start in range(0, most, _BATCH):
+            copies = np.repeat(mean[None], min(_BATCH, most - start), axis=0)
+            yield {"generated": copies.astype(np.float32)}
+
+    return evaluation.Task(
+        "images",
+        generated,
+        real,
+        real,
+        path=path,
+        baselines={"mean image": mean_images},
+    )
 
 
 def _path(generator: Any) -> Any:
@@ -189,12 +247,15 @@ def _path(generator: Any) -> Any:
     )
 
 
-def _labels(generator: Any, classes: list[int]) -> Any:
+def _fixed(generator: Any, columns: int) -> tuple["tf.Tensor", Any]:
+    """Seeds for a grid, and the labels of its columns where there are classes."""
     import tensorflow as tf
 
-    if not generator.label_size:
-        return None
-    return tf.one_hot([c % generator.label_size for c in classes], generator.label_size)
+    count, classes = columns * _ROWS, generator.label_size
+    seeds = tf.range(count, dtype=tf.int64)
+    if not classes:
+        return seeds, None
+    return seeds, tf.one_hot([i % columns % classes for i in range(count)], classes)
 
 
 def _enlarged(images: "tf.Tensor", size: int) -> "tf.Tensor":
@@ -205,14 +266,14 @@ def _enlarged(images: "tf.Tensor", size: int) -> "tf.Tensor":
     return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
 
 
-def _grid(images: "tf.Tensor", size: int) -> "np.ndarray":
-    """Lays images out in rows of `COLUMNS`."""
+def _grid(images: "tf.Tensor", size: int, columns: int = COLUMNS) -> "np.ndarray":
+    """Lays images out in rows of `columns`."""
     import tensorflow as tf
 
     from trainers import grids
 
     large = _enlarged(images, size)
     # White, where a small data set does not fill the last row.
-    missing = -len(large) % COLUMNS
+    missing = -len(large) % columns
     large = tf.pad(large, [[0, missing], [0, 0], [0, 0], [0, 0]], constant_values=1.0)
-    return grids.rows(*(large[i::COLUMNS] for i in range(COLUMNS)))
+    return grids.rows(*(large[i::columns] for i in range(columns)))

@@ -78,8 +78,9 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     spans = trainer.plan(data, recipe)
     total = spans[-1].end_step
+    complete = trainer.completed(data, recipe) if trainer.completed else recipe
     with strategy.scope():
-        model = trainer.build_model(recipe, total)
+        model = trainer.build_model(complete, total)
 
     worker = devices.worker(strategy)
     directory = checkpoints.folder(model_dir)

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ import tensorflow as tf
 from export import checkpoints, client, models
 from tfgan_models.data import catalog, folder
 from tfgan_models.errors import UsageError
-from trainers import grids, growing_images, translation
+from trainers import (
+    captioned_images,
+    enlarging,
+    grids,
+    growing_images,
+    translation,
+)
 from trainers.evaluation import Task, limited
 
 DIRECTIONS = ("a2b", "b2a")
@@ -26,7 +32,7 @@ class Subject:
     Args:
         kind: For people: "training", "SavedModel", "endpoint" or "folder of images".
         dataset: The data set's name.
-        image_size: Side of the images in pixels.
+        image_size: Side of the images in pixels; None: each has its own.
         step: The training step, where it is known.
         tasks: What it is measured on.
         model_dir: The training's folder, where it is one.
@@ -34,7 +40,7 @@ class Subject:
 
     kind: str
     dataset: str
-    image_size: int
+    image_size: int | None
     step: int | None
     tasks: list[Task]
     model_dir: Path | None = None
@@ -120,7 +126,12 @@ def _saved_model(request: Request, path: Path) -> Subject:
     given = saved_model(path)
     model = tf.saved_model.load(str(given))
     if "generate" in model.signatures:
+        inputs = model.signatures["generate"].structured_input_signature[1]
+        if "caption" in inputs:
+            return _drawing_captions(request, model)
         return _generator(request, model)
+    if "upscaled_image" in _outputs(model):
+        return _enlarging(request, model)
     # models/mine_a2b or models/mine_a2b/1: the way back is beside it, by its name.
     named = path if given != path or not path.name.isdigit() else path.parent
     direction = _direction(named.absolute().name, request.direction)
@@ -237,6 +248,12 @@ def _generator(request: Request, model: Any) -> Subject:
     dataset, size = _needed(request)
     splits = catalog.labelled(dataset, request.data_dir)
     inputs = model.signatures["generate"].structured_input_signature[1]
+    channels = _checked_shape(model, size)[-1]
+    if "label" in inputs and not splits.train.classes:
+        raise UsageError(
+            f"The generator has classes and the data set {dataset} has none. Give the "
+            "data set that it was trained on."
+        )
 
     def images_of(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
         given = {"seed": tf.constant(seeds)}
@@ -246,8 +263,60 @@ def _generator(request: Request, model: Any) -> Subject:
             given["label"] = tf.constant(classes)
         return model.signatures["generate"](**given)["image"].numpy()
 
-    task = growing_images.image_task(images_of, splits, size)
+    task = growing_images.image_task(images_of, splits, size, grey=channels == 1)
     return Subject("SavedModel", dataset, size, None, [task])
+
+
+def _drawing_captions(request: Request, model: Any) -> Subject:
+    """An exported generator of pictures of captions."""
+    dataset, size = _needed(request)
+    _checked_shape(model, size)
+    splits = catalog.captioned(dataset, data_dir=request.data_dir)
+
+    def draw(captions: Sequence[str], seeds: np.ndarray) -> np.ndarray:
+        given = {"caption": tf.constant(captions), "seed": tf.constant(seeds)}
+        return model.signatures["generate"](**given)["image"].numpy()
+
+    task = captioned_images.task_of_captions(draw, splits, size)
+    return Subject("SavedModel", dataset, size, None, [task])
+
+
+def _enlarging(request: Request, model: Any) -> Subject:
+    """An exported network that enlarges images of any size."""
+    if request.dataset is None:
+        raise UsageError(
+            "--dataset is needed for a model that does not say what it was trained on: "
+            "photographs to reduce and to enlarge again. Received: dataset=None"
+        )
+
+    def upscale(images: np.ndarray) -> np.ndarray:
+        answer = model.signatures["serving_default"](image=tf.constant(images))
+        return answer["upscaled_image"].numpy()
+
+    given = model.signatures["serving_default"].structured_input_signature[1]
+    channels = given["image"].shape[-1]
+    scale = upscale(np.zeros((1, 8, 8, channels), np.float32)).shape[1] // 8
+    splits = catalog.superres(request.dataset, scale, request.data_dir)
+    task = enlarging.task("upscale", upscale, splits)
+    return Subject("SavedModel", request.dataset, None, None, [task])
+
+
+def _checked_shape(model: Any, size: int) -> tuple[int, ...]:
+    """The shape [R, R, C] that a generator draws, which goes with `size`."""
+    shape = model.signatures["generate"].structured_outputs["image"].shape[1:]
+    if size % shape[0]:
+        raise UsageError(
+            f"The generator draws at {shape[0]} px, of which --image_size must be a "
+            f"multiple. Received: {size}"
+        )
+    return tuple(shape)
+
+
+def _outputs(model: Any) -> Mapping[str, tf.TensorSpec]:
+    """What `serving_default` gives, if there is one."""
+    if "serving_default" not in model.signatures:
+        return {}
+    return model.signatures["serving_default"].structured_outputs
 
 
 def _translate(model: Any, path: Path) -> translation.Translate:
@@ -258,8 +327,8 @@ def _translate(model: Any, path: Path) -> translation.Translate:
     inputs = list(signature.structured_input_signature[1])
     if inputs != ["image"]:
         raise UsageError(
-            f"{path} does not take an image: its inputs are {inputs}. Only exported "
-            "translations can be evaluated so; give a training's folder instead."
+            f"{path} takes neither an image nor a seed: its inputs are {inputs}. Give "
+            "the training's folder (--model_dir) instead of what was exported."
         )
 
     def translate(images: np.ndarray) -> np.ndarray:
@@ -273,6 +342,13 @@ def _translate(model: Any, path: Path) -> translation.Translate:
 def _asked(url: str) -> translation.Translate:
     def translate(images: np.ndarray) -> np.ndarray:
         answers = client.translate(url, grids.to_uint8(images))
+        if answers.shape[1:3] != images.shape[1:3]:
+            height, width = answers.shape[1:3]
+            raise UsageError(
+                f"{url} answers images of {images.shape[2]} x {images.shape[1]} px by "
+                f"{width} x {height} px: it translates none. Give --model the "
+                "exported folder, models/NAME, instead."
+            )
         return answers.astype(np.float32) / 127.5 - 1.0
 
     return translate

@@ -1,5 +1,6 @@
 """What image-to-image translation is measured on, and what it must beat."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -130,7 +131,8 @@ def baseline_tasks(task: Task, count: int) -> dict[str, Task]:
 
     "untranslated", "histogram matching" and "mean colour" show what can be had for
     nothing; "training images", compared with the real test images, show how good a
-    figure can be. Without inputs only the last is there.
+    figure can be. Without inputs only the last is there. A task that names its own
+    has these in place of the first three.
 
     Args:
         task: The model's.
@@ -141,6 +143,13 @@ def baseline_tasks(task: Task, count: int) -> dict[str, Task]:
         return ({"generated": images} for images in task.train(min(most, count)))
 
     tasks = {"training images": Task(task.name, training_images, task.real, task.train)}
+    if task.baselines is not None:
+        own = {
+            # The latent space is the model's alone.
+            name: dataclasses.replace(task, batches=batches, path=None)
+            for name, batches in task.baselines.items()
+        }
+        return own | tasks
     if task.inputs is None:
         return tasks
     return {

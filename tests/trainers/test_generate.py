@@ -26,7 +26,7 @@ generate.define_flags()
 flags.FLAGS.set_gnu_getopt()
 results = []
 for arguments in json.load(sys.stdin):
-    for flag in flags.FLAGS.flags_by_module_dict()[generate.__name__]:
+    for flag in flags.FLAGS.get_key_flags_for_module(generate.__name__):
         flag.unparse()
     output = io.StringIO()
     try:
@@ -56,11 +56,12 @@ def run_all(*command_lines: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A StyleGAN of 16 px, one with classes, a ProGAN and an image."""
+    """A StyleGAN of 16 px, one with classes, a ProGAN, a CGAN and an image."""
     root = tmp_path_factory.mktemp("files")
     networks.style(16).save(root / "style.keras")
     networks.style(16, networks.CLASSES).save(root / "classes.keras")
     networks.progressive().save(root / "progan.keras")
+    networks.conditional().save(root / "cgan.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     Image.fromarray(pixels).save(root / "image.png")
     return root
@@ -106,7 +107,7 @@ def test_every_command_writes_its_files(files: Path, tmp_path: Path) -> None:
 def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     style, classes = (f"--model={files / name}.keras" for name in ("style", "classes"))
-    progan = f"--model={files / 'progan.keras'}"
+    progan, cgan = (f"--model={files / name}.keras" for name in ("progan", "cgan"))
     image = f"--image={tmp_path / 'none.png'}"
     out = f"--output_dir={tmp_path}"
     expected = {
@@ -126,12 +127,14 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         ("images", style, f"--output_dir={tmp_path / 'file'}"): "cannot be written",
         ("images", "--model=nowhere", out): "--model=nowhere is none of",
         ("images", style, "--class=1", out): "the model has no classes",
-        ("images", classes, out): "The model has 3 classes: give --class=0 to",
+        ("mix", classes, out): "The model has 3 classes: give --class=0 to",
+        ("morph", cgan, out): "The model has 3 classes: give --class=0 to",
         ("images", classes, "--class=3", out): "Received: 3",
         ("images", classes, "--class=cat", out): "Received: cat",
-        ("mix", progan, out): "mix needs w, which a ProGAN has not. It can: images,",
-        ("images", progan, "--psi=1", out): "A ProGAN has no psi",
-        ("morph", progan, "--space=w", out): "A ProGAN has no w. Take --space=z.",
+        ("mix", progan, out): "mix needs w, which only a StyleGAN has. This generator",
+        ("noise", cgan, "--class=1", out): "noise needs w, which only a StyleGAN has",
+        ("images", progan, "--psi=1", out): "This generator has no psi, only a Style",
+        ("morph", progan, "--space=w", out): "Only a StyleGAN has w. Take --space=z.",
         ("mix", style, "--styles=fine", out): "fine styles are those of 64 px",
     }
     (tmp_path / "blocked" / "images.png").mkdir(parents=True)
@@ -142,6 +145,35 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         assert result.startswith("UsageError: ")
         assert message in result
         assert "\n" not in result
+
+
+def test_without_a_class_each_has_a_row(files: Path, tmp_path: Path) -> None:
+    for name, side in (("classes", 16), ("cgan", 9)):
+        common = [f"--model={files / name}.keras", f"--output_dir={tmp_path / name}"]
+        results = run_all(
+            ["images", *common],
+            ["images", "--seeds=5,2", "--layout=files", *common],
+            ["images", "--seeds=2", "--layout=files", "--class=1", *common],
+        )
+        written = [
+            [Path(line.removeprefix("Wrote ")) for line in result.splitlines()]
+            for result in results
+        ]
+        [[grid], each, [alone]] = written
+        assert [path.name for path in each] == [
+            f"class_{label:03d}_seed_{seed:04d}.png"
+            for label in range(3)
+            for seed in (5, 2)
+        ]
+        assert each[3].read_bytes() == alone.read_bytes()
+        pixels = np.asarray(Image.open(grid))
+        step = side + 2
+        assert pixels.shape == (3 * step + 2, 8 * step + 2, 3)
+        for label in range(3):
+            top, left = 2 + label * step, 2 + 5 * step
+            cell = pixels[top : top + side, left : left + side]
+            np.testing.assert_array_equal(cell, np.asarray(Image.open(each[2 * label])))
+        assert len({path.read_bytes() for path in each}) == 6
 
 
 def test_classes_have_the_names_of_the_data_set(tmp_path: Path) -> None:

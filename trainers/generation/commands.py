@@ -1,5 +1,6 @@
 """The commands that make still pictures: images, mix, truncation, noise."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ import numpy as np
 from trainers.generation import pictures
 from trainers.generation.generators import Generator, StyleModel
 from trainers.generation.pictures import Setting
+
+COLUMNS = 8
+"""Pictures of each class where no seeds are given."""
 
 
 def images(
@@ -41,6 +45,49 @@ def images(
     pictures.check_grid(generator, len(seeds))
     made = [pictures.of_seed(generator, seed, setting) for seed in seeds]
     return [pictures.write(output_dir / "images.png", _square(made))]
+
+
+def class_images(
+    generator: Generator,
+    seeds: Sequence[int],
+    setting: Setting,
+    layout: str,
+    output_dir: Path,
+) -> list[Path]:
+    """Writes the pictures of seeds in every class.
+
+    Args:
+        generator: Paints; has classes.
+        seeds: One for each column.
+        setting: How; its class is not used.
+        layout: "grid": one file images.png, a row for each class; "files":
+            class_000_seed_0000.png, ...
+        output_dir: An existing folder.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: There are too many pictures for a grid.
+    """
+    if layout == "grid":
+        pictures.check_grid(generator, generator.label_size * len(seeds))
+    written, rows = [], []
+    for label in range(generator.label_size):
+        own = dataclasses.replace(setting, label=label)
+        row = (pictures.of_seed(generator, seed, own) for seed in seeds)
+        if layout == "grid":
+            rows.append(list(row))
+            continue
+        written += [
+            pictures.write(
+                output_dir / f"class_{label:03d}_seed_{seed:04d}.png", picture
+            )
+            for seed, picture in zip(seeds, row, strict=True)
+        ]
+    if layout == "files":
+        return written
+    return [pictures.write(output_dir / "images.png", pictures.tile(rows))]
 
 
 def mix(

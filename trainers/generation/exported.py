@@ -1,4 +1,4 @@
-"""SavedModels of StyleGAN and ProGAN (see `export.generation`) as functions."""
+"""SavedModels of generators from latents (see `export.generation`) as functions."""
 
 import math
 import re
@@ -23,7 +23,7 @@ def load(directory: Path) -> Generator:
     """Loads a SavedModel.
 
     Raises:
-        UsageError: It is none of a StyleGAN or ProGAN.
+        UsageError: It is none of a generator from latents.
     """
     try:
         loaded = tf.saved_model.load(str(directory))
@@ -37,7 +37,7 @@ def load(directory: Path) -> Generator:
         loaded, "generate"
     ):
         raise UsageError(
-            f"--model={directory} holds no generator of StyleGAN or ProGAN: its "
+            f"--model={directory} holds no generator that draws from latents: its "
             f"signatures are {', '.join(loaded.signatures)}. Give {ALLOWED}."
         )
     latent = _inputs(loaded, "serving_default")["latent"]
@@ -45,7 +45,10 @@ def load(directory: Path) -> Generator:
     facts = (image.shape[1], image.shape[3], latent.shape[1], _label_size(loaded))
     if not hasattr(loaded, "noise_synthesis"):
         return LatentModel(
-            *facts, tuple, draw=_of_latent(loaded, "serving_default", "image")
+            *facts,
+            tuple,
+            draw=_of_latent(loaded, "serving_default", "image"),
+            distribution=_distribution(loaded),
         )
     return _style(loaded, facts)
 
@@ -79,6 +82,13 @@ def _of_latent(loaded: Any, signature: str, output: str) -> Any:
 
 def _labelled(latent: tf.Tensor, label: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"latent": latent, "label": label}
+
+
+def _distribution(loaded: Any) -> str:
+    # Exports of before there were uniform latents do not tell it.
+    if not hasattr(loaded, "latent_distribution"):
+        return "normal"
+    return loaded.latent_distribution().numpy().decode()
 
 
 def _inputs(loaded: Any, signature: str) -> dict[str, tf.TensorSpec]:

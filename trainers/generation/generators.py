@@ -17,16 +17,19 @@ import numpy as np
 import tensorflow as tf
 
 from export import checkpoints
+from export.generation import draws_from_latents, latent_distribution
 from tfgan_models.data import catalog
 from tfgan_models.errors import FailureError, UsageError
-from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+from tfgan_models.networks import StyleGenerator
+from tfgan_models.networks.labelled import UNIFORM
 from trainers import sources
 
 Label = tf.Tensor | None
 """Classes, int64 [N], or None where there are none."""
 ALLOWED = (
-    "a StyleGAN or ProGAN training's --model_dir, its exported .keras file, or its "
-    "SavedModel (a folder with saved_model.pb or with version numbers)"
+    "the --model_dir of a training of GAN, CGAN, DCGAN, ProGAN or StyleGAN, its "
+    "exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
+    "version numbers)"
 )
 
 
@@ -40,6 +43,7 @@ class Generator:
         latent_size: Of a latent.
         label_size: Classes; 0 for none.
         classes: Returns the classes' names, () where they are not known.
+        distribution: Of the latents, one of `sampling.DISTRIBUTIONS`.
     """
 
     resolution: int
@@ -47,11 +51,12 @@ class Generator:
     latent_size: int
     label_size: int
     classes: Callable[[], Sequence[str]]
+    distribution: str = dataclasses.field(default="normal", kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentModel(Generator):
-    """A generator from latent to image without anything in between: ProGAN.
+    """A generator from latent to image without a w in between: GAN to ProGAN.
 
     Attributes:
         draw: (latent [N, latent_size], label) -> images [N, R, R, channels].
@@ -91,8 +96,8 @@ def find(model: str, which: str = "latest", data_dir: str | None = None) -> Gene
         data_dir: Where TFDS keeps the data set whose classes have names.
 
     Raises:
-        UsageError: It is none of these, or holds no StyleGAN or ProGAN for grey or
-            RGB images.
+        UsageError: It is none of these, or holds no generator of grey or RGB images
+            from latents.
         FailureError: It could not be read.
     """
     generator = _load(Path(model).expanduser(), model, which, data_dir)
@@ -133,12 +138,12 @@ def _of_network(
 ) -> Generator:
     if isinstance(network, StyleGenerator):
         return _style(network, classes)
-    if isinstance(network, ProgressiveGenerator):
-        return _progressive(network, classes)
+    if draws_from_latents(network):
+        return _latent(network, classes)
     if isinstance(network, keras.Model) and _is_functional(network):
         return _functional(network)
     raise UsageError(
-        f"--model={model} holds no generator of StyleGAN or ProGAN. Give {ALLOWED}."
+        f"--model={model} holds no generator that draws from latents. Give {ALLOWED}."
     )
 
 
@@ -168,12 +173,9 @@ def _style(network: StyleGenerator, classes: Callable[[], Sequence[str]]) -> Sty
     )
 
 
-def _progressive(
-    network: ProgressiveGenerator, classes: Callable[[], Sequence[str]]
-) -> LatentModel:
+def _latent(network: Any, classes: Callable[[], Sequence[str]]) -> LatentModel:
     def draw(latent: tf.Tensor, label: Label) -> tf.Tensor:
-        one_hot = _one_hot(label, network.label_size)
-        return network(latent, labels=one_hot, resolution=network.grown)
+        return network(latent, labels=_one_hot(label, network.label_size))
 
     return LatentModel(
         network.grown,
@@ -182,6 +184,7 @@ def _progressive(
         network.label_size,
         classes,
         draw=compiled(draw),
+        distribution=latent_distribution(network),
     )
 
 
@@ -208,7 +211,13 @@ def _functional(network: keras.Model) -> Generator:
 
     facts = (image.shape[1], image.shape[3], inputs["latent"].shape[1], label_size)
     if "psi" not in inputs:
-        return LatentModel(*facts, tuple, draw=of_latent(image))
+        uniform = any(layer.name == UNIFORM for layer in network.layers)
+        return LatentModel(
+            *facts,
+            tuple,
+            draw=of_latent(image),
+            distribution="uniform" if uniform else "normal",
+        )
     w, ws = network.get_layer("w").output, network.get_layer("ws").output
     noise = [inputs[f"noise_{i}"] for i in range(2 * int(math.log2(facts[0])) - 2)]
     painter = keras.Model([ws, *noise], image)

@@ -30,7 +30,8 @@ def morph(
         generator: Paints.
         seeds: Passed through at equal intervals.
         setting: How; with random noise each frame has its own.
-        space: "w": a periodic cubic spline; "z": great circles between latents.
+        space: "w": a periodic cubic spline; "z": great circles between normal latents,
+            straight lines between uniform ones, which leave no cube.
         frames: Of the whole loop.
         fps: Frames a second.
         kind: "mp4" or "gif".
@@ -65,9 +66,10 @@ def _through_z(
     generator: Generator, seeds: Sequence[int], setting: Setting, places: np.ndarray
 ) -> Iterator[np.ndarray]:
     knots = [pictures.latent(generator, seed).numpy()[0] for seed in seeds]
+    between = lerp if generator.distribution == "uniform" else slerp
     for frame, place in enumerate(places):
         first = int(place)
-        z = slerp(knots[first], knots[(first + 1) % len(knots)], place - first)
+        z = between(knots[first], knots[(first + 1) % len(knots)], place - first)
         latent = tf.constant(z[None].astype(np.float32))
         yield pictures.of_latent(generator, latent, setting, setting.noise_seed(frame))
 
@@ -123,6 +125,11 @@ def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
     return length * (a * np.cos(t * angle) + across * np.sin(t * angle))
 
 
+def lerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
+    """Goes straight from one latent to another; arguments as for `slerp`."""
+    return (1.0 - t) * start + t * end
+
+
 def write_film(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
     """Writes a film that is whole or absent; one frame is in memory at a time.
 
@@ -137,8 +144,14 @@ def write_film(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
     unfinished = path.with_name(f"{files.UNFINISHED}{path.name}")
     with _writer(unfinished, fps) as writer:
         for frame in frames:
-            writer.append_data(frame)
+            writer.append_data(_even(frame) if path.suffix == ".mp4" else frame)
     unfinished.replace(path)
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    """Repeats the last row and column of odd sides, which an MP4 cannot have."""
+    height, width = frame.shape[:2]
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def _writer(path: Path, fps: int) -> Any:
@@ -153,7 +166,7 @@ def _writer(path: Path, fps: int) -> Any:
             f"Films need the package {error.name}, which is not installed. Install it "
             "by: pip install 'tfgan-models[generate]'"
         ) from error
-    # Sides are powers of two of at least 4: nothing is to be padded.
+    # Sides are even already, and else may stay as they are.
     return imageio.get_writer(
         path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=1
     )

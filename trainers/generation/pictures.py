@@ -43,7 +43,8 @@ class Setting:
 
 def latent(generator: Generator, seed: int) -> tf.Tensor:
     """Returns the latent of a seed, [1, latent_size]."""
-    return sampling.latents(tf.constant([seed], tf.int64), generator.latent_size)
+    seeds = tf.constant([seed], tf.int64)
+    return sampling.latents(seeds, generator.latent_size, generator.distribution)
 
 
 def labels(label: int | None, count: int = 1) -> tf.Tensor | None:

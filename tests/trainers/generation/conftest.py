@@ -1,4 +1,4 @@
-"""One StyleGAN and one ProGAN in every form in which they can be given."""
+"""Generators of all kinds in every form in which they can be given."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ def save_all(network: keras.Model, folder: Path) -> Path:
     """Keeps a network in each of `KINDS`."""
     networks.save_training(network, folder / "training")
     network.save(folder / "own.keras")
-    stock.to_stock(network.functional()).save(folder / "stock.keras")
+    functional = network.functional() if hasattr(network, "functional") else network
+    stock.to_stock(functional).save(folder / "stock.keras")
     signatures.write_saved_model(network, folder / "saved_model" / "2")
     return folder
 
@@ -57,6 +58,24 @@ def progressive_files(
     progressive: keras.Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     return save_all(progressive, tmp_path_factory.mktemp("progressive"))
+
+
+PLAIN = {
+    "GAN": networks.dense,
+    "CGAN": networks.conditional,
+    "DCGAN": networks.convolutional,
+    "DCGAN with classes": lambda: networks.convolutional(networks.CLASSES),
+}
+"""Generators without a w and without growth."""
+
+
+@pytest.fixture(scope="session", params=PLAIN)
+def plain(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[keras.Model, Path]:
+    """Each of `PLAIN`, and the folder where it is kept."""
+    network = PLAIN[request.param]()
+    return network, save_all(network, tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="session")

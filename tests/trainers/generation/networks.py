@@ -7,7 +7,13 @@ import numpy as np
 
 from export import checkpoints
 from tfgan_models.adversarial import weights
-from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
+from tfgan_models.networks import (
+    ConditionalMLPGenerator,
+    DCGANGenerator,
+    MLPGenerator,
+    ProgressiveGenerator,
+    StyleGenerator,
+)
 
 CLASSES = 3
 
@@ -39,6 +45,30 @@ def progressive(label_size: int = 0) -> keras.Model:
     """A ProgressiveGenerator of 16 px."""
     keras.utils.set_random_seed(7)
     return ProgressiveGenerator(16, label_size=label_size, latent_size=16, fmap_max=8)
+
+
+def dense() -> keras.Model:
+    """GAN's generator of 8 px, grey, of normal latents."""
+    return _random(MLPGenerator(8, latent_size=16, units=8))
+
+
+def conditional() -> keras.Model:
+    """CGAN's generator of 9 px, grey, with classes, of uniform latents."""
+    return _random(ConditionalMLPGenerator(9, latent_size=16, label_size=CLASSES))
+
+
+def convolutional(label_size: int = 0) -> keras.Model:
+    """DCGAN's generator of 16 px, of uniform latents."""
+    return _random(DCGANGenerator(16, 16, filters=4, label_size=label_size))
+
+
+def _random(network: keras.Model) -> keras.Model:
+    """Gives every weight a value; moving variances stay positive."""
+    random = np.random.default_rng(8)
+    for weight in network.weights:
+        values = random.normal(0.0, 0.3, weight.shape)
+        weight.assign(abs(values) if weight.name == "moving_variance" else values)
+    return network
 
 
 def save_training(network: keras.Model, model_dir: Path) -> Path:

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.generation import LatentModule
 from tests.trainers.generation import networks
 from tests.trainers.generation.conftest import KINDS
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator
-from trainers.generation import generators
+from trainers.generation import generators, pictures
 from trainers.generation.generators import LatentModel, StyleModel
+from trainers.generation.pictures import Setting
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SEEDS = tf.constant([3, 4], tf.int64)
@@ -93,6 +95,42 @@ def test_a_progan_draws_what_the_network_does(
     np.testing.assert_allclose(images, expected, **CLOSE)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_generators_draw_what_the_network_does(
+    plain: tuple[keras.Model, Path], kind: str
+) -> None:
+    network, folder = plain
+    found = generators.find(str(folder / kind))
+    assert isinstance(found, LatentModel)
+    assert (found.resolution, found.channels, found.latent_size, found.label_size) == (
+        network.resolution,
+        network.channels,
+        network.latent_size,
+        network.label_size,
+    )
+    assert found.distribution == network.latent_distribution
+    label = labels = None
+    setting = Setting()
+    if network.label_size:
+        label, labels = tf.constant([1, 2], tf.int64), tf.one_hot([1, 2], 3)
+        setting = Setting(label=1)
+    latents = sampling.latents(SEEDS, 16, found.distribution)
+    expected = network(latents, labels=labels).numpy()
+    assert expected.std() > 0.05 and np.abs(expected[0] - expected[1]).max() > 0.01
+    np.testing.assert_allclose(found.draw(latents, label), expected, **CLOSE)
+    # What a seed draws is a latent of that distribution, and the same in all forms.
+    image = pictures.of_seed(found, 3, setting)
+    np.testing.assert_allclose(image, expected[0], **CLOSE)
+
+
+def test_older_savedmodels_have_normal_latents(tmp_path: Path) -> None:
+    module = LatentModule(networks.dense())
+    del module.latent_distribution
+    path = str(tmp_path / "1")
+    tf.saved_model.save(module, path, signatures=dict(module.endpoints))
+    assert generators.find(path).distribution == "normal"
+
+
 def test_in_mid_growth_pictures_have_the_resolution_reached(tmp_path: Path) -> None:
     network = networks.style(32)
     network.grown = 16
@@ -104,7 +142,7 @@ def test_in_mid_growth_pictures_have_the_resolution_reached(tmp_path: Path) -> N
 
 
 def test_what_is_no_generator_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere is none of: a StyleGAN or ProGAN"):
+    with pytest.raises(UsageError, match=r"nowhere is none of: the --model_dir of"):
         generators.find(str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="is none of"):
         generators.find(str(tmp_path))

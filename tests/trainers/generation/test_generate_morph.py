@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 from scipy.interpolate import CubicSpline
 
+from tests.trainers.generation import networks
+from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from trainers import grids
-from trainers.generation import morph, pictures
+from trainers.generation import generators, morph, pictures
 from trainers.generation.generators import LatentModel, StyleModel
 from trainers.generation.pictures import Setting
 
@@ -84,6 +86,42 @@ def test_an_mp4_of_a_progan(latent_model: LatentModel, tmp_path: Path) -> None:
         # Colour has half the resolution in an MP4: compare the lightness.
         difference = frames[place].mean(axis=2) - expected.mean(axis=2)
         assert np.abs(difference).mean() < 16
+
+
+def test_uniform_latents_go_straight_and_stay_in_their_cube(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks.convolutional().save(tmp_path / "dcgan.keras")
+    found = generators.find(str(tmp_path / "dcgan.keras"))
+    seen = []
+
+    def paint(
+        generator: Any, z: tf.Tensor, setting: Setting, noise: int | None
+    ) -> np.ndarray:
+        seen.append(z.numpy()[0])
+        return np.zeros((9, 9, 1), np.float32)
+
+    monkeypatch.setattr(pictures, "of_latent", paint)
+    morph.morph(found, [3, 8, 5], Setting(), "z", 24, 10, "gif", tmp_path)
+    knots = sampling.latents(tf.constant([3, 8, 5], tf.int64), 16, "uniform").numpy()
+    path = np.stack(seen)
+    assert path.shape == (24, 16) and np.abs(path).max() < 1.0
+    np.testing.assert_allclose(path[::8], knots, atol=1e-6)
+    expected = 0.25 * knots[0] + 0.75 * knots[1]
+    np.testing.assert_allclose(path[6], expected, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_grey_mp4_of_an_odd_side(tmp_path: Path) -> None:
+    networks.conditional().save(tmp_path / "cgan.keras")
+    found = generators.find(str(tmp_path / "cgan.keras"))
+    setting = Setting(label=1)
+    (path,) = morph.morph(found, [3], setting, "z", 2, 10, "mp4", tmp_path)
+    expected = pictures.to_rgb(pictures.of_seed(found, 3, setting))
+    expected = np.pad(expected, ((0, 1), (0, 1), (0, 0)), mode="edge").mean(axis=2)
+    frame = frames_of(path)[0]
+    assert frame.shape == (10, 10, 3)
+    assert np.abs(frame.mean(axis=2) - expected).mean() < 16 < expected.std()
 
 
 def test_z_is_mapped_and_truncated_too(model: StyleModel, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""`python -m trainers`: the list of what there is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainers.__main__ import COMMANDS, SYSTEMS
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "trainers", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def modules(folder: str, pattern: str) -> set[str]:
+    """Returns the modules of a package in whose text the pattern is."""
+    paths = (ROOT / folder).glob("*.py")
+    return {p.stem for p in paths if re.search(pattern, p.read_text(), re.MULTILINE)}
+
+
+def test_every_system_is_listed() -> None:
+    assert set(SYSTEMS) == modules("trainers", r"^TRAINER = ")
+
+
+def test_every_other_command_is_listed() -> None:
+    runnable = {
+        f"{folder}.{name}"
+        for folder in ("trainers", "export")
+        for name in modules(folder, r"^if __name__ == ")
+    }
+    trainers = {f"trainers.{name}" for name in SYSTEMS}
+    assert set(COMMANDS) == runnable - trainers - {"trainers.__main__"}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_paper_is_the_trainers(name: str) -> None:
+    """The id is the one that the module itself begins with."""
+    first_line, *_ = (ROOT / f"trainers/{name}.py").read_text().splitlines()
+    assert f"`python -m trainers.{name}`" in first_line
+    assert f"arXiv:{SYSTEMS[name][1]}" in first_line
+
+
+def test_a_line_each() -> None:
+    finished = run()
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert run("--help").stdout == finished.stdout
+    for name, (title, number) in SYSTEMS.items():
+        pattern = (
+            rf"^  python -m trainers\.{name} +{re.escape(title)} \(arXiv:{number}\)$"
+        )
+        assert len(re.findall(pattern, finished.stdout, re.MULTILINE)) == 1
+    for name, words in COMMANDS.items():
+        pattern = rf"^  python -m {re.escape(name)} +{re.escape(words)}$"
+        assert len(re.findall(pattern, finished.stdout, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("arguments", [["cyclegan"], ["--steps=3"], ["--help", "gan"]])
+def test_anything_else_is_one_line(arguments: list[str]) -> None:
+    finished = run(*arguments)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert len(finished.stderr.splitlines()) == 1
+    assert f"Received: {' '.join(arguments)}." in finished.stderr
+
+
+def test_it_is_shown_at_once() -> None:
+    """Nothing that takes seconds to import is imported."""
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = ['trainers']\n"
+        "try:\n"
+        "    runpy.run_module('trainers', run_name='__main__')\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code == 0\n"
+        "print(*{'tensorflow', 'keras', 'numpy'} & set(sys.modules), sep=',')\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines()[-1] == ""

@@ -1,0 +1,153 @@
+"""`python -m trainers.cgan`: a GAN that is told the class (arXiv:1411.1784)."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from tfgan_models.errors import UsageError
+from trainers import app, latent
+from trainers.latent import AnnealedRecipe
+from trainers.recipe import option
+
+if TYPE_CHECKING:
+    from tfgan_models.cgan import CGAN
+
+
+@dataclasses.dataclass(frozen=True)
+class CGANRecipe(AnnealedRecipe):
+    """The numbers of the paper's MNIST experiment (section 4.1)."""
+
+    epochs: int = option(250, "Passes over the data, where --steps is 0.")
+    learning_rate_decay: float = option(
+        1.00004, "What sgd's rate is divided by at every step, down to 1e-6."
+    )
+    classes: int = option(0, "Classes; 0: as many as the data set has.")
+    network: str = option(
+        "mlp", "mlp as in the paper, or conv: DCGAN's networks.", ("mlp", "conv")
+    )
+    dropout: float = option(0.5, "Rate of the dropout in both networks (mlp).")
+    filters: int = option(
+        128, "Channels of the generator's last hidden convolution (conv)."
+    )
+    discriminator_filters: int = option(
+        64, "Channels of the discriminator's first convolution (conv)."
+    )
+    norm: str = option(
+        "batch", "The discriminator's normalisation (conv).", ("batch", "spectral")
+    )
+
+
+PRESETS = {
+    "paper": CGANRecipe(),
+    "cpu": CGANRecipe(
+        dataset="emoji/flat",
+        image_size=32,
+        batch_size=32,
+        steps=6000,
+        grey=False,
+        mirror=True,
+        latent_size=64,
+        loss="non_saturating",
+        optimizer="adam",
+        learning_rate=2e-4,
+        network="conv",
+        filters=32,
+        discriminator_filters=32,
+        ema_decay=0.995,
+    ),
+}
+
+
+def load_data(recipe: CGANRecipe, data_dir: str | None) -> Any:
+    """Returns the splits of `recipe.dataset`, all of whose images have a class.
+
+    Raises:
+        UsageError: Labels are missing, or are of other classes than the recipe's.
+    """
+    splits = latent.load_data(recipe, data_dir)
+    known, labels = splits.train.classes, splits.train.labels
+    instead = (
+        "Give a data set with classes: emoji/flat, mnist, or folder:PATH with a folder "
+        "of images for each class."
+    )
+    if not known:
+        raise UsageError(
+            f"CGAN needs labels, and dataset={recipe.dataset} has none. {instead}"
+        )
+    unknown = int((labels < 0).sum())
+    if unknown:
+        raise UsageError(
+            f"CGAN needs labels, and {unknown} of the {len(labels)} images of "
+            f"dataset={recipe.dataset} have an unknown one (-1). {instead}"
+        )
+    if recipe.classes not in (0, len(known)):
+        raise UsageError(
+            f"--classes={recipe.classes} is not the number of classes of "
+            f"{recipe.dataset}, which has {len(known)} ({', '.join(known[:8])}). "
+            "Leave it out."
+        )
+    return splits
+
+
+def completed(splits: Any, recipe: CGANRecipe) -> CGANRecipe:
+    """Returns the recipe with the data set's number of classes."""
+    return dataclasses.replace(recipe, classes=len(splits.train.classes))
+
+
+def build_model(recipe: CGANRecipe, total_steps: int) -> "CGAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers, with the number of classes.
+        total_steps: Length of the training, on which nothing depends.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    del total_steps
+    from tfgan_models.cgan import CGAN
+
+    networks = latent.convolutional if recipe.network == "conv" else _dense
+    try:
+        model = CGAN(*networks(recipe, recipe.classes), **latent.gan_options(recipe))
+        latent.compile_model(model, recipe)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return model
+
+
+def _dense(recipe: CGANRecipe, label_size: int) -> tuple[Any, Any]:
+    """The paper's generator and discriminator."""
+    from tfgan_models.networks import (
+        ConditionalMLPDiscriminator,
+        ConditionalMLPGenerator,
+    )
+
+    shape = {
+        "image_size": recipe.image_size,
+        "channels": latent.channels(recipe),
+        "label_size": label_size,
+        "dropout": recipe.dropout,
+    }
+    return (
+        ConditionalMLPGenerator(
+            latent_size=recipe.latent_size, name="generator", **shape
+        ),
+        ConditionalMLPDiscriminator(name="discriminator", **shape),
+    )
+
+
+TRAINER = app.Trainer(
+    name="cgan",
+    presets=PRESETS,
+    load_data=load_data,
+    plan=latent.plan,
+    batches=latent.batches,
+    build_model=build_model,
+    samples=latent.samples,
+    tasks=latent.tasks,
+    reals=latent.reals,
+    completed=completed,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)

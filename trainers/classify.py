@@ -1,0 +1,181 @@
+"""`python -m trainers.classify`: does a generator draw the class it is asked for?
+
+    python -m trainers.classify --model=runs/digits
+    python -m trainers.classify --model=models/digits_generator --dataset=digits
+
+Trains a small classifier on the real training images, prints how often it is right on
+real test images and on generated ones, beside chance, and writes
+<output_dir>/classification.json.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from export import command, files
+from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    from tfgan_models.data.source import LabelledSplits
+    from trainers.generation.generators import Generator
+    from trainers.report import Table
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model",
+        None,
+        "A generator with classes: a training's --model_dir, its exported .keras file "
+        "or its SavedModel. Required.",
+    )
+    flags.DEFINE_string(
+        "dataset", None, "The real images. Default: what a training was given."
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_enum(
+        "which", "latest", ["latest", "best"], "Which checkpoint of a training."
+    )
+    flags.DEFINE_integer("samples", 1000, "Images to generate.", lower_bound=1)
+    flags.DEFINE_integer(
+        "seed", 0, "Draws the classifier, the classes and the images.", lower_bound=0
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Where the JSON file goes. Default: <model>/evaluation for a training, else "
+        "evaluation.",
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Classifies what the flags say."""
+    del argv
+    values = flags.FLAGS
+    if not values.model:
+        raise UsageError(
+            "--model is required: the --model_dir of a training with classes, its "
+            "exported .keras file or its SavedModel."
+        )
+    model_dir = Path(values.model).expanduser()
+    dataset = values.dataset or _trained_on(model_dir)
+    command.quiet_tensorflow()
+    from tfgan_models.data import catalog
+    from trainers import report
+    from trainers.generation import generators
+
+    generator = generators.find(values.model, values.which, values.data_dir)
+    if not generator.label_size:
+        raise UsageError(
+            f"--model={values.model} has no classes, so that none can be asked for. "
+            "Give a model with classes, such as a CGAN's."
+        )
+    splits = catalog.labelled(dataset, values.data_dir)
+    known = len(splits.train.classes)
+    if known != generator.label_size:
+        raise UsageError(
+            f"The generator has {generator.label_size} classes and the data set "
+            f"{dataset} {known}. Give the data set that it was trained on."
+        )
+    output_dir = _make_folder(values.output_dir, model_dir)
+    figures = measure(generator, splits, values.samples, values.seed)
+    print(report.to_text(table(figures)))
+    path = output_dir / "classification.json"
+    facts = {"model": values.model, "dataset": dataset, "seed": values.seed}
+    files.write_text(path, json.dumps({**facts, **figures}, indent=1) + "\n")
+    print(f"Wrote {path}")
+
+
+def measure(
+    generator: "Generator", splits: "LabelledSplits", samples: int, seed: int
+) -> dict[str, Any]:
+    """Trains the classifier and lets it judge.
+
+    Args:
+        generator: Has the classes of `splits`.
+        splits: The classifier is trained on the training images.
+        samples: Images to generate, of classes at random.
+        seed: Draws the classifier, the classes and the images.
+
+    Returns:
+        The figures by name, as the JSON file has them.
+    """
+    import numpy as np
+
+    from trainers import classifier
+
+    test = classifier.real(splits.test, generator)
+    model = classifier.train(
+        classifier.real(splits.train, generator), generator.label_size, seed
+    )
+    drawn = classifier.generated(generator, samples, seed)
+    largest = np.bincount(test.labels).max() / len(test.labels)
+    figures = {"classes": generator.label_size, "side": classifier.side_of(generator)}
+    for name, images in (("generated", drawn), ("real", test)):
+        share, count = classifier.accuracy(model, images), len(images.labels)
+        figures[name] = {
+            "accuracy": share,
+            "std": classifier.deviation(share, count),
+            "images": count,
+        }
+    # Each class is as likely to be asked for.
+    chance = {"generated": 1.0 / generator.label_size, "real": float(largest)}
+    return {**figures, "chance": chance}
+
+
+def table(figures: Mapping[str, Any]) -> "Table":
+    """Returns the figures as a table."""
+    from trainers.report import Table
+
+    rows = [
+        [
+            title,
+            f"{figures[name]['accuracy']:.3f} ± {figures[name]['std']:.3f}",
+            f"{figures['chance'][name]:.3f}",
+            str(figures[name]["images"]),
+        ]
+        for title, name in (
+            ("generated, of the class asked for", "generated"),
+            ("real test images", "real"),
+        )
+    ]
+    return Table(
+        f"Accuracy of a small classifier, {figures['classes']} classes, "
+        f"{figures['side']} px",
+        ["", "accuracy", "chance", "images"],
+        rows,
+        "Chance: 1 / classes, each being asked for as likely; and the share of the "
+        "largest class of the test images.",
+    )
+
+
+def _trained_on(model_dir: Path) -> str:
+    """The data set of a training."""
+    try:
+        return json.loads((model_dir / "recipe.json").read_text())["dataset"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"--dataset is needed: --model={model_dir} does not say what it was "
+            "trained on."
+        ) from error
+
+
+def _make_folder(given: str | None, model_dir: Path) -> Path:
+    is_training = (model_dir / "networks.json").is_file()
+    default = model_dir / "evaluation" if is_training else "evaluation"
+    output_dir = Path(given or default).expanduser()
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FailureError(
+            f"--output_dir={output_dir} cannot be made: {error.strerror}."
+        ) from error
+    return output_dir
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)

@@ -1,0 +1,92 @@
+"""`python -m trainers.dcgan`: convolutional GANs that train (arXiv:1511.06434)."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from trainers import app, latent
+from trainers.latent import LatentRecipe
+from trainers.recipe import LOSSES, option
+
+if TYPE_CHECKING:
+    from tfgan_models.dcgan import DCGAN
+
+
+@dataclasses.dataclass(frozen=True)
+class DCGANRecipe(LatentRecipe):
+    """The paper's numbers (sections 3 and 4)."""
+
+    dataset: str = option(
+        "lsun/bedroom",
+        "A bundled name (emoji/render), any TFDS name with images, or folder:PATH of "
+        "images. The paper's bedrooms are a download of 43 GB.",
+    )
+    image_size: int = option(64, "Side of the images, such as 32, 64 or 128.")
+    batch_size: int = option(128, "Images of a step, over all replicas.")
+    epochs: int = option(5, "Passes over the data, where --steps is 0.")
+    grey: bool = option(False, "Train on the luminance: images of one channel.")
+    loss: str = option("non_saturating", "What the networks minimise.", LOSSES)
+    learning_rate: float = option(2e-4, "Adam's rate.")
+    filters: int = option(128, "Channels of the generator's last hidden convolution.")
+    discriminator_filters: int = option(
+        64, "Channels of the discriminator's first convolution."
+    )
+    norm: str = option(
+        "batch",
+        "The discriminator's normalisation. With --loss=wgan_gp take spectral: the "
+        "penalty is of each image alone.",
+        ("batch", "spectral"),
+    )
+
+
+PRESETS = {
+    "paper": DCGANRecipe(),
+    "cpu": DCGANRecipe(
+        dataset="emoji/render",
+        image_size=32,
+        batch_size=32,
+        steps=6000,
+        mirror=True,
+        latent_size=64,
+        filters=32,
+        discriminator_filters=32,
+        ema_decay=0.995,
+    ),
+}
+
+
+def build_model(recipe: DCGANRecipe, total_steps: int) -> "DCGAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training, on which nothing depends.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    del total_steps
+    from tfgan_models.dcgan import DCGAN
+    from tfgan_models.errors import UsageError
+
+    try:
+        model = DCGAN(*latent.convolutional(recipe), **latent.gan_options(recipe))
+        latent.compile_model(model, recipe)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return model
+
+
+TRAINER = app.Trainer(
+    name="dcgan",
+    presets=PRESETS,
+    load_data=latent.load_data,
+    plan=latent.plan,
+    batches=latent.batches,
+    build_model=build_model,
+    samples=latent.samples,
+    tasks=latent.tasks,
+    reals=latent.reals,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)

@@ -1,0 +1,102 @@
+"""`python -m trainers.gan`: the first GAN, two dense networks (arXiv:1406.2661)."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from trainers import app, latent
+from trainers.latent import AnnealedRecipe
+from trainers.recipe import option
+
+if TYPE_CHECKING:
+    from tfgan_models.gan import GAN
+
+
+@dataclasses.dataclass(frozen=True)
+class GANRecipe(AnnealedRecipe):
+    """The numbers of the paper's MNIST experiment, as its published code has them."""
+
+    epochs: int = option(250, "Passes over the data, where --steps is 0.")
+    units: int = option(1200, "Units of each of the generator's layers.")
+    discriminator_units: int = option(240, "Maxout units of each of its layers.")
+    pieces: int = option(5, "Linear pieces of a maxout unit.")
+    layers: int = option(2, "Hidden layers of each network.")
+    dropout: float = option(0.5, "Rate of the discriminator's dropout.")
+
+
+PRESETS = {
+    "paper": GANRecipe(),
+    # 1617 digits are few: the small discriminator and its dropout keep it from
+    # learning them by heart.
+    "cpu": GANRecipe(
+        dataset="digits",
+        image_size=8,
+        steps=30_000,
+        latent_size=32,
+        units=256,
+        discriminator_units=64,
+        dropout=0.3,
+        loss="non_saturating",
+        optimizer="adam",
+        learning_rate=2e-4,
+        ema_decay=0.995,
+    ),
+}
+
+
+def build_model(recipe: GANRecipe, total_steps: int) -> "GAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training, on which nothing depends.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together.
+    """
+    del total_steps
+    from tfgan_models.errors import UsageError
+    from tfgan_models.gan import GAN
+    from tfgan_models.networks import MLPDiscriminator, MLPGenerator
+
+    shape = {
+        "image_size": recipe.image_size,
+        "channels": latent.channels(recipe),
+        "layers": recipe.layers,
+    }
+    try:
+        model = GAN(
+            MLPGenerator(
+                latent_size=recipe.latent_size,
+                units=recipe.units,
+                name="generator",
+                **shape,
+            ),
+            MLPDiscriminator(
+                units=recipe.discriminator_units,
+                pieces=recipe.pieces,
+                dropout=recipe.dropout,
+                name="discriminator",
+                **shape,
+            ),
+            **latent.gan_options(recipe),
+        )
+        latent.compile_model(model, recipe)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return model
+
+
+TRAINER = app.Trainer(
+    name="gan",
+    presets=PRESETS,
+    load_data=latent.load_data,
+    plan=latent.plan,
+    batches=latent.batches,
+    build_model=build_model,
+    samples=latent.samples,
+    tasks=latent.tasks,
+    reals=latent.reals,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)

@@ -1,0 +1,153 @@
+"""Pictures of captions, by a StackGAN wherever it comes from."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from export import captions as export_captions
+from export import checkpoints
+from tfgan_models.errors import UsageError
+from tfgan_models.networks import StackGenerator
+from trainers import sources
+from trainers.generation import pictures
+
+ALLOWED = (
+    "a StackGAN training's --model_dir or its SavedModel (a folder with "
+    "saved_model.pb or with version numbers)"
+)
+
+Painter = Callable[[str, int], np.ndarray]
+"""A caption and a seed to a picture, float32 [R, R, C] in [-1, 1]."""
+
+
+def find(model: str, which: str = "latest") -> Painter:
+    """Loads a StackGAN.
+
+    Args:
+        model: A training's folder or a SavedModel.
+        which: "latest" or "best" checkpoint of a training.
+
+    Raises:
+        UsageError: It is none of these, or has no text encoder.
+        FailureError: It could not be read.
+    """
+    path = Path(model).expanduser()
+    if (path / "networks.json").is_file():
+        return _trained(checkpoints.load_networks(path, which).get("generator"), model)
+    directory = sources.saved_model(path)
+    if directory:
+        return _served(directory, model)
+    if path.suffix == ".keras":
+        raise UsageError(
+            f"--model={model}: a .keras file takes embeddings and no text. Give "
+            f"{ALLOWED}."
+        )
+    raise UsageError(f"--model={model} is none of: {ALLOWED}.")
+
+
+def write(
+    painter: Painter, captions: Sequence[str], seeds: Sequence[int], output_dir: Path
+) -> list[Path]:
+    """Writes a grid of pictures for each caption, such as red_heart.png.
+
+    Args:
+        painter: Paints.
+        captions: What.
+        seeds: One for each picture of a grid.
+        output_dir: An existing folder.
+
+    Returns:
+        The files, one for each caption.
+
+    Raises:
+        UsageError: There are more pictures than a file can well hold.
+    """
+    names = _names(captions)
+    columns = math.ceil(math.sqrt(len(seeds)))
+    written = []
+    for caption, name in zip(captions, names, strict=True):
+        first = painter(caption, seeds[0])
+        _check_count(len(seeds), first.shape[0])
+        made: list[np.ndarray | None] = [first]
+        made += [painter(caption, seed) for seed in seeds[1:]]
+        made += [None] * (-len(made) % columns)
+        rows = [made[i : i + columns] for i in range(0, len(made), columns)]
+        written.append(pictures.write(output_dir / name, pictures.tile(rows)))
+    return written
+
+
+def _trained(network: object, model: str) -> Painter:
+    if not isinstance(network, StackGenerator):
+        raise UsageError(f"--model={model} holds no StackGAN. Give {ALLOWED}.")
+    if network.text_encoder is None:
+        raise UsageError(_no_encoder(model))
+
+    @tf.function(autograph=False)
+    def draw(caption: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        embedding = export_captions.embed(network, caption)
+        return export_captions.pictures(network, embedding, seed)
+
+    return lambda caption, seed: draw(*_inputs(caption, seed))[0].numpy()
+
+
+def _served(directory: Path, model: str) -> Painter:
+    try:
+        loaded = tf.saved_model.load(str(directory))
+    # A damaged file makes the loader raise almost anything.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}."
+        ) from error
+    inputs = [
+        set(function.structured_input_signature[1])
+        for function in loaded.signatures.values()
+    ]
+    if {"caption", "seed"} not in inputs:
+        if any("embedding" in names for names in inputs):
+            raise UsageError(_no_encoder(model))
+        raise UsageError(f"--model={model} holds no StackGAN. Give {ALLOWED}.")
+
+    def paint(caption: str, seed: int) -> np.ndarray:
+        texts, seeds = _inputs(caption, seed)
+        drawn = loaded.signatures["generate"](caption=texts, seed=seeds)
+        return drawn["image"][0].numpy()
+
+    return paint
+
+
+def _inputs(caption: str, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.constant([caption]), tf.constant([seed], tf.int64)
+
+
+def _no_encoder(model: str) -> str:
+    return (
+        f"--model={model} was trained on --embeddings and has no text encoder: it "
+        "takes vectors of the encoder that made them, by the signature embedding of "
+        "its SavedModel."
+    )
+
+
+def _names(captions: Sequence[str]) -> list[str]:
+    """Files' names that tell the captions, no two alike."""
+    names: list[str] = []
+    for caption in captions:
+        name = re.sub("[^a-z0-9]+", "_", caption.lower()).strip("_")[:60]
+        number = 1
+        while f"{name}{f'_{number}' if number > 1 else ''}.png" in names:
+            number += 1
+        names.append(f"{name}{f'_{number}' if number > 1 else ''}.png")
+    return names
+
+
+def _check_count(count: int, side: int) -> None:
+    most = pictures.MOST_PIXELS // side**2
+    if count > most:
+        raise UsageError(
+            f"A grid holds at most {most} pictures of {side} px. Received: {count}. "
+            "Take fewer --seeds."
+        )

@@ -1,0 +1,37 @@
+"""The command of generators that draw what a caption says: StackGAN."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from tfgan_models.errors import UsageError
+from trainers.generation import parsing
+from trainers.generation.registry import Command, Job
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines nothing: `text` takes flags that other commands have."""
+
+
+def _text(captions: Sequence[str]) -> Job:
+    seeds = parsing.seeds("seeds", _FLAGS.seeds or "0-7")
+    for caption in captions:
+        if not any(c.isascii() and c.isalnum() for c in caption):
+            raise UsageError(
+                "A caption must hold a letter from a to z or a digit. Received: "
+                f"{caption!r}"
+            )
+
+    def job(output_dir: Path) -> list[Path]:
+        from trainers.generation import text
+
+        painter = text.find(_FLAGS.model, _FLAGS.which)
+        return text.write(painter, captions, seeds, output_dir)
+
+    return job
+
+
+COMMANDS = {"text": Command(_text, ("seeds",), argument="CAPTION")}

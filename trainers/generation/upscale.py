@@ -1,0 +1,200 @@
+"""Enlarging an image file of any size with a trained network."""
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from export import checkpoints, super_resolution
+from tfgan_models.data.images import FORMATS, decode_image
+from tfgan_models.errors import UsageError
+from tfgan_models.networks import SRResNet
+from trainers import enlarging, grids, sources
+
+ALLOWED = (
+    "an SRGAN training's --model_dir, its exported .keras file, or its SavedModel (a "
+    "folder with saved_model.pb or with version numbers)"
+)
+_PREFERRED = ("srgan", "srresnet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Upscaler:
+    """A network that enlarges RGB images of any size.
+
+    Attributes:
+        scale: How many times, each way.
+        enlarge: Images [N, h, w, 3] in [-1, 1] to images [N, scale h, scale w, 3].
+    """
+
+    scale: int
+    enlarge: enlarging.Enlarge
+
+
+def find(
+    model: str,
+    which: str = "latest",
+    network: str | None = None,
+    tile: int | None = None,
+) -> Upscaler:
+    """Loads a network that enlarges images.
+
+    Args:
+        model: A training's folder, a .keras file or a SavedModel.
+        which: "latest" or "best" checkpoint of a training.
+        network: "srgan" or "srresnet" of a training; None: the first there is.
+        tile: See `super_resolution.tiled`; None: its default.
+
+    Raises:
+        UsageError: It is none of these, or enlarges no RGB images; or `network` or
+            `tile` are given where they cannot be.
+        FailureError: It could not be read.
+    """
+    path = Path(model).expanduser()
+    if (path / "networks.json").is_file():
+        networks = checkpoints.load_networks(path, which)
+        return _of_network(_choose(networks, model, network), model, tile)
+    if network is not None:
+        raise UsageError(
+            f"--model={model} is one network, not a training: leave --network out."
+        )
+    directory = sources.saved_model(path)
+    if directory:
+        if tile is not None:
+            raise UsageError(
+                f"--model={model} is a SavedModel, which has tiles of its own: leave "
+                "--tile out."
+            )
+        return _saved_model(directory, model)
+    if not path.is_file():
+        raise UsageError(f"--model={model} is none of: {ALLOWED}.")
+    try:
+        loaded = keras.saving.load_model(path, compile=False)
+    # A file of another kind makes the loader raise almost anything.
+    except Exception as error:
+        raise _unreadable(model, error) from error
+    return _of_network(loaded, model, tile)
+
+
+def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
+    """Enlarges an image file.
+
+    Grey stays grey. An alpha channel is enlarged with the bicubic filter; the network
+    sees the colours below it.
+
+    Args:
+        network: What to enlarge it with.
+        image: JPEG, PNG, WebP, BMP or GIF, of which the first frame counts.
+        output_dir: Where to write.
+
+    Returns:
+        The PNG file written, `<name>_x<scale>.png`.
+
+    Raises:
+        UsageError: It is no such file.
+    """
+    colours, alpha, is_grey = _read(image)
+    pixels = colours[np.newaxis].astype(np.float32) / 127.5 - 1.0
+    result = Image.fromarray(grids.to_uint8(network.enlarge(pixels)[0]))
+    if is_grey:
+        result = result.convert("L")
+    if alpha is not None:
+        result.putalpha(alpha.resize(result.size, Image.Resampling.BICUBIC))
+    path = output_dir / f"{image.stem}_x{network.scale}.png"
+    result.save(path)
+    return path
+
+
+def _read(path: Path) -> tuple[np.ndarray, Image.Image | None, bool]:
+    """Returns the colours, uint8 [H, W, 3], alpha if there is any, whether all is grey.
+
+    The colours are those of `decode_image`, but for what alpha would mix them with.
+    """
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            is_grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;")
+            if image.has_transparency_data:
+                full = image.convert("RGBA")
+                return np.array(full.convert("RGB")), full.getchannel("A"), is_grey
+        return decode_image(data), None, is_grey
+    except OSError as error:
+        reason = error.strerror or "not a readable JPEG, PNG, WebP, BMP or GIF image"
+        raise UsageError(f"--image={path} cannot be read: {reason}.") from error
+    # What else damaged files, and those of billions of pixels, make Pillow raise.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"--image={path} cannot be read: {reason}.") from error
+
+
+def _choose(
+    networks: dict[str, keras.Model], model: str, wanted: str | None
+) -> keras.Model:
+    known = [name for name in _PREFERRED if isinstance(networks.get(name), SRResNet)]
+    if not known:
+        raise UsageError(_no_upscaler(model))
+    if wanted is not None and wanted not in known:
+        raise UsageError(
+            f"--network={wanted}: the training holds {' and '.join(known)} alone. Give "
+            "that, or train on."
+        )
+    return networks[wanted or known[0]]
+
+
+def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
+    inputs, outputs = (getattr(network, s, None) or [] for s in ("inputs", "outputs"))
+    shapes = [tuple(tensor.shape) for tensor in (*inputs, *outputs)]
+    if len(shapes) != 2 or any(s[:3] != (None,) * 3 for s in shapes):
+        raise UsageError(_no_upscaler(model))
+    if {shape[3:] for shape in shapes} != {(3,)}:
+        raise UsageError(_wrong_channels(model, shapes[0][-1]))
+    try:
+        scale = super_resolution.scale_of(network)
+    except (ValueError, tf.errors.OpError):  # Not every network takes any size.
+        scale = 1
+    if scale < 2:
+        raise UsageError(_no_upscaler(model))
+    tiled = super_resolution.tiled(network, tile or super_resolution.TILE)
+    return Upscaler(scale, enlarging.compiled(tiled, 3))
+
+
+def _saved_model(directory: Path, model: str) -> Upscaler:
+    try:
+        loaded = tf.saved_model.load(str(directory))
+    # A damaged file makes the loader raise almost anything.
+    except Exception as error:
+        raise _unreadable(model, error) from error
+    function = loaded.signatures.get("serving_default")
+    outputs = function.structured_outputs if function is not None else {}
+    if "upscaled_image" not in outputs:
+        raise UsageError(_no_upscaler(model))
+    channels = function.structured_input_signature[1]["image"].shape[-1]
+    if channels != 3:
+        raise UsageError(_wrong_channels(model, channels))
+
+    def enlarge(images: np.ndarray) -> np.ndarray:
+        # The signature does not keep the model's variables alive; this function does.
+        made = loaded.signatures["serving_default"](image=tf.constant(images))
+        return made["upscaled_image"].numpy()
+
+    return Upscaler(enlarge(np.zeros((1, 8, 8, 3), np.float32)).shape[1] // 8, enlarge)
+
+
+def _no_upscaler(model: str) -> str:
+    return f"--model={model} holds no network that enlarges images. Give {ALLOWED}."
+
+
+def _wrong_channels(model: str, channels: int) -> str:
+    return f"--model={model} is for images of {channels} channels. Allowed: 3."
+
+
+def _unreadable(model: str, error: Exception) -> UsageError:
+    reason = " ".join(str(error).split())[:200]
+    return UsageError(f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}.")

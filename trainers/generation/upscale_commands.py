@@ -1,0 +1,46 @@
+"""The command `upscale`: its flags."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from tfgan_models.errors import UsageError
+from trainers.generation.registry import Command, Job
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_enum(
+        "network",
+        None,
+        ["srgan", "srresnet"],
+        "upscale: which network of a training. Default: srgan, once there is one.",
+    )
+    flags.DEFINE_integer(
+        "tile",
+        None,
+        "upscale: side of the tiles, in pixels of the image, that a large one is cut "
+        "into. Smaller ones take less memory and more time. Default: 256.",
+        lower_bound=8,
+    )
+
+
+def _upscale(arguments: Sequence[str]) -> Job:
+    del arguments
+    if not _FLAGS.image:
+        raise UsageError("upscale needs --image, the file to enlarge.")
+    image = Path(_FLAGS.image).expanduser()
+
+    def job(output_dir: Path) -> list[Path]:
+        from trainers.generation import upscale
+
+        network = upscale.find(_FLAGS.model, _FLAGS.which, _FLAGS.network, _FLAGS.tile)
+        return [upscale.upscale(network, image, output_dir)]
+
+    return job
+
+
+COMMANDS = {"upscale": Command(_upscale, ("image", "network", "tile"))}

@@ -1,0 +1,257 @@
+"""`python -m trainers.srgan`: super-resolution in two stages (arXiv:1609.04802)."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tfgan_models.errors import UsageError
+from trainers import app
+from trainers.recipe import Recipe, Span, option
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.srgan import SRGAN
+
+SAMPLES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class SRGANRecipe(Recipe):
+    """The paper's numbers (section 3.2)."""
+
+    dataset: str = option(
+        "div2k/bicubic_x4",
+        "A bundled name (earth/satellite, emoji/render), any TFDS name with images, or "
+        "folder:PATH of images.",
+    )
+    image_size: int = option(96, "Side of the crops at high resolution: 16 times k.")
+    batch_size: int = option(16, "Crops of a step, over all replicas.")
+    scale: int = option(4, "Enlargement each way: 2 or 4.")
+    mse_steps: int = option(
+        1_000_000, "Steps of the first stage, which trains srresnet; 0: none."
+    )
+    adversarial_steps: int = option(
+        200_000, "Steps of the second stage, which trains srgan; 0: none."
+    )
+    filters: int = option(64, "Channels of the generator.")
+    residual_blocks: int = option(16, "Residual blocks of the generator.")
+    discriminator_filters: int = option(64, "Channels of its first convolution.")
+    perceptual: str = option(
+        "vgg54",
+        "Whose features the second stage compares: VGG19's, downloaded, or those of "
+        "the extra metrics' EfficientNet-Lite0.",
+        ("vgg54", "lite0"),
+    )
+    adversarial_weight: float = option(
+        1e-3, "Weight of the adversarial loss beside that of the features."
+    )
+    pixel_weight: float = option(
+        0.0, "Weight of the pixels' squared error beside that of the features."
+    )
+    learning_rate: float = option(1e-4, "Adam's rate in the first stage.")
+    adversarial_rate: float = option(
+        1e-4, "Adam's rate in the second stage; a tenth of it in its second half."
+    )
+    beta_1: float = option(0.9, "Adam's beta 1.")
+    ema_decay: float = option(
+        0.0, "Above 0: averaged generators are kept, sampled and exported."
+    )
+
+
+PRESETS = {
+    "paper": SRGANRecipe(),
+    # Batch normalisation's averages lag behind weights that move fast: the averaged
+    # generators stand still enough for them.
+    "cpu": SRGANRecipe(
+        dataset="emoji/render",
+        image_size=48,
+        batch_size=8,
+        mse_steps=4000,
+        adversarial_steps=1000,
+        filters=32,
+        residual_blocks=4,
+        discriminator_filters=16,
+        perceptual="lite0",
+        # Lite0's features leave colours free: without it PSNR falls by 5 dB.
+        pixel_weight=1.0,
+        learning_rate=5e-4,
+        ema_decay=0.99,
+    ),
+}
+
+
+def load_data(recipe: SRGANRecipe, data_dir: str | None) -> Any:
+    """Returns the images of `recipe.dataset`, of which crops can be taken.
+
+    Raises:
+        UsageError: They cannot, or the recipe's numbers do not go together.
+    """
+    from tfgan_models.data import catalog, superres
+
+    if recipe.scale not in (2, 4):
+        raise UsageError(f"--scale must be 2 or 4. Received: {recipe.scale}")
+    splits = catalog.superres(recipe.dataset, recipe.scale, data_dir)
+    superres.check_crop(splits.train, recipe.image_size)
+    return splits
+
+
+def plan(splits: Any, recipe: SRGANRecipe) -> list[Span]:
+    """Returns the steps of both stages.
+
+    Raises:
+        UsageError: There are none.
+    """
+    from tfgan_models.data import superres
+
+    steps = {
+        "mse_steps": recipe.mse_steps,
+        "adversarial_steps": recipe.adversarial_steps,
+    }
+    if min(steps.values()) < 0 or not any(steps.values()):
+        raise UsageError(
+            "--mse_steps and --adversarial_steps must be 0 or more, and one of them "
+            f"above 0. Received: {', '.join(f'{k}={v}' for k, v in steps.items())}"
+        )
+    size = recipe.batch_size
+    epoch = superres.steps_per_epoch(splits.train, size)
+    first, second = steps.values()
+    spans = [
+        Span(0, first, size, epoch),
+        Span(first, second, size, epoch, first_image=first * size),
+    ]
+    return [span for span in spans if span.steps]
+
+
+def batches(
+    splits: Any, recipe: SRGANRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's endless batches from `start_step` on."""
+    from tfgan_models.data import superres
+
+    return superres.train_batches(
+        splits.train,
+        image_size=recipe.image_size,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_step=start_step,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
+    """Returns the compiled model; call it in `strategy.scope()`.
+
+    Args:
+        recipe: The numbers.
+        total_steps: Length of the training.
+
+    Raises:
+        UsageError: The recipe's numbers do not go together, or the weights of the
+            features are not at hand.
+        FailureError: These weights could not be downloaded.
+    """
+    import keras
+
+    from tfgan_models.networks import SRDiscriminator, SRResNet
+    from tfgan_models.srgan import SRGAN
+
+    del total_steps  # Each stage has its own.
+    second = recipe.adversarial_steps
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay
+
+    def adam(rate: Any) -> keras.optimizers.Optimizer:
+        return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
+
+    def falling() -> Any:
+        rates = [recipe.adversarial_rate, recipe.adversarial_rate / 10]
+        return decay([max(1, second // 2)], rates)
+
+    try:
+        model = SRGAN(
+            SRResNet(
+                scale=recipe.scale,
+                filters=recipe.filters,
+                residual_blocks=recipe.residual_blocks,
+                name="srresnet",
+            ),
+            SRDiscriminator(
+                image_size=recipe.image_size,
+                filters=recipe.discriminator_filters,
+                name="discriminator",
+            ),
+            features=recipe.perceptual if second else None,
+            first_stage_steps=recipe.mse_steps,
+            adversarial_weight=recipe.adversarial_weight,
+            pixel_weight=recipe.pixel_weight,
+            ema_decay=recipe.ema_decay,
+            seed=recipe.seed,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    model.compile(
+        generator_optimizer=adam(falling()),
+        discriminator_optimizer=adam(falling()),
+        first_stage_optimizer=adam(recipe.learning_rate),
+    )
+    return model
+
+
+def samples(
+    model: "SRGAN", splits: Any, recipe: SRGANRecipe
+) -> dict[str, "np.ndarray"]:
+    """Returns a grid of middles of test images.
+
+    Low resolution | bicubic | srresnet | srgan, once there is one | truth.
+    """
+    import tensorflow as tf
+
+    from tfgan_models.data import superres
+    from trainers import grids
+
+    tests = superres.test_batches(
+        splits.test, batch_size=SAMPLES, limit=SAMPLES, crop=2 * recipe.image_size
+    )
+    batch = next(iter(tests))
+    low = batch["low"]
+    networks = model.exported_networks.values()
+    return {
+        f"x{recipe.scale}": grids.rows(
+            tf.repeat(tf.repeat(low, recipe.scale, 1), recipe.scale, 2),
+            superres.enlarge(low, recipe.scale),
+            *(network(low, training=False) for network in networks),
+            batch["high"],
+        )
+    }
+
+
+def tasks(networks: Mapping[str, Any], splits: Any, recipe: SRGANRecipe) -> list[Any]:
+    """Returns what each network is measured on: whole test images."""
+    from export import super_resolution
+    from trainers import enlarging
+
+    return [
+        enlarging.task(
+            name,
+            enlarging.compiled(super_resolution.tiled(network), network.channels),
+            splits,
+        )
+        for name, network in networks.items()
+    ]
+
+
+TRAINER = app.Trainer(
+    name="srgan",
+    presets=PRESETS,
+    load_data=load_data,
+    plan=plan,
+    batches=batches,
+    build_model=build_model,
+    samples=samples,
+    tasks=tasks,
+)
+
+if __name__ == "__main__":
+    app.run(TRAINER)
