@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test slow lint format bench quality wheel clean
+.PHONY: help demo test slow lint format bench quality gallery wheel clean
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -15,7 +15,8 @@ help:
 	@echo "make slow    the slow tests"
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
-	@echo "make quality train and measure our GANs on bundled data (under an hour)"
+	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
+	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
 
 $(BIN)/python:
@@ -54,6 +55,9 @@ bench: $(VENV)/.dev
 
 quality: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.quality
+
+gallery: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gallery
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -131,13 +131,14 @@ def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(
 
 
 def test_the_seed_decides_what_is_drawn(run: Run) -> None:
-    """The same weights and images, trained with another seed, have other losses."""
+    """The same weights and images, trained with another seed, come to others."""
     case = run.case
     other = case.build(seed=1, **case.ema)
     models.assign(other, run.before)
     assert_same(models.values(other), run.before)
-    half = case.steps // 2
-    assert (models.train(case, other, half) != run.logs[:half]) == case.draws
+    models.train(case, other)
+    distance = furthest(models.values(other), models.values(run.model))
+    assert distance > 1e-4 if case.draws else distance == 0.0
 
 
 @each_model

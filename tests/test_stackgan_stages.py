@@ -43,6 +43,24 @@ def test_stages_begin() -> None:
     assert model.exported_networks == {"generator": model.ema_generators["generator"]}
 
 
+def test_stage_two_learns_on_the_averaged_stage_one() -> None:
+    """Which is what pictures are drawn with, and does not move any more."""
+    model = stackgan(ema_decay=0.9)
+    run(model, batches(FIRST))
+    ours, kept = model.generator, model.ema_generators["generator"]
+    before = kept.stage_one.get_weights()
+    apart = max(
+        np.abs(one - other).max()
+        for one, other in zip(ours.stage_one.get_weights(), before, strict=True)
+    )
+    assert apart > 1e-5
+    model.begin(FIRST)
+    advance(model, batches(1))
+    for network in (ours, kept):
+        for one, other in zip(network.stage_one.get_weights(), before, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def test_optimizers_forget_at_the_first_step_of_a_stage_alone() -> None:
     model = stackgan(optimizer=gans.adam)
     advance(model, batches(2))

@@ -155,6 +155,10 @@ class StackGAN(GANModel):
                 optimizers.reset(optimizer)
             if self.learning_rates is not None:
                 optimizer.learning_rate = self.learning_rates[stage]
+        if stage == 2 and step == starts[2] and self.ema_generators:
+            # Stage two learns on what is kept, and stage one stands still from here.
+            kept = self.ema_generators["generator"].stage_one
+            self.generator.stage_one.set_weights(kept.get_weights())
         if stage != self.stage:
             self.train_function = None
         self.stage = stage

@@ -30,7 +30,7 @@ PRESETS = {
     "cpu": GANRecipe(
         dataset="digits",
         image_size=8,
-        steps=30_000,
+        steps=20_000,
         latent_size=32,
         units=256,
         discriminator_units=64,

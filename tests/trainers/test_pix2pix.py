@@ -121,7 +121,8 @@ def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     recipe = json.loads(finished.stdout)
     assert recipe["model"] == "pix2pix"
-    assert (recipe["direction"], recipe["steps"]) == ("b2a", 1500)
+    cpu = PRESETS["cpu"]
+    assert (recipe["direction"], recipe["steps"]) == ("b2a", cpu.steps)
     assert not (tmp_path / "run").exists()
 
 
