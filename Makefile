@@ -34,8 +34,9 @@ $(VENV)/.dev: setup.cfg pyproject.toml | $(BIN)/python
 demo: $(VENV)/.demo
 	$(BIN)/python -m trainers.demo
 
+# Two processes, a file of tests in one of them: most wait for graphs to be built.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist=loadfile
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none

@@ -14,7 +14,7 @@ from tests.layers.conformance import CASES as LAYERS
 from tests.networks.conformance import CASES, arrays, randomize
 
 ROOT = Path(__file__).parents[2]
-# JAX compiles every fresh kernel's random numbers: unoptimised, in a third of the time.
+# JAX compiles each operation for each shape: unoptimised, in a third of the time.
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_backend_optimization_level=0",
