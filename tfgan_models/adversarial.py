@@ -84,10 +84,10 @@ class GANModel(keras.Model):
         # Unbuilt optimizers fail under MirroredStrategy, and a checkpoint restored
         # into them would silently leave their moments behind.
         with self.distribute_strategy.scope():
-            self.generator_optimizer = _scaled_if_float16(
+            self.generator_optimizer = scaled_if_float16(
                 generator_optimizer, self.generators.values()
             )
-            self.discriminator_optimizer = _scaled_if_float16(
+            self.discriminator_optimizer = scaled_if_float16(
                 discriminator_optimizer, self.discriminators.values()
             )
             self.generator_optimizer.build(self.generator_variables)
@@ -108,6 +108,19 @@ class GANModel(keras.Model):
         """Compiles with the optimizers that `get_compile_config` returned."""
         deserialize = keras.saving.deserialize_keras_object
         self.compile(**{key: deserialize(value) for key, value in config.items()})
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GANModel":
+        """Builds the model from what `get_config` returned, its networks serialised."""
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(
+            **{
+                key: deserialize(value)
+                if isinstance(value, dict) and "class_name" in value
+                else value
+                for key, value in config.items()
+            }
+        )
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -368,10 +381,15 @@ def _move(target: tf.Variable, source: tf.Tensor, rate: float) -> None:
         target.assign(source)
 
 
-def _scaled_if_float16(
+def scaled_if_float16(
     optimizer: keras.optimizers.Optimizer, networks: Iterable[keras.Model]
 ) -> keras.optimizers.Optimizer:
-    """Wraps the optimizer for loss scaling where any layer computes in float16."""
+    """Wraps the optimizer for loss scaling where any layer computes in float16.
+
+    Args:
+        optimizer: Any; one that is wrapped already is returned as it is.
+        networks: What it updates.
+    """
     half = any(
         layer.compute_dtype == "float16"
         for network in networks

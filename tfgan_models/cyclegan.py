@@ -222,15 +222,3 @@ class CycleGAN(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "CycleGAN":
-        """Builds the model from what `get_config` returned."""
-        networks = (
-            "generator_a2b",
-            "generator_b2a",
-            "discriminator_a",
-            "discriminator_b",
-        )
-        deserialize = keras.saving.deserialize_keras_object
-        return cls(**config | {key: deserialize(config[key]) for key in networks})

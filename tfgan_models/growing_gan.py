@@ -331,17 +331,11 @@ class GrowingGAN(GANModel):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "GrowingGAN":
         """Builds the model from what `get_config` returned."""
-        deserialize = keras.saving.deserialize_keras_object
-        networks = ("generator", "discriminator")
         schedule = dict(config["schedule"])
         for table in ("batch_sizes", "learning_rates"):
             # JSON has made the numbers text.
             schedule[table] = {int(k): v for k, v in schedule[table].items()}
-        return cls(
-            **config
-            | {key: deserialize(config[key]) for key in networks}
-            | {"schedule": growth.Growth(**schedule)}
-        )
+        return super().from_config(config | {"schedule": growth.Growth(**schedule)})
 
     def _check_batch(self, batch_size: int) -> None:
         replicas = self.distribute_strategy.num_replicas_in_sync

@@ -122,10 +122,3 @@ class Pix2Pix(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Pix2Pix":
-        """Builds the model from what `get_config` returned."""
-        deserialize = keras.saving.deserialize_keras_object
-        networks = ("generator", "discriminator")
-        return cls(**config | {key: deserialize(config[key]) for key in networks})

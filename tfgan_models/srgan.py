@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import losses
-from tfgan_models.adversarial import GANModel, copy
+from tfgan_models.adversarial import GANModel, copy, scaled_if_float16
 from tfgan_models.interop import perceptual
 
 
@@ -107,16 +107,12 @@ class SRGAN(GANModel):
             if isinstance(self.features, str):
                 self.features = perceptual.features(self.features)
         super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
-        scaling = keras.optimizers.LossScaleOptimizer
+        generator = self.generators["srresnet"]
         with self.distribute_strategy.scope():
-            if isinstance(self.generator_optimizer, scaling) and not isinstance(
-                first_stage_optimizer, scaling
-            ):
-                first_stage_optimizer = scaling(first_stage_optimizer)
-            self.first_stage_optimizer = first_stage_optimizer
-            self.first_stage_optimizer.build(
-                self.generators["srresnet"].trainable_variables
+            self.first_stage_optimizer = scaled_if_float16(
+                first_stage_optimizer, [generator]
             )
+            self.first_stage_optimizer.build(generator.trainable_variables)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised, for a `.keras` file."""
@@ -266,10 +262,3 @@ class SRGAN(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SRGAN":
-        """Builds the model from what `get_config` returned."""
-        deserialize = keras.saving.deserialize_keras_object
-        networks = ("generator", "discriminator")
-        return cls(**config | {key: deserialize(config[key]) for key in networks})

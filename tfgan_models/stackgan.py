@@ -300,18 +300,6 @@ class StackGAN(GANModel):
             "name": self.name,
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "StackGAN":
-        """Builds the model from what `get_config` returned."""
-        deserialize = keras.saving.deserialize_keras_object
-        networks = (
-            "generator",
-            "stage_one_discriminator",
-            "stage_two_discriminator",
-            "image_encoder",
-        )
-        return cls(**config | {key: deserialize(config[key]) for key in networks})
-
 
 def truncated_normal(uniform: tf.Tensor) -> tf.Tensor:
     """Turns even draws into a normal distribution's that is cut off at 2 deviations.

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tfgan_models.networks import stackgan_parts as parts
+from tfgan_models.networks.labelled import check_sizes
 
 
 def _draw(mean: Any, log_sigma: Any, noise: Any) -> Any:
@@ -90,7 +91,7 @@ class StageOneGenerator(_ConditionedGenerator):
         **kwargs: Any,
     ) -> None:
         parts.check_resolution("resolution", resolution)
-        parts.check_sizes(
+        check_sizes(
             embedding_size=embedding_size,
             condition_size=condition_size,
             latent_size=latent_size,
@@ -190,7 +191,7 @@ class StageTwoGenerator(_ConditionedGenerator):
     ) -> None:
         parts.check_resolution("input_resolution", input_resolution)
         parts.check_resolution("resolution", resolution, 2 * input_resolution)
-        parts.check_sizes(
+        check_sizes(
             embedding_size=embedding_size,
             condition_size=condition_size,
             channels=channels,

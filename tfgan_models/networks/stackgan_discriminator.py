@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tfgan_models.networks import stackgan_parts as parts
+from tfgan_models.networks.labelled import check_sizes
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -42,7 +43,7 @@ class StageOneDiscriminator(keras.Model):
         **kwargs: Any,
     ) -> None:
         parts.check_resolution("resolution", resolution)
-        parts.check_sizes(
+        check_sizes(
             embedding_size=embedding_size,
             condition_size=condition_size,
             channels=channels,

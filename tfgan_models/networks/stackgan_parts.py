@@ -24,13 +24,6 @@ def check_resolution(name: str, resolution: int, smallest: int = _SMALLEST) -> N
         )
 
 
-def check_sizes(**sizes: int) -> None:
-    """Raises ValueError unless each size is at least 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be 1 or more. Received: {name}={size}")
-
-
 def check_equal(name: str, one: int, other: int) -> None:
     """Raises ValueError where two networks disagree about a size."""
     if one != other:

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from tfgan_models.networks import blocks
+from tfgan_models.networks.labelled import check_sizes
 
 ALPHABET = f" {string.ascii_lowercase}{string.digits}{string.punctuation}"
 """The characters that captions are made of; the first one is number `SPACE`."""
@@ -54,7 +55,7 @@ class CharacterEncoder(keras.Model):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        _check_sizes(embedding_size=embedding_size, filters=filters)
+        check_sizes(embedding_size=embedding_size, filters=filters)
         if length < _STRIDE or length % _STRIDE:
             raise ValueError(
                 f"length must be a multiple of {_STRIDE}. Received: length={length}"
@@ -132,7 +133,7 @@ class ImageEncoder(keras.Model):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        _check_sizes(embedding_size=embedding_size, filters=filters, channels=channels)
+        check_sizes(embedding_size=embedding_size, filters=filters, channels=channels)
         if resolution < 8 or resolution & (resolution - 1):
             raise ValueError(
                 "resolution must be a power of two of 8 or more. Received: "
@@ -184,9 +185,3 @@ def _mean_of_text(x: Any, caption: Any) -> Any:
 def _halvings(resolution: int) -> list[int]:
     """The sides from which convolutions halve an image to 4 pixels."""
     return [resolution >> i for i in range(resolution.bit_length() - 3)]
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be 1 or more. Received: {name}={size}")
