@@ -13,8 +13,8 @@ from pathlib import Path
 from absl import flags
 
 from export.command import quiet_tensorflow, run
-from export.models import ModelFolder
-from export.status import ServingError
+from export.serving.models import ModelFolder
+from export.serving.status import ServingError
 from tfgan_models.errors import FailureError, UsageError
 
 
@@ -44,8 +44,8 @@ def main(argv: Sequence[str]) -> None:
             "--model_base is required: the folder of <name>/<version>/saved_model.pb"
         )
     try:
-        from export.endpoint import build_app
-        from export.server import serve_until_stopped
+        from export.serving.endpoint import build_app
+        from export.serving.server import serve_until_stopped
     except ModuleNotFoundError as error:
         raise FailureError(
             f"The endpoint needs the package {error.name}: "

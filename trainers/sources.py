@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export import checkpoints, client, models
+from export import checkpoints, client
+from export.serving import models
 from tfgan_models.data import catalog, folder
 from tfgan_models.errors import UsageError
 from trainers import (

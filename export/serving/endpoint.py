@@ -14,10 +14,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from export import rest
-from export.metadata import model_metadata
-from export.models import ModelFolder
-from export.status import HTTP_STATUS, Code, ServingError, invalid
+from export.serving import rest
+from export.serving.metadata import model_metadata
+from export.serving.models import ModelFolder
+from export.serving.status import HTTP_STATUS, Code, ServingError, invalid
 
 _MAX_INFLATED = 100 * 1024 * 1024
 _MODEL = r"/v1/models/(?P<name>[^/:]+)"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from export.status import Code, ServingError
+from export.serving.status import Code, ServingError
 from tfgan_models.errors import UsageError
 
 # How TensorFlow's error messages begin the lines that do not say what is wrong.

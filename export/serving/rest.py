@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from export.status import Code, ServingError, invalid
+from export.serving.status import Code, ServingError, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 _FLOATS = ("float32", "float64")

@@ -75,8 +75,8 @@ SHAPES = """
 import sys
 from pathlib import Path
 import numpy as np
-from export.models import Model
-from export.status import ServingError
+from export.serving.models import Model
+from export.serving.status import ServingError
 
 model = Model(Path(sys.argv[1]))
 for name in ("serving_default", "mapping", "synthesis", "generate", "mix"):

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from export.endpoint import Target, build_app, parse_target
-from export.models import ModelFolder, Signature
-from export.status import ServingError
+from export.serving.endpoint import Target, build_app, parse_target
+from export.serving.models import ModelFolder, Signature
+from export.serving.status import ServingError
 from tfgan_models.errors import UsageError
 
 BY_NAME = '{"inputs": {"text": ["a", {"b64": "/w=="}], "times": [1, 2]}}'

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export import rest
-from export.status import Code, ServingError
+from export.serving import rest
+from export.serving.status import Code, ServingError
 
 FLOAT = {"x": "float32"}
 INT = {"x": "int32"}

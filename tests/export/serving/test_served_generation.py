@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from export.models import ModelFolder
+from export.serving.models import ModelFolder
 from export.signatures import write_saved_model
 from tests.export.conftest import serving
 from tests.export.generators import assert_files_show, close, latents, pixels, style

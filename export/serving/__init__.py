@@ -1,0 +1,1 @@
+"""The local endpoint: what TensorFlow Serving answers, from Python."""
