@@ -50,7 +50,11 @@ def _native_stderr_dropped() -> Iterator[None]:
             os.close(saved)
 
 
-def run(main: Callable[[Sequence[str]], None], arguments: bool = False) -> NoReturn:
+def run(
+    main: Callable[[Sequence[str]], None],
+    arguments: bool = False,
+    unknown_flags: bool = False,
+) -> NoReturn:
     """Parses the flags, calls `main(argv)` and exits.
 
     Flags must be defined before. Exit status: 0 when `main` returns; 2 with one line
@@ -62,11 +66,16 @@ def run(main: Callable[[Sequence[str]], None], arguments: bool = False) -> NoRet
         main: The command. It calls `quiet_tensorflow()` before it first imports
             TensorFlow, and after what can be checked without it.
         arguments: Whether it takes arguments that are no flags, in `argv[1:]`.
+        unknown_flags: Whether flags that are not defined are taken, as arguments.
     """
+    arguments = arguments or unknown_flags
     if arguments:
         # Flags after an argument are flags too.
         flags.FLAGS.set_gnu_getopt()
-    app.run(functools.partial(_guarded, main, arguments), flags_parser=_parse_flags)
+    app.run(
+        functools.partial(_guarded, main, arguments),
+        flags_parser=functools.partial(_parse_flags, unknown_flags),
+    )
 
 
 def _guarded(
@@ -87,9 +96,9 @@ def _guarded(
     return 0
 
 
-def _parse_flags(argv: Sequence[str]) -> list[str]:
+def _parse_flags(unknown: bool, argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(argv, known_only=unknown)
     except flags.Error as error:
         sys.exit(_fail(error, 2))
     except SystemExit:

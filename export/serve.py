@@ -1,21 +1,30 @@
-"""Serves exported models on this machine, over TensorFlow Serving's REST API.
+"""Serves exported models on this machine, over TensorFlow Serving's REST and gRPC APIs.
 
     python -m export.serve --model_base=DIR
 
-DIR holds <name>/<integer version>/saved_model.pb; the newest version is served, older
-ones under /versions/N.
+DIR holds <name>/<integer version>/saved_model.pb. The newest version of each model is
+served, and new versions are picked up while it runs; DIR/models.config says otherwise.
 """
 
+import gc
+import importlib
+import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from export.command import quiet_tensorflow, run
-from export.serving.models import ModelFolder
-from export.serving.status import ServingError
 from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    from export.serving.metrics import Metrics
+    from export.serving.versions import VersionManager
+
+_PACKAGES = ("grpc", "grpc_health", "prometheus_client", "starlette", "uvicorn")
 
 
 def define_flags() -> None:
@@ -24,15 +33,29 @@ def define_flags() -> None:
         "model_base", None, "Folder of <name>/<version>/saved_model.pb. Required."
     )
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.")
-    flags.DEFINE_integer(
-        "rest_port", 8501, "Port of the REST API; 0: any free one.", 0, 65535
+    for api, port in (("rest", 8501), ("grpc", 8500)):
+        flags.DEFINE_integer(
+            f"{api}_port", port, f"Port of the {api} API; 0: any free one.", 0, 65535
+        )
+    flags.DEFINE_boolean(
+        "enable_batching", True, "Run requests that wait at the same time together."
     )
     flags.DEFINE_integer(
-        "grpc_port",
-        8500,
-        "Reserved: gRPC is not served yet, and this port is not opened.",
-        0,
-        65535,
+        "max_queue", 256, "Requests that may wait for a model; more: 503.", 1, 4096
+    )
+    flags.DEFINE_integer(
+        "max_body_mb", 64, "Largest request body, in MiB; larger: 413.", 1, 2047
+    )
+    flags.DEFINE_integer(
+        "timeout_ms", 30_000, "Longest time of a request; longer: 504.", 1
+    )
+    flags.DEFINE_float(
+        "poll_seconds", 1.0, "How often new versions are looked for.", 0.01
+    )
+    flags.DEFINE_boolean(
+        "request_log",
+        True,
+        "Log each request and each version on stderr; else only what goes wrong.",
     )
 
 
@@ -43,26 +66,42 @@ def main(argv: Sequence[str]) -> None:
         raise UsageError(
             "--model_base is required: the folder of <name>/<version>/saved_model.pb"
         )
+    for package in _PACKAGES:
+        _require(package)
+    from export.serving.logs import show_info, take_over_logging
+    from export.serving.metrics import Metrics
+    from export.serving.versions import VersionManager
+
+    metrics = Metrics()
+    manager = VersionManager(
+        Path(flags.FLAGS.model_base), flags.FLAGS.poll_seconds, metrics
+    )
+    # gRPC does not tell why it cannot listen: a socket of our own does.
+    _listen("grpc_port").close()
+    with _listen("rest_port") as listener:
+        quiet_tensorflow()
+        take_over_logging()
+        show_info(flags.FLAGS.request_log)
+        finished = _serve(manager, metrics, listener)
+    if not finished:
+        # What still runs cannot be stopped, and would keep the process for ever.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _require(package: str) -> None:
     try:
-        from export.serving.endpoint import build_app
-        from export.serving.server import serve_until_stopped
+        importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise FailureError(
             f"The endpoint needs the package {error.name}: "
             "pip install 'tfgan-models[export]'"
         ) from error
-    folder = ModelFolder(Path(flags.FLAGS.model_base))
-    with _listen(flags.FLAGS.host, flags.FLAGS.rest_port) as listener:
-        quiet_tensorflow()
-        try:
-            folder.load_newest()
-        except ServingError as error:
-            raise FailureError(error.message) from error
-        serve_until_stopped(build_app(folder), listener, _ready_line(folder, listener))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(port_flag: str) -> socket.socket:
     """Returns a listening socket: requests wait there until the models are loaded."""
+    host, port = flags.FLAGS.host, flags.FLAGS[port_flag].value
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -78,18 +117,69 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise FailureError(
             f"Cannot listen on {host}:{port}: {error.strerror}. "
-            "Choose another port with --rest_port (0: any free one)."
+            f"Choose another port with --{port_flag} (0: any free one)."
         ) from error
     return listener
 
 
-def _ready_line(folder: ModelFolder, listener: socket.socket) -> str:
+def _serve(
+    manager: "VersionManager", metrics: "Metrics", listener: socket.socket
+) -> bool:
+    """Serves until a signal; returns whether all requests were finished."""
+    import tensorflow  # noqa: F401
+
+    from export.serving.batching import Batcher
+    from export.serving.endpoint import build_app
+    from export.serving.grpc_server import GrpcServer
+    from export.serving.grpc_service import Services
+    from export.serving.limits import Limits
+    from export.serving.predictor import Predictor
+    from export.serving.server import serve_until_stopped
+
+    limits = Limits(
+        max_body_bytes=flags.FLAGS.max_body_mb * 2**20,
+        timeout_s=flags.FLAGS.timeout_ms / 1000,
+        # Those that wait, and as many that are read, run or answered meanwhile.
+        max_in_flight=2 * flags.FLAGS.max_queue,
+    )
+    host = flags.FLAGS.host
+    # What is imported by now is never garbage: a collection that walks through all of
+    # TensorFlow's modules would keep requests waiting for up to a second.
+    gc.collect()
+    gc.freeze()
+    # It listens before the models are loaded, as the REST socket does.
+    grpc_server = GrpcServer(host, flags.FLAGS.grpc_port, limits)
+    manager.start()
+    batcher = Batcher(
+        flags.FLAGS.max_queue, os.cpu_count() or 1, flags.FLAGS.enable_batching, metrics
+    )
+    metrics.queue_length(batcher.waiting)
+    predictor = Predictor(manager, batcher)
+    grpc_server.start(Services(predictor, manager, metrics, limits))
+    finished = serve_until_stopped(
+        build_app(predictor, manager, metrics, limits),
+        listener,
+        grpc_server,
+        f"{_rest_line(manager, listener)}\n"
+        f"gRPC at {_bracketed(host)}:{grpc_server.port}",
+    )
+    if finished:
+        batcher.close()
+        manager.close()
+    return finished
+
+
+def _rest_line(manager: "VersionManager", listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    newest = folder.newest()
-    models = ", ".join(f"{name} version {v}" for name, v in newest.items())
-    name = next(iter(newest)) if len(newest) == 1 else "NAME"
-    return f"Serving {models} at http://{host}:{port}/v1/models/{name}:predict"
+    serving = manager.serving()
+    models = ", ".join(f"{name} version {max(v)}" for name, v in serving.items())
+    name = next(iter(serving)) if len(serving) == 1 else "NAME"
+    address = f"http://{_bracketed(host)}:{port}"
+    return f"Serving {models} at {address}/v1/models/{name}:predict"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 if __name__ == "__main__":

@@ -96,7 +96,8 @@ def _test_windows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @contextmanager
 def _endpoint(model_base: Path) -> Iterator[str]:
     """Starts the local endpoint and gives its address."""
-    arguments = ["-m", "export.serve", f"--model_base={model_base}", "--rest_port=0"]
+    arguments = ["-m", "export.serve", f"--model_base={model_base}"]
+    arguments += ["--rest_port=0", "--grpc_port=0", "--request_log=false"]
     print(f"\n$ python {shlex.join(arguments)}", flush=True)
     server = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, text=True

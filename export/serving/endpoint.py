@@ -1,168 +1,288 @@
-"""The HTTP side of the local serving endpoint: paths, bodies, status codes."""
+"""The HTTP side of the local serving endpoint: requests, answers, status codes."""
 
+import asyncio
 import json
-import re
-import zlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from export.serving import rest
-from export.serving.metadata import model_metadata
-from export.serving.models import ModelFolder
-from export.serving.status import HTTP_STATUS, Code, ServingError, invalid
+from export.serving import http_body, logs
+from export.serving.answers import Answers
+from export.serving.limits import Admission, HttpError, Limits, Ticket
+from export.serving.metrics import CONTENT_TYPE, Metrics
+from export.serving.openapi import openapi
+from export.serving.predictor import Predictor
+from export.serving.rest_target import Target, parse_target
+from export.serving.rest_writer import encode_error
+from export.serving.status import HTTP_STATUS, Code, ServingError
+from export.serving.versions import VersionManager
 
-_MAX_INFLATED = 100 * 1024 * 1024
-_MODEL = r"/v1/models/(?P<name>[^/:]+)"
-_VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
-_POST = re.compile(f"(?i){_MODEL}{_VERSION}:(?P<action>classify|regress|predict)")
-_GET = re.compile(f"(?i){_MODEL}{_VERSION}(?P<action>/metadata)?")
+_JSON = "application/json"
+_METRICS_PATH = "/monitoring/prometheus/metrics"
+_OPENAPI_PATH = "/openapi.json"
+_NOT_FOUND = (
+    "<html><head><title>404 Not Found</title></head><body>Not Found</body></html>"
+)
+# Requests wait in these threads for their batch.
+_PREDICT_THREADS = 64
+_OTHER_THREADS = 4
+_METHODS = {
+    "predict": "Predict",
+    "classify": "Classify",
+    "regress": "Regress",
+    "status": "GetModelStatus",
+    "metadata": "GetModelMetadata",
+}
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a request's path names.
+def build_app(
+    predictor: Predictor,
+    manager: VersionManager,
+    metrics: Metrics,
+    limits: Limits | None = None,
+) -> Starlette:
+    """Returns the ASGI application of the REST API.
+
+    Bodies are parsed, models run and answers written in worker threads.
 
     Args:
-        action: "predict", "classify", "regress", "status" or "metadata".
-        name: Of the model.
-        version: None: the newest.
-        label: Version label, or None.
+        predictor: Runs the models.
+        manager: Has the models.
+        metrics: Told of every request; shown at /monitoring/prometheus/metrics.
+        limits: None: the default ones.
     """
-
-    action: str
-    name: str
-    version: int | None
-    label: str | None
+    endpoint = _Endpoint(predictor, manager, metrics, limits or Limits())
+    return Starlette(routes=[Mount("/", app=endpoint.serve)])
 
 
-def parse_target(method: str, path: str) -> Target:
-    """Reads method and path of a request.
+@dataclass
+class _Exchange:
+    """A request and what is known of it when it is answered.
 
     Args:
         method: "GET", "POST", ...
-        path: Still percent-encoded, without the query.
-
-    Raises:
-        ServingError: The API has no such path and method.
+        path: As it was sent, with the query.
+        headers: Of the request.
+        started: By `time.monotonic()`.
+        deadline: By `time.monotonic()`.
     """
-    pattern = {"GET": _GET, "POST": _POST}.get(method)
-    match = pattern.fullmatch(path) if pattern else None
-    if match is None:
-        if method == "GET" and path.lower() == "/v1/models":
-            raise invalid("Missing model name in request.")
-        raise invalid(f"Malformed request: {method} {path}")
-    version, label = match["version"], match["label"]
-    return Target(
-        action=(match["action"] or "status").lstrip("/").lower(),
-        name=unquote(match["name"]),
-        version=None if version is None else int(version),
-        label=None if label is None else unquote(label),
-    )
+
+    method: str
+    path: str
+    headers: Headers
+    started: float
+    deadline: float
+    target: Target | None = None
+    status: str = "OK"
+    bytes_in: int = 0
+    body_read: bool = False
 
 
-def answer(folder: ModelFolder, method: str, path: str, body: bytes) -> bytes:
-    """Answers a request: the whole of the API but for HTTP itself.
+class _Endpoint:
+    """Answers requests.
 
     Args:
-        folder: The models.
-        method: "GET", "POST", ...
-        path: Still percent-encoded, without the query.
-        body: Of the request, inflated.
-
-    Returns:
-        JSON.
-
-    Raises:
-        ServingError: The request is answered with an error.
-    """
-    target = parse_target(method, path)
-    if target.action == "status":
-        return _dump(_status(folder, target))
-    if target.action == "metadata":
-        version = folder.resolve(target.name, target.version, target.label)
-        directory = folder.directory(target.name, version)
-        return _dump(model_metadata(directory, target.name, version))
-    if target.action != "predict":
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"{target.action} is not offered here; use predict"
-        )
-    return _predict(folder, target, body)
-
-
-def build_app(folder: ModelFolder) -> Starlette:
-    """Returns the ASGI application that serves `folder`.
-
-    Parsing, models and formatting run in a worker thread.
+        predictor: Runs the models.
+        manager: Has the models.
+        metrics: Told of every request.
+        limits: What is taken on.
     """
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await _respond(folder, Request(scope, receive))
-        await response(scope, receive, send)
+    def __init__(
+        self,
+        predictor: Predictor,
+        manager: VersionManager,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self._answers = Answers(predictor, manager)
+        self._manager = manager
+        self._metrics = metrics
+        self._limits = limits
+        self._admission = Admission(limits)
+        threads = min(limits.max_in_flight, _PREDICT_THREADS)
+        self._predicting = ThreadPoolExecutor(threads, "rest")
+        # Health checks are answered while all other threads are at work.
+        self._telling = ThreadPoolExecutor(_OTHER_THREADS, "rest-status")
 
-    handler: ASGIApp = serve
-    return Starlette(routes=[Mount("/", app=handler)])
-
-
-async def _respond(folder: ModelFolder, request: Request) -> Response:
-    path = request.scope["raw_path"].decode("latin-1")
-    if not path.lower().startswith("/v1/"):
-        return HTMLResponse("<h1>Not Found</h1>", 404)
-    body = await request.body()
-    if request.headers.get("content-encoding", "").lower() == "gzip":
-        body = await run_in_threadpool(_inflate, body)
-    try:
-        text = await run_in_threadpool(answer, folder, request.method, path, body)
-    except ServingError as error:
-        return Response(
-            _dump({"error": error.message}),
-            HTTP_STATUS[error.code],
-            media_type="application/json",
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; the ASGI application."""
+        started = time.monotonic()
+        exchange = _Exchange(
+            scope["method"],
+            _path(scope),
+            Headers(scope=scope),
+            started,
+            started + self._limits.timeout_s,
         )
-    return Response(text, media_type="application/json")
+        refused = False
+        try:
+            response = await self._respond(exchange, receive)
+        except ServingError as error:
+            exchange.status = error.code.name
+            response = _error_response(error)
+            refused = exchange.method == "POST" and not exchange.body_read
+            refused = refused and response.status_code not in (408, 499)
+        except Exception as error:
+            exchange.status = Code.INTERNAL.name
+            logs.log("request_failed", "error", path=exchange.path, error=repr(error))
+            response = _error_response(
+                ServingError(Code.INTERNAL, "The request failed: see the log.")
+            )
+        self._report(exchange, response)
+        if refused:
+            await _send_and_discard(response, receive, send)
+        else:
+            await response(scope, receive, send)
 
-
-def _predict(folder: ModelFolder, target: Target, body: bytes) -> bytes:
-    request = rest.parse_body(body)
-    signature_name = rest.signature_name(request)
-    version = folder.resolve(target.name, target.version, target.label)
-    signature = folder.model(target.name, version).signature(signature_name)
-    inputs, row = rest.decode_inputs(request, signature.inputs)
-    return rest.encode_outputs(signature.run(inputs), row)
-
-
-def _status(folder: ModelFolder, target: Target) -> dict[str, Any]:
-    versions = folder.versions(target.name)
-    if target.version is not None:
-        versions = [v for v in versions if v == target.version]
-    if not versions:
-        raise ServingError(
-            Code.NOT_FOUND, f"Could not find any versions of model {target.name}"
+    def _report(self, exchange: _Exchange, response: Response) -> None:
+        seconds = time.monotonic() - exchange.started
+        if exchange.target is not None:
+            self._metrics.request_finished(
+                exchange.target.name,
+                "REST",
+                _METHODS[exchange.target.action],
+                exchange.status,
+                seconds,
+            )
+        logs.request(
+            "REST",
+            exchange.method,
+            exchange.path,
+            response.status_code,
+            seconds,
+            exchange.bytes_in,
+            len(response.body),
         )
-    ok = {"error_code": "OK", "error_message": ""}
-    return {
-        "model_version_status": [
-            {"version": str(v), "state": "AVAILABLE", "status": ok} for v in versions
-        ]
-    }
+
+    async def _respond(self, exchange: _Exchange, receive: Receive) -> Response:
+        path = exchange.path.partition("?")[0]
+        if path == _METRICS_PATH:
+            return Response(
+                self._metrics.text(), headers={"content-type": CONTENT_TYPE}
+            )
+        if path == _OPENAPI_PATH:
+            return Response(await self._tell(exchange, self._openapi), media_type=_JSON)
+        if not path.lower().startswith("/v1/"):
+            exchange.status = Code.NOT_FOUND.name
+            return Response(_NOT_FOUND, 404, media_type="text/html")
+        if exchange.method == "POST":
+            return await self._respond_to_post(exchange, receive)
+        target = exchange.target = parse_target(exchange.method, exchange.path)
+        text = await self._tell(exchange, lambda: self._answers.describe(target))
+        return Response(text, media_type=_JSON)
+
+    async def _respond_to_post(self, exchange: _Exchange, receive: Receive) -> Response:
+        target = exchange.target = parse_target(exchange.method, exchange.path)
+        ticket = self._admission.enter()
+        try:
+            body = await http_body.read_body(
+                exchange.headers,
+                receive,
+                self._limits.max_body_bytes,
+                exchange.deadline,
+                ticket.hold,
+            )
+        except BaseException:
+            ticket.close()
+            raise
+        exchange.body_read = True
+        exchange.bytes_in = len(body)
+        zipped = "gzip" in exchange.headers.get("content-encoding", "")
+
+        def inflated() -> bytes:
+            if not zipped:
+                return body
+            whole = http_body.inflate(body, self._limits.max_bytes_held)
+            ticket.hold(len(whole))
+            return whole
+
+        def answer() -> bytes:
+            return self._answers.infer(target, inflated, exchange.deadline)
+
+        text = await self._run(exchange, answer, ticket, receive)
+        return Response(text, media_type=_JSON)
+
+    async def _run(
+        self,
+        exchange: _Exchange,
+        answer: Callable[[], bytes],
+        ticket: Ticket,
+        receive: Receive,
+    ) -> bytes:
+        """Runs `answer` in a worker thread while the client waits, in time."""
+        work = asyncio.get_running_loop().run_in_executor(self._predicting, answer)
+        # What a client has given up may still run: it counts until it ends.
+        work.add_done_callback(lambda done: _end(done, ticket))
+        gone = asyncio.ensure_future(http_body.wait_for_disconnect(receive))
+        try:
+            await asyncio.wait(
+                {work, gone},
+                timeout=exchange.deadline - time.monotonic(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if work.done():
+                return work.result()
+            work.cancel()
+            if gone.done():
+                raise HttpError(499, Code.CANCELLED, "The client is gone.")
+            raise ServingError(
+                Code.DEADLINE_EXCEEDED,
+                f"The request took longer than {self._limits.timeout_s:g} seconds.",
+            )
+        finally:
+            gone.cancel()
+
+    async def _tell(self, exchange: _Exchange, answer: Callable[[], bytes]) -> bytes:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(exchange.deadline - time.monotonic()):
+                return await loop.run_in_executor(self._telling, answer)
+        except TimeoutError:
+            raise ServingError(
+                Code.DEADLINE_EXCEEDED, "The request took too long."
+            ) from None
+
+    def _openapi(self) -> bytes:
+        return json.dumps(openapi(self._manager), indent=1).encode()
 
 
-def _inflate(body: bytes) -> bytes:
-    """Un-gzips; what is no gzip or too large counts as an empty body."""
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        inflated = inflater.decompress(body, _MAX_INFLATED)
-    except zlib.error:
-        return b""
-    return inflated if inflater.eof else b""
+def _end(work: asyncio.Future, ticket: Ticket) -> None:
+    ticket.close()
+    if not work.cancelled():
+        # Nobody may be left to see what it raised.
+        work.exception()
 
 
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, indent=1).encode()
+async def _send_and_discard(response: Response, receive: Receive, send: Send) -> None:
+    """Answers at once; what the client still sends is read so that it sees it."""
+    head = {"status": response.status_code, "headers": response.raw_headers}
+    await send({"type": "http.response.start", **head})
+    body = {"type": "http.response.body", "body": response.body}
+    await send({**body, "more_body": True})
+    await http_body.discard_body(receive)
+    await send({**body, "body": b"", "more_body": False})
+
+
+def _path(scope: Scope) -> str:
+    """Path and query as they were sent: TensorFlow Serving takes them together."""
+    path = scope["raw_path"].decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _error_response(error: ServingError) -> Response:
+    is_http = isinstance(error, HttpError)
+    status = error.http_status if is_http else HTTP_STATUS[error.code]
+    response = Response(encode_error(error.message), status, media_type=_JSON)
+    if is_http or status == 503:
+        # There may be more of the body than was read.
+        response.headers["connection"] = "close"
+    return response

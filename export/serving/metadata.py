@@ -4,6 +4,21 @@ from pathlib import Path
 from typing import Any
 
 
+def signature_defs(directory: Path) -> Any:
+    """Returns the signatures of a SavedModel as a SignatureDefMap.
+
+    Args:
+        directory: The SavedModel.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow_serving.apis import get_model_metadata_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((directory / "saved_model.pb").read_bytes())
+    signatures = saved.meta_graphs[0].signature_def
+    return get_model_metadata_pb2.SignatureDefMap(signature_def=signatures)
+
+
 def model_metadata(directory: Path, name: str, version: int) -> dict[str, Any]:
     """Returns the signatures of a SavedModel, laid out as TensorFlow Serving does.
 
@@ -13,19 +28,13 @@ def model_metadata(directory: Path, name: str, version: int) -> dict[str, Any]:
         version: Of the model.
     """
     from google.protobuf import json_format
-    from tensorflow.core.protobuf import saved_model_pb2
 
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((directory / "saved_model.pb").read_bytes())
-    signatures = {
-        key: json_format.MessageToDict(
-            signature,
-            preserving_proto_field_name=True,
-            always_print_fields_with_no_presence=True,
-        )
-        for key, signature in saved.meta_graphs[0].signature_def.items()
-    }
+    signatures = json_format.MessageToDict(
+        signature_defs(directory),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": signatures}},
+        "metadata": {"signature_def": signatures},
     }

@@ -1,10 +1,10 @@
-"""The models of a folder: which versions there are, loading them, running them.
+"""Where models are, and one version of a model: its signatures, loaded and run.
 
 Layout: `<model_base>/<name>/<integer version>/saved_model.pb`.
 """
 
+import os
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,12 @@ import numpy as np
 from export.serving.status import Code, ServingError
 from tfgan_models.errors import UsageError
 
+Shape = tuple[int | None, ...] | None
+"""Of a tensor; a dimension or the whole is None where the model leaves it open."""
+
 # How TensorFlow's error messages begin the lines that do not say what is wrong.
 _PLACE_LINES = ("Graph execution error", "Detected at node", "File ", "<stack", "[[")
+_MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -24,18 +28,28 @@ class Signature:
     """A function of a model that requests can name.
 
     Args:
-        function: The concrete function: keyword tensors in, a dict of tensors out.
-        inputs: Input name -> dtype, by TensorFlow's names.
+        function: Keyword tensors in, a dict of tensors out.
+        inputs: Input name -> dtype, by TensorFlow's names; sorted.
+        shapes: Input name -> the shape it is declared with.
+        outputs: Output name -> dtype; sorted.
+        batched: Whether every input and output is declared with an open first
+            dimension: that of the examples.
     """
 
     function: Any
     inputs: Mapping[str, str]
+    shapes: Mapping[str, Shape]
+    outputs: Mapping[str, str]
+    batched: bool
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs the function.
 
         Args:
             inputs: Arrays of exactly the dtypes of `inputs`; strings as bytes objects.
+
+        Returns:
+            The outputs, sorted by name.
 
         Raises:
             ServingError: TensorFlow refused the inputs or failed.
@@ -48,7 +62,7 @@ class Signature:
                 for name, array in inputs.items()
             }
             outputs = self.function(**tensors)
-            return {name: _to_numpy(tensor) for name, tensor in outputs.items()}
+            return {name: _to_numpy(outputs[name]) for name in self.outputs}
         except tf.errors.OpError as error:
             raise ServingError(
                 Code(error.error_code), _plain_message(error.message)
@@ -65,13 +79,11 @@ class Model:
     def __init__(self, directory: Path) -> None:
         import tensorflow as tf
 
-        # The functions do not keep their variables alive; the loaded object does.
-        self._loaded = tf.saved_model.load(str(directory))
-        self._signatures = {
-            name: _unchecked(function)
-            for name, function in self._loaded.signatures.items()
-        }
+        loaded = tf.saved_model.load(str(directory))
         self.directory = directory
+        self.signatures: Mapping[str, Signature] = {
+            name: _signature(loaded, name) for name in sorted(loaded.signatures)
+        }
 
     def signature(self, name: str) -> Signature:
         """Returns the signature called `name`.
@@ -79,143 +91,96 @@ class Model:
         Raises:
             ServingError: There is none.
         """
-        if name not in self._signatures:
+        if name not in self.signatures:
             raise ServingError(
                 Code.FAILED_PRECONDITION,
                 f'Serving signature name: "{name}" not found in signature def',
             )
-        return self._signatures[name]
-
-
-class ModelFolder:
-    """The models found under a folder at the time of construction.
-
-    The newest version of each is loaded by `load_newest`, older ones when they are
-    first asked for. Safe to use from several threads.
-
-    Args:
-        model_base: Holds `<name>/<integer version>/saved_model.pb`.
-
-    Raises:
-        UsageError: There is no such folder, or no model in it.
-    """
-
-    def __init__(self, model_base: Path) -> None:
-        if not model_base.is_dir():
-            raise UsageError(
-                f"model_base={model_base} is not a folder. Give the folder that holds "
-                "<name>/<version>/saved_model.pb."
-            )
-        if versions_in(model_base):
-            raise UsageError(
-                f"model_base={model_base} is itself one model's folder. "
-                f"Give its parent: {model_base.absolute().parent}"
-            )
-        found = {path.name: versions_in(path) for path in sorted(model_base.iterdir())}
-        self._directories = {name: v for name, v in found.items() if v}
-        if not self._directories:
-            raise UsageError(
-                f"model_base={model_base} holds no <name>/<version>/saved_model.pb. "
-                "Export a model there first: python -m export.saved_model"
-            )
-        self._models: dict[tuple[str, int], Model] = {}
-        self._loading = threading.Lock()
-
-    def newest(self) -> dict[str, int]:
-        """Returns the newest version of each model, by model name."""
-        return {name: max(v) for name, v in self._directories.items()}
-
-    def load_newest(self) -> None:
-        """Loads the newest version of each model."""
-        for name in self._directories:
-            self.model(name)
-
-    def versions(self, name: str) -> list[int]:
-        """Returns the versions of model `name`, the newest first; empty for none."""
-        return sorted(self._directories.get(name, ()), reverse=True)
-
-    def resolve(
-        self, name: str, version: int | None = None, label: str | None = None
-    ) -> int:
-        """Returns the version that a request means.
-
-        Args:
-            name: Of the model.
-            version: Exactly this one; None: the newest.
-            label: A version label. None are defined: any label is an error.
-
-        Raises:
-            ServingError: There is no such model, version or label.
-        """
-        if label is not None:
-            raise ServingError(
-                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
-            )
-        versions = self._directories.get(name, {})
-        if version is None and versions:
-            return max(versions)
-        if version is None:
-            wanted = f"Latest({name})"
-        elif version in versions:
-            return version
-        else:
-            wanted = f"Specific({name}, {version})"
-        raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
-
-    def model(self, name: str, version: int | None = None) -> Model:
-        """Returns a version of a model, loading it if it is not loaded yet.
-
-        Args:
-            name: Of the model.
-            version: None: the newest.
-
-        Raises:
-            ServingError: There is no such model or version, or it cannot be loaded.
-        """
-        version = self.resolve(name, version)
-        key = (name, version)
-        with self._loading:
-            if key not in self._models:
-                directory = self.directory(name, version)
-                try:
-                    self._models[key] = Model(directory)
-                except Exception as error:
-                    # A damaged file makes the loader raise almost anything.
-                    reason = str(error).split("\n")[0]
-                    raise ServingError(
-                        Code.INTERNAL, f"Could not load {directory}: {reason}"
-                    ) from error
-            return self._models[key]
-
-    def directory(self, name: str, version: int) -> Path:
-        """Returns the SavedModel directory of a version that exists."""
-        return self._directories[name][version]
+        return self.signatures[name]
 
 
 def versions_in(directory: Path) -> dict[int, Path]:
     """Returns version -> SavedModel of a model's folder; {} where it holds none."""
     if not directory.is_dir():
         return {}
-    return {
+    numbered = {
         int(path.name): path
-        for path in directory.iterdir()
-        if re.fullmatch(r"[0-9]+", path.name) and (path / "saved_model.pb").is_file()
+        for path in sorted(directory.iterdir())
+        if re.fullmatch(r"[0-9]{1,19}", path.name)
+        # Of a folder that may not be looked into, Path.is_file would raise.
+        and os.path.isfile(path / "saved_model.pb")
     }
+    return {version: p for version, p in numbered.items() if version <= _MAX_VERSION}
 
 
-def _unchecked(function: Any) -> Signature:
+def find(model_base: Path) -> dict[str, dict[int, Path]]:
+    """Returns model name -> version -> SavedModel, for what is not hidden."""
+    found = {}
+    for path in model_base.iterdir():
+        # A volume's lost+found can be read by nobody else.
+        if not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK):
+            found[path.name] = versions_in(path)
+    return found
+
+
+def check_folder(model_base: Path) -> None:
+    """Refuses a folder that holds no models.
+
+    Raises:
+        UsageError: There is no `<name>/<integer version>/saved_model.pb` in it.
+    """
+    if not model_base.is_dir():
+        raise UsageError(
+            f"model_base={model_base} is not a folder. Give the folder that holds "
+            "<name>/<version>/saved_model.pb."
+        )
+    if versions_in(model_base):
+        raise UsageError(
+            f"model_base={model_base} is itself one model's folder. "
+            f"Give its parent: {model_base.absolute().parent}"
+        )
+    if not any(find(model_base).values()):
+        raise UsageError(
+            f"model_base={model_base} holds no <name>/<version>/saved_model.pb. "
+            "Export a model there first: python -m export.saved_model"
+        )
+
+
+def _signature(loaded: Any, name: str) -> Signature:
     """A signature which leaves shapes to the graph, as TensorFlow Serving does."""
     import tensorflow as tf
 
-    specs = function.structured_input_signature[1]
+    function = loaded.signatures[name]
+    given = dict(sorted(function.structured_input_signature[1].items()))
+    made = dict(sorted(function.structured_outputs.items()))
 
     @tf.function(autograph=False)
-    def call(**inputs: Any) -> Any:
+    def unchecked(**inputs: Any) -> Any:
         return function(**inputs)
 
-    unknown = {n: tf.TensorSpec(None, spec.dtype, n) for n, spec in specs.items()}
-    dtypes = {name: spec.dtype.name for name, spec in specs.items()}
-    return Signature(call.get_concrete_function(**unknown), dtypes)
+    unknown = {n: tf.TensorSpec(None, spec.dtype, n) for n, spec in given.items()}
+    concrete = unchecked.get_concrete_function(**unknown)
+
+    def call(**tensors: Any) -> Any:
+        # Functions do not keep their variables alive: the loaded object does.
+        _ = loaded
+        return concrete(**tensors)
+
+    return Signature(
+        call,
+        {name: spec.dtype.name for name, spec in given.items()},
+        {name: _shape(spec) for name, spec in given.items()},
+        {name: spec.dtype.name for name, spec in made.items()},
+        all(_opens(_shape(spec)) for spec in (*given.values(), *made.values())),
+    )
+
+
+def _shape(spec: Any) -> Shape:
+    return None if spec.shape.rank is None else tuple(spec.shape)
+
+
+def _opens(shape: Shape) -> bool:
+    return bool(shape) and shape[0] is None
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Runs the endpoint's application until a signal stops it."""
+"""Runs the endpoint's two servers until a signal stops them."""
 
 import asyncio
 import signal
@@ -8,43 +8,70 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from export.serving import logs
+from export.serving.connections import Connection
+from export.serving.grpc_server import GrpcServer
+
 # Long enough for an image to be translated before a stop.
 _GRACE_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+    """The REST server; the gRPC server stops when it does, and beside it."""
+
+    def __init__(
+        self, config: uvicorn.Config, grpc_server: GrpcServer, ready: str
+    ) -> None:
         super().__init__(config)
-        self._ready_line = ready_line
+        self._grpc_server = grpc_server
+        self._ready = ready
+        self.finished = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self._ready_line, flush=True)
+            print(self._ready, flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logs.log("stopping")
+        stopping = asyncio.create_task(
+            asyncio.to_thread(self._grpc_server.stop, _GRACE_SECONDS)
+        )
+        # uvicorn forgets the tasks that it cancels.
+        await super().shutdown(sockets)
+        self.finished = await stopping and not self.server_state.tasks
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         self.should_exit = True
 
 
 def serve_until_stopped(
-    app: Starlette, listener: socket.socket, ready_line: str
-) -> None:
-    """Serves `app` until SIGTERM or Ctrl-C; requests that run are finished.
+    app: Starlette, listener: socket.socket, grpc_server: GrpcServer, ready: str
+) -> bool:
+    """Serves until SIGTERM or Ctrl-C; requests that run are finished within 30 s.
 
     Args:
-        app: The application.
+        app: The application of the REST API.
         listener: Where it listens.
-        ready_line: Printed when requests are answered.
+        grpc_server: Started already.
+        ready: Printed when requests are answered.
+
+    Returns:
+        Whether all requests were finished.
     """
     config = uvicorn.Config(
         app,
+        http=Connection,
+        ws="none",
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config, ready_line)
+    server = _Server(config, grpc_server, ready)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn stops on these and then raises them once more, for us.
         signal.signal(number, server.stop)
     asyncio.run(server.serve(sockets=[listener]))
+    return server.finished

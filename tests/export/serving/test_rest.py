@@ -1,232 +1,200 @@
-"""JSON <-> arrays of the REST API; the numbers are those of the reference cases."""
+"""JSON <-> arrays of the REST API: what no single case shows."""
 
 import json
+import math
+import time
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from export.serving import rest
+from export.serving import rest, rest_parser, rest_writer
+from export.serving.rest_check import check_rows, check_tensor
+from export.serving.rest_numbers import decimal_text, float32_text
+from export.serving.rest_values import shown
 from export.serving.status import Code, ServingError
 
-FLOAT = {"x": "float32"}
-INT = {"x": "int32"}
-STRING = {"x": "string"}
+DEEPEST = 500_000
+# More than Python's stack can hold.
+DEEP = 20_000
 
 
-def decode(body: str, dtypes: dict[str, str]) -> tuple[dict[str, np.ndarray], bool]:
-    return rest.decode_inputs(rest.parse_body(body.encode()), dtypes)
+def decode(body: str | bytes, **dtypes: str) -> dict[str, np.ndarray]:
+    body = body.encode() if isinstance(body, str) else body
+    return rest.decode_inputs(rest.parse_body(body), dtypes)[0]
 
 
-def error(body: str, dtypes: dict[str, str]) -> ServingError:
-    with pytest.raises(ServingError) as caught:
-        decode(body, dtypes)
-    return caught.value
+def printf(value: float, digits: int) -> str:
+    """The text of a float32 (9) or a double (17), as the C++ source makes it."""
+    text = f"{value:.6g}"
+    read = np.float32(float(text)) if digits == 9 else float(text)
+    if read != value:
+        text = f"{value:.{digits}g}"
+    return text if set(text) & set(".e") else text + ".0"
 
 
-def encode(outputs: dict[str, np.ndarray], row: bool = True) -> Any:
-    return json.loads(rest.encode_outputs(outputs, row))
+@settings(max_examples=200, deadline=None)
+@given(arrays.arrays(np.uint32, st.integers(1, 50)))
+def test_every_float32_is_written_as_printf_does(bits: np.ndarray) -> None:
+    values = bits.view(np.float32)
+    values = values[np.isfinite(values)]
+    texts = float32_text(values, np.full(len(values), ord(","), np.uint8))
+    expected = [printf(value, 9) for value in values.tolist()]
+    assert texts.decode().split(",")[:-1] == expected
 
 
-def strings(values: Any) -> np.ndarray:
-    return np.array(values, object)
+def test_many_float32_of_images_are_written_as_printf_does() -> None:
+    random = np.random.default_rng(0)
+    images = np.tanh(random.normal(size=20_000)).astype(np.float32)
+    levels = (np.arange(256) / 127.5 - 1).astype(np.float32)
+    powers = np.array([10.0**e for e in range(-8, 10)], np.float32)
+    near = [np.nextafter(powers, np.float32(d)) for d in (-np.inf, np.inf)]
+    short = [0.1, 0.25, 1 / 3, 16777216, 999999.94, 8388607.5, 1e-45, 3.4028235e38, 0]
+    values = np.concatenate([images, levels, powers, *near, np.array(short)])
+    values = np.concatenate([values, -values]).astype(np.float32)
+    texts = float32_text(values, np.full(len(values), ord(","), np.uint8))
+    expected = [printf(value, 9) for value in values.tolist()]
+    assert texts.decode().split(",")[:-1] == expected
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ("", "JSON Parse error: The document is empty"),
-        ("not json", "JSON Parse error"),
-        ('{"instances": ' + "[" * 100_000, "JSON Parse error"),
-        ('{"instances": [' + "1" * 5000 + "]}", "JSON Parse error"),
-        ("[1]", "Type: Array is not of expected type: object"),
-        ("{}", "Missing 'inputs' or 'instances' key"),
-        ('{"inputs": [1], "instances": [1]}', "Only one of"),
-        ('{"instances": []}', "No values in 'instances' array"),
-        ('{"instances": 1}', "is not of expected type: list"),
-        ('{"instances": ["x", "y"]}', "not of expected type: float"),
-        ('{"instances": [true]}', "Type: Bool is not of expected type: float"),
-        ('{"instances": [null]}', "Type: Null is not of expected type: float"),
-        ('{"instances": [[1, 2], [3, 4], [5, 6, 7]]}', "Expecting tensor size: 2 but"),
-        ('{"instances": [[1, 2], [[3], [4]]]}', "Expecting tensor shape"),
-        ('{"inputs": [[1, 2], [3]]}', "unexpected size: 1"),
-        ('{"inputs": [[1], 2]}', "incorrect level"),
-        ('{"inputs": [1, [2]]}', "unexpected level"),
-        ('{"instances": [1' + "0" * 400 + "]}", "Number too big"),
-        ('{"instances": [{"b64": "aGVsbG8="}]}', "not of expected type: float"),
-    ],
-)
-def test_malformed_requests(body: str, text: str) -> None:
-    caught = error(body, FLOAT)
-    assert text in caught.message
-    assert caught.code == Code.INVALID_ARGUMENT
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_doubles_are_written_as_printf_does(value: float) -> None:
+    assert decimal_text(value, 17) == printf(value, 17)
+    assert float(decimal_text(value, 17)) == value
 
 
-def test_a_bad_element_is_named() -> None:
-    message = error('{"instances": [[1, 2], ["a", "b"]]}', INT).message
-    assert message == (
-        "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
-        'JSON Value: "a" Type: String is not of expected type: int32'
-    )
+@settings(max_examples=100, deadline=None)
+@given(arrays.arrays(np.float32, arrays.array_shapes(max_dims=5, max_side=4)))
+def test_float32_survives_the_way_there_and_back(y: np.ndarray) -> None:
+    for row, key in ((True, "predictions"), (False, "outputs")):
+        answer = rest_writer.encode_outputs({"y": y}, row)
+        body = answer.replace(key.encode(), b"instances" if row else b"inputs")
+        np.testing.assert_array_equal(decode(body, y="float32")["y"], y)
 
 
-def test_row_and_columnar() -> None:
-    inputs, row = decode('{"instances": [[1, 2.5], [NaN, -Infinity]]}', FLOAT)
-    assert row
-    assert inputs["x"].dtype == np.float32
-    np.testing.assert_array_equal(inputs["x"], [[1, 2.5], [np.nan, -np.inf]])
-    inputs, row = decode('{"inputs": 3}', FLOAT)
-    assert not row
-    assert inputs["x"].shape == ()
-    inputs, _ = decode('{"inputs": {"x": [[]], "ignored": 1}}', FLOAT)
-    assert inputs["x"].shape == (1, 0)
-
-
-def test_a_single_input_may_be_named_in_a_row() -> None:
-    inputs, _ = decode('{"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}', FLOAT)
-    np.testing.assert_array_equal(inputs["x"], [[1, 2], [3, 4]])
-
-
-def test_unknown_keys_and_trailing_text_are_ignored() -> None:
-    inputs, _ = decode('{"instances": [1], "more": {"a": [[]]}} trailing', INT)
-    np.testing.assert_array_equal(inputs["x"], [1])
-
-
-def test_float_overflow_is_infinity() -> None:
-    body = '{"instances": [1.7976931348623157e308, -1.7976931348623157e308, 5e-324]}'
-    np.testing.assert_array_equal(decode(body, FLOAT)[0]["x"], [np.inf, -np.inf, 0.0])
-
-
-@pytest.mark.parametrize(
-    ("dtype", "literal"),
-    [
-        ("int32", "1.0"),
-        ("int32", "2147483648"),
-        ("uint8", "true"),
-        ("uint32", "-1"),
-        ("int64", "9223372036854775808"),
-        ("bool", "1"),
-        ("string", "1"),
-    ],
-)
-def test_literals_of_the_wrong_type(dtype: str, literal: str) -> None:
-    assert (
-        "not of expected type"
-        in error(f'{{"inputs": [{literal}]}}', {"x": dtype}).message
-    )
-
-
-def test_narrow_integers_are_checked_as_int32_and_cut_down() -> None:
-    inputs, _ = decode('{"inputs": [255, 256, -1]}', {"x": "uint8"})
-    assert inputs["x"].dtype == np.uint8
-    np.testing.assert_array_equal(inputs["x"], [255, 0, 255])
-
-
-def test_unsupported_input_types() -> None:
-    assert error('{"inputs": [1]}', {"x": "float16"}).code == Code.UNIMPLEMENTED
-    assert error('{"instances": [1]}', {"x": "bfloat16"}).code == Code.INVALID_ARGUMENT
-
-
-def test_strings_and_base64() -> None:
-    body = '{"instances": [["plain"], [{"b64": "aGVsbG8="}], ["\\u00e9"]]}'
-    inputs, _ = decode(body, STRING)
-    assert inputs["x"].tolist() == [[b"plain"], [b"hello"], ["é".encode()]]
-    inputs, _ = decode('{"inputs": {"b64": "aGVsbG8"}}', STRING)
-    assert inputs["x"].item() == b"hello"
-    raw = rest.parse_body(b'{"inputs": ["\xff\x00"]}'.replace(b"\x00", b"\\u0000"))
-    assert rest.decode_inputs(raw, STRING)[0]["x"].tolist() == [b"\xff\x00"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ('{"b64": "a-_b"}', "base64"),
-        ('{"b64": 1}', "not of expected type: string"),
-        ('{"b64": "aa==", "x": 1}', "not of expected type: string"),
-        ('"\\ud800"', "surrogate"),
-    ],
-)
-def test_bad_strings(value: str, text: str) -> None:
-    assert text in error(f'{{"inputs": [{value}]}}', STRING).message
-
-
-def test_several_inputs() -> None:
-    dtypes = {"b": "int32", "a": "string"}
-    inputs, _ = decode('{"instances": [{"a": "x", "b": [1, 2]}]}', dtypes)
-    assert inputs["a"].tolist() == [b"x"]
-    assert inputs["b"].tolist() == [[1, 2]]
-    inputs, _ = decode('{"inputs": {"a": ["x", "y"], "b": 3, "more": 1}}', dtypes)
-    assert inputs["a"].shape == (2,)
-    assert inputs["b"].shape == ()
-    columnar = error('{"inputs": {"a": ["x"]}}', dtypes).message
-    assert columnar == "Missing named input: b in 'inputs' object."
-    missing = error('{"instances": [{"a": "x"}]}', dtypes).message
-    assert "keys must be equal to: a,b" in missing
-    extra = error('{"instances": [{"a": "x", "b": 1, "c": 1}]}', dtypes).message
-    assert "JSON object: does not have named input: c" in extra
-    assert "expected type: object" in error('{"instances": [1]}', dtypes).message
-
-
-def test_signature_name() -> None:
-    assert rest.signature_name({}) == "serving_default"
-    assert rest.signature_name({"signature_name": "encoded"}) == "encoded"
-    with pytest.raises(ServingError, match="must be a string"):
-        rest.signature_name({"signature_name": 1})
-
-
-def test_single_output_is_not_wrapped() -> None:
-    y = np.array([2.5, 3.0], np.float32)
-    assert encode({"y": y}) == {"predictions": [2.5, 3.0]}
-    assert encode({"y": y}, row=False) == {"outputs": [2.5, 3.0]}
-
-
-def test_several_outputs() -> None:
-    outputs = {"y": np.array([1, 2], np.int64), "ok": np.array([True, False])}
-    rows = [{"y": 1, "ok": True}, {"y": 2, "ok": False}]
-    assert encode(outputs) == {"predictions": rows}
-    assert encode(outputs, row=False) == {"outputs": {"y": [1, 2], "ok": [True, False]}}
-
-
-def test_row_format_needs_one_batch_size() -> None:
-    outputs = {"y": np.zeros(2, np.float32), "z": np.zeros(1, np.float32)}
-    with pytest.raises(ServingError, match="inconsistent batch size"):
-        rest.encode_outputs(outputs, row=True)
-    assert encode(outputs, row=False) == {"outputs": {"y": [0.0, 0.0], "z": [0.0]}}
-    with pytest.raises(ServingError, match="no batch dimension"):
-        rest.encode_outputs({"y": np.float32(1)}, row=True)
-
-
-def test_numbers_read_back_exactly_and_are_short() -> None:
-    values = np.random.default_rng(0).normal(size=2000).astype(np.float32)
-    values[:5] = [0.1, 1e-6, 3.4028235e38, 1e-45, -0.0]
-    written = rest.encode_outputs({"y": values}, row=False)
-    read = np.array(json.loads(written)["outputs"], np.float32)
-    np.testing.assert_array_equal(read, values)
-    assert written.startswith(b'{"outputs": [0.1, 1e-06, ')
-    doubles = values.astype(np.float64) / 3
-    assert encode({"y": doubles})["predictions"] == doubles.tolist()
-
-
-def test_not_finite_numbers() -> None:
-    y = np.array([[np.nan, np.inf], [3.0, -np.inf]], np.float32)
-    written = rest.encode_outputs({"y": y}, row=True)
-    assert written == b'{"predictions": [[NaN, Infinity], [3.0, -Infinity]]}'
-
-
-def test_only_outputs_called_bytes_are_wrapped() -> None:
-    values = strings([[b"hello", b"world"], [b"\xff", b""]])
-    wrapped = encode({"y_bytes": values})["predictions"]
-    assert wrapped == [
-        [{"b64": "aGVsbG8="}, {"b64": "d29ybGQ="}],
-        [{"b64": "/w=="}, {"b64": ""}],
+def test_rows_of_several_outputs_keep_their_arrays_apart() -> None:
+    outputs = {
+        "image": np.arange(12, dtype=np.float32).reshape(2, 3, 2),
+        "name": np.array([[b"a", b"\xff"], [b"[", b'"\x01']], object),
+    }
+    written = rest_writer.encode_outputs(outputs, row=True)
+    read = json.loads(written.decode("utf-8", "surrogateescape"))["predictions"]
+    assert [row["image"] for row in read] == outputs["image"].tolist()
+    names = [
+        [name.encode("utf-8", "surrogateescape") for name in row["name"]]
+        for row in read
     ]
-    assert rest.encode_outputs({"y": values}, row=True) == (
-        b'{"predictions": [["hello", "world"], ["\xff", ""]]}'
-    )
+    assert names == outputs["name"].tolist()
 
 
-@pytest.mark.parametrize("dtype", ["complex64", "float16"])
-def test_outputs_without_a_json_type(dtype: str) -> None:
-    name = {"float16": "half"}.get(dtype, dtype)
-    with pytest.raises(ServingError, match=f"for tensor type: {name}"):
-        rest.encode_outputs({"y": np.zeros(1, dtype)}, row=False)
+def test_bytes_that_are_no_utf8_pass_both_ways() -> None:
+    assert decode(b'{"inputs": ["\xff\\u0000"]}', x="string")["x"].tolist() == [
+        b"\xff\x00"
+    ]
+    written = rest_writer.encode_outputs({"y": np.array([b"\xff"], object)}, row=True)
+    assert b'["\xff"' in written
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and math.isnan(a):
+        return isinstance(b, float) and math.isnan(b)
+    if isinstance(a, list | dict) and type(a) is type(b) and len(a) == len(b):
+        if isinstance(a, dict):
+            return all(key in b and same(a[key], b[key]) for key in a)
+        return all(map(same, a, b))
+    return a == b and isinstance(a, float) == isinstance(b, float)
+
+
+@settings(max_examples=200, deadline=None)
+@given(json_values)
+def test_the_slow_parser_agrees_with_pythons(value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    assert same(rest_parser._Parser(text, math.inf).parse(), json.loads(text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    json_values | st.lists(st.integers(0, 5) | st.lists(st.integers(0, 5))),
+    st.sampled_from(["float32", "int32", "uint64", "bool", "string", "float16"]),
+)
+def test_arrays_are_built_just_where_no_check_objects(value: Any, dtype: str) -> None:
+    refusals = []
+    for check in (
+        lambda: check_tensor(value, dtype),
+        lambda: rest.decode_inputs({"inputs": {"x": value}}, {"x": dtype}),
+        lambda: check_rows([value, value], {"x": dtype}),
+        lambda: rest.decode_inputs({"instances": [value, value]}, {"x": dtype}),
+    ):
+        try:
+            check()
+            refusals.append(None)
+        except ServingError as error:
+            refusals.append(error.message)
+    base64 = any(text and "base64 decode" in text for text in refusals)
+    too_big = any(text and "Number too big" in text for text in refusals)
+    if not (base64 or too_big):
+        assert refusals[0] == refusals[1]
+        assert refusals[2] == refusals[3]
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_of_any_depth_is_read(begin: str, end: str) -> None:
+    nested = begin * DEEPEST + "1" + end * DEEPEST
+    inputs = decode(f'{{"instances": [1], "nested": {nested}}}', x="int32")
+    assert inputs["x"].tolist() == [1]
+    nested = begin * DEEP + "1" + end * DEEP
+    for body, text in (
+        (f'{{"instances": [{nested}]}}', "element: 0"),
+        (f'{{"inputs": [{nested}]}}', "64 dim" if begin == "[" else "Type: Object"),
+        (f'{{"instances": {nested}, "inputs": 1}}', "Not formatted correctly"),
+        (f'{{"a": {begin * DEEP}', "JSON Parse error"),
+    ):
+        with pytest.raises(ServingError) as caught:
+            decode(body, x="int32")
+        assert text in caught.value.message
+        assert len(caught.value.message) < 2000
+
+
+def test_parsing_stops_at_the_deadline() -> None:
+    body = b"[" * DEEP
+    with pytest.raises(ServingError) as caught:
+        rest.parse_body(body, time.monotonic() - 1)
+    assert caught.value.code == Code.DEADLINE_EXCEEDED
+
+
+def test_errors_of_large_documents_are_found_fast() -> None:
+    body = b'{"inputs": [' + b"1.5, " * 100_000 + b"]}"
+    with pytest.raises(ServingError, match=r"JSON Parse error: .* at offset: 5000"):
+        rest.parse_body(body)
+    inputs = decode(body.replace(b"1.5, ]", b"Inf]"), x="float32")
+    assert inputs["x"][-1] == np.inf
+
+
+def test_long_values_are_cut_short() -> None:
+    text = shown({"a": ["x" * 5000]})
+    assert text.startswith('{\n    "a": [\n        "xxx')
+    assert text.endswith("...")
+    assert len(text) == 1003
+
+
+def test_ranks_beyond_numpys_are_refused() -> None:
+    nested = "[" * 65 + "1" + "]" * 65
+    for body in (f'{{"inputs": {nested}}}', f'{{"instances": [{nested}]}}'):
+        with pytest.raises(ServingError, match="at most 64 dimensions"):
+            decode(body, x="int32")
+    assert decode(f'{{"inputs": {"[" * 64}1{"]" * 64}}}', x="int32")["x"].ndim == 64
+    deep = rest_writer.encode_outputs({"y": np.ones((1,) * 64, np.float32)}, row=True)
+    assert json.loads(deep)["predictions"]

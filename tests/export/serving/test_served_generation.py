@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,18 @@ import httpx
 import numpy as np
 import pytest
 
-from export.serving.models import ModelFolder
 from export.signatures import write_saved_model
 from tests.export.conftest import serving
 from tests.export.generators import assert_files_show, close, latents, pixels, style
-from tests.export.test_endpoint import Client
+from tests.export.serving.http import Client, serve
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     base = tmp_path_factory.mktemp("served")
     write_saved_model(style(resolution=8), base / "faces" / "1")
-    return Client(ModelFolder(base))
+    with serve(base) as served:
+        yield served
 
 
 def ask(client: Client, status: int = 200, **body: Any) -> dict[str, Any]:

@@ -1,0 +1,167 @@
+"""The answers of the REST API, without HTTP: bytes in, bytes out."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from export.serving import rest, tf_examples
+from export.serving.metadata import model_metadata, signature_defs
+from export.serving.models import Signature
+from export.serving.predictor import ModelSpec, Predictor
+from export.serving.rest_target import Target
+from export.serving.rest_writer import encode_outputs, encode_results
+from export.serving.status import Code, ServingError
+from export.serving.versions import VersionManager
+
+
+class Answers:
+    """Answers requests of all methods. Safe to use from several threads.
+
+    Args:
+        predictor: Runs the models.
+        manager: Has the models.
+    """
+
+    def __init__(self, predictor: Predictor, manager: VersionManager) -> None:
+        self._predictor = predictor
+        self._manager = manager
+        # Parsed documents are many times as large as their text: few at once.
+        self._parsing = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    def infer(
+        self, target: Target, body: Callable[[], bytes], deadline: float
+    ) -> bytes:
+        """Answers a predict, classify or regress request.
+
+        Args:
+            target: What the path names.
+            body: Gives that of the request, inflated.
+            deadline: By `time.monotonic()`.
+
+        Raises:
+            ServingError: The request is answered with an error.
+        """
+        if not self._parsing.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            raise ServingError(
+                Code.DEADLINE_EXCEEDED, "The request waited too long to be parsed."
+            )
+        with _Released(self._parsing) as held:
+            request = rest.parse_body(body(), deadline)
+            spec = ModelSpec(
+                target.name, target.version, target.label, rest.signature_name(request)
+            )
+            if target.action == "predict":
+                return self._predict(spec, request, deadline, held)
+            examples = tf_examples.serialized_examples(request)
+        return self._infer_examples(target.action, spec, examples, deadline)
+
+    def describe(self, target: Target) -> bytes:
+        """Answers a status or metadata request.
+
+        Args:
+            target: What the path names.
+
+        Raises:
+            ServingError: There is no such model.
+        """
+        if target.action == "metadata":
+            with self._manager.use(target.name, target.version, target.label) as loaded:
+                directory, version = loaded.model.directory, loaded.version
+                return _metadata(model_metadata(directory, target.name, version))
+        # TensorFlow Serving looks at the version alone: a label means all of them.
+        versions = [
+            {
+                "version": str(status.version),
+                "state": str(status.state),
+                "status": {
+                    "error_code": status.code.name if status.code else "OK",
+                    "error_message": status.message,
+                },
+            }
+            for status in self._manager.status(target.name, target.version)
+        ]
+        return _message({"model_version_status": versions})
+
+    def _predict(
+        self,
+        spec: ModelSpec,
+        request: dict[str, Any],
+        deadline: float,
+        held: "_Released",
+    ) -> bytes:
+        row = False
+
+        def decode(signature: Signature) -> dict[str, np.ndarray]:
+            nonlocal row
+            inputs, row = rest.decode_inputs(request, signature.inputs)
+            # The document is of no use while its arrays wait for their batch.
+            request.clear()
+            held.release()
+            return inputs
+
+        prediction = self._predictor.predict(spec, decode, deadline)
+        with self._parsing:
+            return encode_outputs(prediction.outputs, row)
+
+    def _infer_examples(
+        self, method: str, spec: ModelSpec, examples: np.ndarray, deadline: float
+    ) -> bytes:
+        with self._manager.use(spec.name, spec.version, spec.label) as loaded:
+            definitions = signature_defs(loaded.model.directory).signature_def
+            tf_examples.check_signature(definitions, spec.signature, method)
+            exactly = ModelSpec(spec.name, loaded.version, None, spec.signature)
+            prediction = self._predictor.predict(
+                exactly, lambda signature: {"inputs": examples}, deadline
+            )
+        if method == "regress":
+            values = tf_examples.regressions(prediction.outputs, len(examples))
+            return encode_results(values)
+        return encode_results(
+            tf_examples.classifications(prediction.outputs, len(examples))
+        )
+
+
+class _Released:
+    """Releases an acquired semaphore once: when told to, or at the end.
+
+    Args:
+        semaphore: Acquired by the caller.
+    """
+
+    def __init__(self, semaphore: threading.BoundedSemaphore) -> None:
+        self._semaphore = semaphore
+        self._held = True
+
+    def __enter__(self) -> "_Released":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Releases it, if that has not been done."""
+        if self._held:
+            self._held = False
+            self._semaphore.release()
+
+
+def _message(value: dict[str, Any]) -> bytes:
+    """A protocol message in JSON, as protobuf's library lays it out."""
+    return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def _metadata(value: dict[str, Any]) -> bytes:
+    spec = _message(value["model_spec"])
+    signatures = _message(value["metadata"]["signature_def"])
+    return (
+        b'{\n"model_spec":'
+        + spec
+        + b',\n"metadata": {"signature_def": '
+        + signatures
+        + b"}\n}\n"
+    )

@@ -1,0 +1,308 @@
+"""Runs signatures in a few threads, several clients' requests in one call.
+
+Requests that wait for the same signature with examples of the same shapes are joined
+along the first axis, run at once and taken apart again. Nothing waits for company, if
+the model's own parameters do not ask for it: a thread that is free takes what is there.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from export.serving.models import Signature
+from export.serving.server_config import BatchingParameters
+from export.serving.status import Code, ServingError, invalid
+
+if TYPE_CHECKING:
+    from export.serving.metrics import Metrics
+
+Key = tuple[str, int, str]
+"""Model name, version and signature name."""
+
+Arrays = Mapping[str, np.ndarray]
+
+_CLOSED = (Code.UNAVAILABLE, "The server is shutting down")
+_GRACE_SECONDS = 10
+
+# Of the inputs of one call: what a network makes of them on the way is many times more.
+_MAX_JOINED_BYTES = 16 * 2**20
+
+# Where the model says nothing; larger requests are not refused, they run alone.
+_DEFAULT = BatchingParameters(max_batch_size=16)
+
+
+@dataclass(eq=False)
+class _Task:
+    """A request that waits or runs; `eq=False`: each is itself.
+
+    Args:
+        key: What it asks for.
+        signature: What is run.
+        inputs: Of the request.
+        size: Its examples; None: it cannot be joined with others.
+        parameters: How the model wants to be batched.
+        deadline: When nobody waits for the answer any more.
+    """
+
+    key: Key
+    signature: Signature
+    inputs: Arrays
+    size: int | None
+    parameters: BatchingParameters
+    deadline: float
+
+    def __post_init__(self) -> None:
+        self.since = time.monotonic()
+        self.done = threading.Event()
+        self.outputs: Arrays = {}
+        # Not the exception: it would keep, in a cycle, the arrays that it came from.
+        self.failure: tuple[Code, str] | None = None
+        shapes = ((n, a.dtype, a.shape[1:]) for n, a in sorted(self.inputs.items()))
+        self.group = object() if self.size is None else (self.key, tuple(shapes))
+
+
+class Batcher:
+    """Runs signatures in its own threads; safe to use from several threads.
+
+    Args:
+        max_queue: Requests that may wait; further ones are refused.
+        threads: That run TensorFlow, and so calls at once: memory grows with them.
+        enabled: Whether requests are joined. If not, each runs alone.
+        metrics: Told of each call.
+    """
+
+    def __init__(
+        self,
+        max_queue: int,
+        threads: int,
+        enabled: bool = True,
+        metrics: "Metrics | None" = None,
+    ) -> None:
+        self._max_queue = max_queue
+        self._enabled = enabled
+        self._metrics = metrics
+        self._changed = threading.Condition()
+        self._waiting: list[_Task] = []
+        self._running: Counter[tuple[str, int]] = Counter()
+        self._alone: set[Key] = set()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch_{i}", daemon=True)
+            for i in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(
+        self,
+        key: Key,
+        signature: Signature,
+        inputs: Arrays,
+        parameters: BatchingParameters | None,
+        deadline: float,
+    ) -> dict[str, np.ndarray]:
+        """Runs `signature` on `inputs`, perhaps together with other requests.
+
+        Args:
+            key: Names the signature; requests of one key may be joined.
+            signature: What is run.
+            inputs: Arrays of exactly the dtypes of the signature.
+            parameters: Those of the model; None: the defaults, by which a large
+                request is not refused but runs alone.
+            deadline: By the clock of `time.monotonic`; infinity: none.
+
+        Returns:
+            The outputs for these inputs alone.
+
+        Raises:
+            ServingError: The signature failed on these inputs; the queue is full, the
+                deadline has passed or the batcher is closed.
+        """
+        joined = self._enabled and key not in self._alone
+        size = _examples(signature, inputs) if joined else None
+        parameters = parameters if joined else None
+        if parameters and size is not None and size > parameters.max_batch_size:
+            raise invalid(
+                f"Task size {size} is larger than maximum input batch size "
+                f"{parameters.max_batch_size}"
+            )
+        task = _Task(key, signature, inputs, size, parameters or _DEFAULT, deadline)
+        self._enqueue(task, bounded=parameters is not None)
+        left = deadline - time.monotonic()
+        if not task.done.wait(min(left, threading.TIMEOUT_MAX)):
+            self._abandon(task)
+        if task.failure is not None:
+            raise ServingError(*task.failure)
+        return dict(task.outputs)
+
+    def waiting(self) -> int:
+        """Returns how many requests wait, those that run not counted."""
+        with self._changed:
+            return len(self._waiting)
+
+    def close(self) -> None:
+        """Stops the threads when what they run is finished; what waits is refused."""
+        with self._changed:
+            self._closed = True
+            refused, self._waiting = self._waiting, []
+            self._changed.notify_all()
+        for task in refused:
+            task.failure = _CLOSED
+            task.done.set()
+        give_up = time.monotonic() + _GRACE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, give_up - time.monotonic()))
+
+    def _enqueue(self, task: _Task, bounded: bool) -> None:
+        with self._changed:
+            if self._closed:
+                raise ServingError(*_CLOSED)
+            full = len(self._waiting) >= self._max_queue
+            if bounded:
+                most = task.parameters.max_enqueued_batches
+                queued = sum(t.size or 0 for t in self._waiting if t.key == task.key)
+                full |= queued >= most * task.parameters.max_batch_size
+            if full:
+                raise ServingError(
+                    Code.UNAVAILABLE,
+                    "The batch scheduling queue to which this task was submitted is "
+                    "full",
+                )
+            self._waiting.append(task)
+            self._changed.notify()
+
+    def _abandon(self, task: _Task) -> None:
+        """Nobody waits for `task` any more; what runs cannot be stopped."""
+        with self._changed:
+            queued = task in self._waiting
+            if queued:
+                self._waiting.remove(task)
+        raise ServingError(
+            Code.DEADLINE_EXCEEDED,
+            "Run() timeout exceeded while waiting in batching queue"
+            if queued
+            else "Timed out waiting for notification",
+        )
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._run_batch(batch)
+            with self._changed:
+                self._running.subtract([batch[0].key[:2]])
+                self._running = +self._running
+            # While it waits, a thread must not hold a model that may be unloaded.
+            del batch
+
+    def _next_batch(self) -> list[_Task]:
+        """Waits for requests that can run now; [] when the batcher is closed."""
+        with self._changed:
+            while not self._closed:
+                batch, due = self._ready_batch()
+                if batch:
+                    self._waiting = [t for t in self._waiting if t not in batch]
+                    self._running[batch[0].key[:2]] += 1
+                    # The next batch may be due before this one is finished.
+                    self._changed.notify()
+                    return batch
+                self._changed.wait(None if due is None else due - time.monotonic())
+        return []
+
+    def _ready_batch(self) -> tuple[list[_Task], float | None]:
+        """The oldest batch that can run now; or none, and when the first is due."""
+        first_due = None
+        seen = set()
+        for task in self._waiting:
+            threads = task.parameters.num_batch_threads
+            free = len(self._threads) - self._running.total()
+            if threads is not None:
+                free = min(free, threads - self._running[task.key[:2]])
+            if free < 1 or task.group in seen:
+                continue
+            seen.add(task.group)
+            batch, full = self._batch_of(task)
+            wait = 0.0 if full else task.parameters.batch_timeout_micros / 1e6
+            due = task.since + wait
+            if due <= time.monotonic():
+                # No thread shall be idle while another works off a long batch.
+                share = len(batch) if full else -(-len(batch) // free)
+                return batch[:share], None
+            first_due = due if first_due is None else min(due, first_due)
+        return [], first_due
+
+    def _batch_of(self, first: _Task) -> tuple[list[_Task], bool]:
+        """What waits and can be joined with `first`, and whether no more can be."""
+        if first.size is None:
+            return [first], True
+        most = first.parameters.max_batch_size
+        of_one = sum(a.nbytes for a in first.inputs.values()) // first.size
+        most = min(most, _MAX_JOINED_BYTES // max(of_one, 1))
+        batch, size = [], 0
+        for task in self._waiting:
+            if task.group != first.group:
+                continue
+            if batch and size + task.size > most:
+                return batch, True
+            batch.append(task)
+            size += task.size
+        return batch, size >= most
+
+    def _run_batch(self, batch: list[_Task]) -> None:
+        """Runs requests together; one by one if that fails, as one may be to blame."""
+        if len(batch) > 1 and self._run_together(batch):
+            return
+        for task in batch:
+            if task.deadline <= time.monotonic():
+                continue
+            try:
+                task.outputs = self._call(task, task.inputs, task.size or 1)
+            except ServingError as error:
+                task.failure = (error.code, error.message)
+            task.done.set()
+
+    def _run_together(self, batch: list[_Task]) -> bool:
+        """Returns whether every request has its answer."""
+        first = batch[0]
+        ends = np.cumsum([task.size for task in batch])
+        try:
+            joined = {
+                name: np.concatenate([task.inputs[name] for task in batch])
+                for name in first.inputs
+            }
+            outputs = self._call(first, joined, int(ends[-1]))
+        except Exception:
+            # Each of them will say, alone, what is wrong with it.
+            return False
+        if any(array.shape[:1] != (ends[-1],) for array in outputs.values()):
+            self._alone.add(first.key)
+            return False
+        parts = {name: np.split(array, ends[:-1]) for name, array in outputs.items()}
+        for i, task in enumerate(batch):
+            task.outputs = {name: arrays[i] for name, arrays in parts.items()}
+            task.done.set()
+        return True
+
+    def _call(self, task: _Task, inputs: Arrays, size: int) -> Arrays:
+        started = time.monotonic()
+        try:
+            return task.signature.run(inputs)
+        except ServingError:
+            raise
+        except Exception as error:
+            # A thread that died would never run another request.
+            raise ServingError(Code.INTERNAL, str(error)) from error
+        finally:
+            if self._metrics is not None:
+                self._metrics.batch_run(task.key[0], size, time.monotonic() - started)
+
+
+def _examples(signature: Signature, inputs: Arrays) -> int | None:
+    """How many examples `inputs` are; None where they cannot be joined with others."""
+    sizes = {array.shape[:1] for array in inputs.values()}
+    if not signature.batched or len(sizes) != 1 or sizes & {(), (0,)}:
+        return None
+    return next(iter(sizes))[0]

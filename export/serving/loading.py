@@ -1,0 +1,59 @@
+"""Loads a version of a model as TensorFlow Serving does: whole, warm, or not at all."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from export import warmup
+from export.serving import server_config
+from export.serving.models import Model
+from export.serving.server_config import BatchingParameters
+
+_DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version that requests can run.
+
+    Args:
+        name: Of the model.
+        version: Its number.
+        model: The SavedModel.
+        batching: How the model wants to be batched; None: it does not say.
+        warm_up_seconds: How long its warm-up requests took.
+    """
+
+    name: str
+    version: int
+    model: Model
+    batching: BatchingParameters | None = None
+    warm_up_seconds: float = 0.0
+
+
+def load(name: str, version: int, directory: Path) -> LoadedVersion:
+    """Loads a version and runs its warm-up requests, all of which must succeed.
+
+    Args:
+        name: Of the model.
+        version: Its number.
+        directory: The SavedModel.
+
+    Raises:
+        Exception: Of any kind: something is wrong with its files.
+    """
+    batching = server_config.batching_parameters(directory)
+    model = Model(directory)
+    started = time.monotonic()
+    for request in warmup.read(directory):
+        signature = model.signature(
+            request.model_spec.signature_name or _DEFAULT_SIGNATURE
+        )
+        signature.run(warmup.arrays(request))
+    return LoadedVersion(name, version, model, batching, time.monotonic() - started)
+
+
+def files(directory: Path) -> object:
+    """Returns what is equal as long as the files of a SavedModel are the same."""
+    stats = ((path, path.stat()) for path in sorted(directory.rglob("*")))
+    return [(path, stat.st_mtime_ns, stat.st_size) for path, stat in stats]

@@ -1,0 +1,95 @@
+"""What the endpoint tells about itself: JSON objects on stderr, one a line."""
+
+import json
+import logging
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+# A path may be as long as the client likes.
+_LONGEST = 500
+_lock = threading.Lock()
+_info_shown = True
+
+
+class _JsonHandler(logging.Handler):
+    """Turns the records of Python's logging into such lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            message = f"{message}: {record.exc_info[1]!r}"
+        log("log", record.levelname.lower(), logger=record.name, message=message)
+
+
+def log(event: str, level: str = "info", **fields: Any) -> None:
+    """Writes one line.
+
+    Args:
+        event: What happened, in one word of snake case: "request", "model_loaded".
+        level: "info", "warning" or "error".
+        **fields: JSON values; of texts, the first 500 characters.
+    """
+    if level == "info" and not _info_shown:
+        return
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    entry = {"time": time, "level": level, "event": event, **fields}
+    line = json.dumps({key: _shortened(value) for key, value in entry.items()})
+    with _lock:
+        try:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            # Nobody reads the log any more; requests are served all the same.
+            return
+
+
+def request(
+    protocol: str,
+    method: str,
+    target: str,
+    status: str | int,
+    seconds: float,
+    bytes_in: int,
+    bytes_out: int,
+) -> None:
+    """Writes the line of one request; nothing of what it carried is shown.
+
+    Args:
+        protocol: "REST" or "gRPC".
+        method: "GET", "POST"; of gRPC, "Predict" and so on.
+        target: The path; of gRPC, the model.
+        status: The HTTP status, or the name of the gRPC status.
+        seconds: From the request's arrival to its answer.
+        bytes_in: Size of the request's body.
+        bytes_out: Size of the answer's body.
+    """
+    log(
+        "request",
+        protocol=protocol,
+        method=method,
+        target=target,
+        status=status,
+        ms=round(1000 * seconds, 3),
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+    )
+
+
+def show_info(shown: bool) -> None:
+    """Says whether lines of level "info" are written; they are at first."""
+    global _info_shown
+    _info_shown = shown
+
+
+def take_over_logging() -> None:
+    """Makes JSON lines of all that Python's logging and warnings would print."""
+    logging.captureWarnings(True)
+    logging.root.handlers = [_JsonHandler(logging.WARNING)]
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[:_LONGEST]}..."
+    return value

@@ -1,0 +1,81 @@
+"""Answers predictions; the same for every protocol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.serving.batching import Batcher
+from export.serving.models import Signature
+from export.serving.versions import VersionManager
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a request asks for.
+
+    Args:
+        name: Of the model.
+        version: Exactly this one; None: the newest.
+        label: Instead of the version, its label.
+        signature: Of the model.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+    signature: str = "serving_default"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answered.
+
+    Args:
+        outputs: By name, sorted.
+        version: Which version it was.
+    """
+
+    outputs: dict[str, np.ndarray]
+    version: int
+
+
+class Predictor:
+    """Runs the loaded models; safe to use from several threads.
+
+    Args:
+        manager: Has the models.
+        batcher: Runs them.
+    """
+
+    def __init__(self, manager: VersionManager, batcher: Batcher) -> None:
+        self._manager = manager
+        self._batcher = batcher
+
+    def predict(
+        self,
+        spec: ModelSpec,
+        decode: Callable[[Signature], dict[str, np.ndarray]],
+        deadline: float,
+    ) -> Prediction:
+        """Runs a signature, and waits for its answer.
+
+        Args:
+            spec: What is asked for.
+            decode: Makes the inputs of a signature from the request; called when it is
+                known that there is such a signature.
+            deadline: By the clock of `time.monotonic`.
+
+        Raises:
+            ServingError: There is no such model or signature, `decode` refused the
+                request, or it could not be run.
+        """
+        with self._manager.use(spec.name, spec.version, spec.label) as loaded:
+            outputs = self._batcher.run(
+                (loaded.name, loaded.version, spec.signature),
+                signature := loaded.model.signature(spec.signature),
+                decode(signature),
+                loaded.batching,
+                deadline,
+            )
+            return Prediction(outputs, loaded.version)

@@ -1,0 +1,179 @@
+"""Why JSON values do not fit a signature, in TensorFlow Serving's words and order.
+
+These functions look at one value after another: they are only called for requests
+whose arrays could not be built at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from export.serving.rest_values import cpp_name, shown, type_error
+from export.serving.status import Code, ServingError, invalid
+
+# numpy's limit.
+MAX_RANK = 64
+# Integers of up to 32 bits are all checked as int32.
+INTEGERS = {
+    **dict.fromkeys(("int8", "uint8", "int16", "int32"), np.int32),
+    "uint32": np.uint32,
+    "int64": np.int64,
+    "uint64": np.uint64,
+}
+_SUPPORTED = (*INTEGERS, "float32", "float64", "bool", "string")
+
+
+def is_base64(value: Any) -> bool:
+    """Returns whether a value is {"b64": string}."""
+    return (
+        isinstance(value, dict)
+        and len(value) == 1
+        and (isinstance(value.get("b64"), str))
+    )
+
+
+def is_named(element: Any) -> bool:
+    """Returns whether an element of 'instances' is an object of named inputs."""
+    return isinstance(element, dict) and not is_base64(element)
+
+
+def check_rows(instances: list[Any], dtypes: Mapping[str, str]) -> None:
+    """Checks the elements of 'instances'.
+
+    Args:
+        instances: At least one.
+        dtypes: Input name -> dtype of the signature.
+
+    Raises:
+        ServingError: They do not fit.
+    """
+    if not isinstance(instances[0], dict) and len(dtypes) > 1:
+        raise invalid(
+            "instances is a plain list, but expecting list of objects as multiple "
+            "input tensors required as per tensorinfo_map"
+        )
+    named = is_named(instances[0])
+    seen: dict[str, tuple[int, list[int]]] = {}
+    for i, element in enumerate(instances):
+        if is_named(element) != named:
+            expected = "object but got list" if named else "value/list but got object"
+            raise invalid(f"Expecting {expected} at item {i} of input list")
+        if not named:
+            _check_item(element, min(dtypes), dtypes, seen, f"element: {i}")
+            continue
+        for name, value in element.items():
+            _check_item(value, name, dtypes, seen, f"element: {i} key: {name}")
+        if set(element) != set(dtypes):
+            raise invalid(
+                f"Failed to process element: {i} of 'instances' list. JSON object: "
+                f"{shown(element)} keys must be equal to: {','.join(sorted(dtypes))}"
+            )
+
+
+def check_tensor(value: Any, dtype: str) -> tuple[int, list[int]]:
+    """Checks a value that is to become a tensor.
+
+    Args:
+        value: A scalar or nested lists.
+        dtype: Of the tensor.
+
+    Returns:
+        The number of its values, and its shape.
+
+    Raises:
+        ServingError: It is none of that dtype.
+    """
+    shape = []
+    first = value
+    while isinstance(first, list):
+        shape.append(len(first))
+        if len(shape) > MAX_RANK:
+            raise invalid(f"A tensor has at most {MAX_RANK} dimensions")
+        first = first[0] if first else None
+    size = _check_level(value, 0, shape, dtype)
+    if size == 0 and dtype not in _SUPPORTED:
+        raise _unsupported(value, dtype)
+    return size, shape
+
+
+def _check_item(
+    value: Any,
+    name: str,
+    dtypes: Mapping[str, str],
+    seen: dict[str, tuple[int, list[int]]],
+    place: str,
+) -> None:
+    try:
+        if name not in dtypes:
+            raise invalid(f"JSON object: does not have named input: {name}")
+        size, shape = check_tensor(value, dtypes[name])
+        expected_size, expected = seen.setdefault(name, (size, shape))
+        if size != expected_size:
+            raise invalid(f"Expecting tensor size: {expected_size} but got: {size}")
+        if shape != expected:
+            raise invalid(
+                f"Expecting shape {_shape(expected)} but got: {_shape(shape)}"
+            )
+    except ServingError as error:
+        raise invalid(
+            f"Failed to process {place} of 'instances' list. "
+            f"Error: {error.code.name}: {error.message}"
+        ) from None
+
+
+def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> int:
+    """Checks a value and all in it; the number of scalars there."""
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise invalid(
+                f"JSON Value: {shown(value)} found at incorrect level: {level + 1} "
+                f"in the JSON DOM. Expected at level: {rank}"
+            )
+        _check_scalar(value, dtype)
+        return 1
+    if level >= rank:
+        raise invalid(
+            f"Encountered list at unexpected level: {level} expected < {rank}"
+        )
+    if len(value) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    return sum(_check_level(item, level + 1, shape, dtype) for item in value)
+
+
+def _check_scalar(value: Any, dtype: str) -> None:
+    kind = type(value)
+    if dtype == "string":
+        if kind is dict and not is_base64(value):
+            raise invalid(
+                f"JSON Value: {shown(value)} not formatted correctly for base64 data"
+            )
+        fits = kind in (str, dict)
+    elif kind is dict:
+        fits = False
+    elif dtype in INTEGERS:
+        limits = np.iinfo(INTEGERS[dtype])
+        fits = kind is int and limits.min <= value <= limits.max
+    elif dtype in ("float32", "float64"):
+        fits = kind is int or isinstance(value, float)
+    elif dtype == "bool":
+        fits = kind is bool
+    else:
+        raise _unsupported(value, dtype)
+    if not fits:
+        raise type_error(value, dtype)
+
+
+def _unsupported(value: Any, dtype: str) -> ServingError:
+    return ServingError(
+        Code.UNIMPLEMENTED,
+        f"Conversion of JSON Value: {shown(value)} to type: {cpp_name(dtype)}",
+    )
+
+
+def _shape(shape: list[int]) -> str:
+    return f"[{','.join(map(str, shape))}]"
