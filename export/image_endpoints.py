@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export import png
+from export import image_headers, png
 
 DECODABLE_CHANNELS = (1, 3)
 """What tf.io.decode_image can decode every format to."""
@@ -39,6 +39,7 @@ def files(function: Function, channels: int, output: str) -> Any:
     """
 
     def of_file(contents: tf.Tensor) -> tf.Tensor:
+        contents = image_headers.checked(contents)
         pixels = tf.io.decode_image(contents, channels, expand_animations=False)
         pixels = tf.ensure_shape(pixels, [None, None, channels])
         image = tf.cast(pixels, tf.float32) / 127.5 - 1.0

@@ -2,8 +2,9 @@
 
     python -m export.saved_model --model_dir=DIR --export_dir=DIR
 
-Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb and as
-<export_dir>/<name>_<key>.keras. Earlier versions stay.
+Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb, with the
+requests it is warmed up with, and as <export_dir>/<name>_<key>.keras. Earlier versions
+stay. The folder is ready for TensorFlow Serving then: see export.server_files.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from export import files
+from export import files, server_files
 from export.command import quiet_tensorflow, run
 from tfgan_models.errors import FailureError, UsageError
 
@@ -56,13 +57,9 @@ def main(argv: Sequence[str]) -> None:
     written = export_networks(networks, Path(export_dir), name)
     for path in written:
         print(f"Wrote {path} ({_size(path) / 1e6:.1f} MB)")
-    served = next(path.parent.name for path in written if path.is_dir())
-    models = Path(export_dir).absolute()
     print(f"Serve here:   python -m export.serve --model_base={export_dir}")
-    print(
-        f"Serve in production: docker run --rm -p 8501:8501 -v {models}:/models "
-        f"-e MODEL_NAME={served} tensorflow/serving"
-    )
+    compose = Path(export_dir, server_files.COMPOSE)
+    print(f"Serve in production: docker compose -f {compose} up")
 
 
 def export_networks(
@@ -74,7 +71,8 @@ def export_networks(
     """Exports networks: image to image, or generators that draw from latents.
 
     Everything is written beside its place and moved there when it is complete, so
-    that a server which polls the folder never loads half a model.
+    that a server which polls the folder never loads half a model. What the server is
+    told of the models is written last.
 
     Args:
         networks: Key (as "a2b") -> network; one from image to image has an attribute
@@ -109,7 +107,9 @@ def export_networks(
                 _stage(networks[key], Path(scratch), parent, version)
                 for key, parent in parents.items()
             ]
-            return [_move(*pair) for pairs in staged for pair in pairs]
+            moved = [_move(*pair) for pairs in staged for pair in pairs]
+        server_files.write(export_dir)
+        return moved
     except OSError as error:
         raise FailureError(f"Could not write to {export_dir}: {error}") from error
 
@@ -120,6 +120,7 @@ def _stage(
     """Writes one network into `scratch`; returns (written, where it belongs)."""
     import tensorflow as tf
 
+    from export import warmup
     from export.signatures import write_saved_model
     from export.stock import to_stock
 
@@ -129,6 +130,10 @@ def _stage(
     to_stock(functional).save(keras_file)
     try:
         write_saved_model(network, saved_model)
+        warmup.write(saved_model, parent.name)
+        batching = server_files.batching(saved_model)
+        if batching is not None:
+            files.write_text(saved_model / server_files.BATCHING, batching)
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
     return [

@@ -28,6 +28,8 @@ class SuperResolutionModule(tf.Module):
 
     Attributes:
         endpoints: Signature name -> tf.function, for `tf.saved_model.save`.
+        untiled: As `serving_default`, large images too at once: what export.convert
+            converts, for formats that have no loop over tiles.
         doc: What they are, in words.
     """
 
@@ -51,6 +53,14 @@ class SuperResolutionModule(tf.Module):
         self.weights = [variable.value for variable in network.variables]
         channels = network.inputs[0].shape[-1]
         upscale = tiled(network, tile)
+
+        def upscale_at_once(image: tf.Tensor) -> tf.Tensor:
+            enlarged = tf.cast(network(image, training=False), tf.float32)
+            return tf.clip_by_value(enlarged, -1.0, 1.0)
+
+        self.untiled = image_endpoints.floats(
+            upscale_at_once, channels, "upscaled_image"
+        )
         self.endpoints = {
             "serving_default": image_endpoints.floats(
                 upscale, channels, "upscaled_image"
@@ -98,6 +108,9 @@ def tiled(network: keras.Model, tile: int = TILE) -> Callable[[tf.Tensor], tf.Te
                 0,
             ]
             window = tf.slice(image, start, [1, rows.window, columns.window, -1])
+            # Keras compiles a convolution of an unknown number of channels by XLA,
+            # which TensorFlow Serving has switched off.
+            window = tf.ensure_shape(window, [1, None, None, image.shape[-1]])
             enlarged = tf.cast(network(window, training=False), tf.float32)[0]
             top, left = rows.start(row) - start[1], columns.start(column) - start[2]
             return tf.slice(

@@ -11,9 +11,11 @@ import keras
 import pytest
 import tensorflow as tf
 
-from export import checkpoints, saved_model, signatures
+from export import checkpoints, saved_model, signatures, warmup
 from export.saved_model import export_networks
+from export.serving import server_config
 from tests.export.conftest import REPOSITORY, environment
+from tests.export.generators import progressive
 from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
@@ -28,6 +30,9 @@ def networks() -> dict[str, keras.Model]:
     return {
         key: ResNetGenerator(filters=2, residual_blocks=0) for key in ("a2b", "b2a")
     }
+
+
+SERVER_FILES = ["docker-compose.yml", "models.config", "monitoring.config"]
 
 
 def names(folder: Path) -> list[str]:
@@ -51,6 +56,7 @@ def test_versions_count_up_and_stay(
     assert [path.name for path in written if path.is_dir()] == ["10", "10"]
     export_networks({"a2b": networks["a2b"]}, export_dir, "photo", version=5)
     assert names(export_dir) == [
+        *SERVER_FILES,
         "photo_a2b",
         "photo_a2b.keras",
         "photo_b2a",
@@ -60,7 +66,25 @@ def test_versions_count_up_and_stay(
     for version in ("1", "5", "10"):
         loaded = tf.saved_model.load(str(export_dir / "photo_a2b" / version))
         assert set(loaded.signatures) == {"serving_default", "encoded"}
+        requests = warmup.read(export_dir / "photo_a2b" / version)
+        assert {r.model_spec.name for r in requests} == {"photo_a2b"}
+        assert {r.model_spec.signature_name for r in requests} == set(loaded.signatures)
     keras.models.load_model(export_dir / "photo_a2b.keras")
+
+
+def test_the_server_is_told_of_what_was_exported(
+    networks: dict[str, keras.Model], tmp_path: Path
+) -> None:
+    for newest in (1, 2):
+        export_networks({"a2b": networks["a2b"]}, tmp_path, "photo")
+        policy = server_config.read(tmp_path)["photo_a2b"]
+        assert policy.labels == {"stable": newest, "canary": newest}
+    # Images may be of any size: requests cannot be merged.
+    assert server_config.batching_parameters(tmp_path / "photo_a2b" / "2") is None
+    export_networks({"generator": progressive(resolution=8)}, tmp_path, "faces")
+    assert set(server_config.read(tmp_path)) == {"photo_a2b", "faces_generator"}
+    parameters = server_config.batching_parameters(tmp_path / "faces_generator" / "1")
+    assert parameters.max_batch_size == 64
 
 
 def test_a_server_under_another_user_can_read_it(
@@ -96,7 +120,7 @@ def test_a_failure_midway_leaves_what_was_there(
     expected = FailureError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         export_networks(networks, tmp_path, "photo")
-    assert names(tmp_path) == ["photo_a2b", "photo_a2b.keras"]
+    assert names(tmp_path) == [*SERVER_FILES, "photo_a2b", "photo_a2b.keras"]
     assert names(tmp_path / "photo_a2b") == ["1"]
     assert (tmp_path / "photo_a2b.keras").read_bytes() == before
 
@@ -152,7 +176,7 @@ def test_command(networks: dict[str, keras.Model], tmp_path: Path) -> None:
         size = saved_model._size(export_dir / path) / 1e6
         assert f"Wrote {export_dir}/{path} ({size:.1f} MB)\n" in finished.stdout
     assert f"python -m export.serve --model_base={export_dir}" in finished.stdout
-    assert f"-v {export_dir}:/models -e MODEL_NAME=run1_a2b" in finished.stdout
+    assert f"docker compose -f {export_dir}/docker-compose.yml up" in finished.stdout
     exported = keras.models.load_model(export_dir / "run1_a2b.keras")
     for ours, theirs in zip(networks["a2b"].weights, exported.weights, strict=True):
         assert (ours.numpy() == theirs.numpy()).all()

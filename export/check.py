@@ -1,0 +1,267 @@
+"""Checks models as TensorFlow Serving would meet them.
+
+    python -m export.check DIR
+
+DIR holds models (<name>/<version>/saved_model.pb), or is one of them, or one version.
+Every version is loaded and warmed up, every signature is run, and what was found is
+told. Exit status 1, with the reasons in one line, if a server could not serve all of
+it.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from export import saved_signatures, server_files, warmup
+from export.command import quiet_tensorflow, run
+from export.examples import examples
+from export.serving import server_config
+from export.serving.models import Model
+from export.serving.status import ServingError
+from tfgan_models.errors import FailureError, UsageError
+
+REPEATS = 5
+"""Calls whose median is the latency of a repeated one."""
+
+_COLUMNS = ("signature", "inputs", "outputs", "first ms", "repeated ms")
+_FLOATS = ("bfloat16", "float16", "float64")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Checks the folder that is given."""
+    if len(argv) != 2:
+        raise UsageError(
+            "Give one folder: of models, of a model, or a version. Received: "
+            f"{' '.join(argv[1:]) or 'nothing'}"
+        )
+    quiet_tensorflow()
+    problems = check(Path(argv[1]), print)
+    if problems:
+        raise FailureError("; ".join(problems))
+
+
+def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
+    """Checks all versions of a folder.
+
+    Args:
+        folder: Of models, of one model, or one version.
+        tell: Is given the report, piece by piece.
+
+    Returns:
+        What is wrong, each with its place.
+
+    Raises:
+        UsageError: There is no model.
+    """
+    found = list(_versions(folder))
+    if not found:
+        raise UsageError(
+            f"{folder} holds no <name>/<version>/saved_model.pb. Export a model there "
+            "first: python -m export.saved_model"
+        )
+    problems = []
+    for directory in found:
+        wrong = _check_version(directory, tell)
+        wrong = [f"{directory}: {reason}" for reason in wrong]
+        for line in wrong:
+            tell(f"  BROKEN {line}")
+        problems += wrong
+    if (folder / server_files.MODELS_CONFIG).is_file():
+        problems += config_problems(folder)
+    total = f"{len(found)} version{'s' * (len(found) > 1)} checked"
+    tell(f"{total}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
+    return problems
+
+
+def config_problems(model_base: Path) -> list[str]:
+    """Returns what is wrong with the models.config of a folder of models."""
+    path = model_base / server_files.MODELS_CONFIG
+    try:
+        policies = server_config.read(model_base)
+    except UsageError as error:
+        return [str(error)]
+    models = server_files.models_of(model_base)
+    problems = [
+        f"{path}: there is no model {name}" for name in policies if name not in models
+    ]
+    for name, versions in models.items():
+        if name not in policies:
+            problems.append(f"{path} does not name {name}, which is not served then")
+            continue
+        served = policies[name].aspired(versions)
+        problems += [
+            f"{path}: the label {label} of {name} points to version {version}, which "
+            f"is {'not loaded' if version in versions else 'not there'}"
+            for label, version in sorted(policies[name].labels.items())
+            if version not in served
+        ]
+    return problems
+
+
+def _versions(folder: Path) -> Iterator[Path]:
+    """Yields the versions of a folder, in the order of names and numbers."""
+    if (folder / saved_signatures.MODEL_FILE).is_file():
+        yield folder
+        return
+    own = _own_versions(folder)
+    yield from own
+    for part in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if part not in own and not part.name.startswith("."):
+            yield from _own_versions(part)
+
+
+def _own_versions(model: Path) -> list[Path]:
+    parts = sorted(model.iterdir()) if model.is_dir() else []
+    versions = [part for part in parts if part.is_dir() and _is_version(part)]
+    return sorted(versions, key=lambda path: (path.name.zfill(20), path.name))
+
+
+def _is_version(path: Path) -> bool:
+    # A server takes a folder with a number for a version, whatever is in it.
+    return path.name.isdigit() or (path / saved_signatures.MODEL_FILE).is_file()
+
+
+def _check_version(directory: Path, tell: Callable[[str], None]) -> list[str]:
+    """Checks one version and tells of it; returns what is wrong."""
+    name = directory.absolute().name
+    problems = []
+    if not (name.isascii() and name.isdigit()):
+        problems.append(f"{name!r} is no version number: a server does not see it")
+    try:
+        signatures = saved_signatures.read(directory)
+        problems += _declared_problems(signatures)
+        problems += _compiled(directory)
+        start = time.monotonic()
+        model = Model(directory)
+        seconds = time.monotonic() - start
+        server_config.batching_parameters(directory)
+        first = _warm_up(model)
+    except (FailureError, UsageError) as error:
+        return [*problems, str(error)]
+    except Exception as error:
+        # A damaged file makes the loader raise almost anything.
+        return [*problems, f"it cannot be loaded: {_first_line(error)}"]
+    megabytes = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file()) / 1e6
+    warm = "" if first else "; no warm-up requests"
+    tell(f"{directory}: {megabytes:.1f} MB, loaded in {seconds:.1f} s{warm}")
+    rows = []
+    for signature_name, signature in signatures.items():
+        try:
+            timed = _run(model, signature_name, first.get(signature_name))
+        except ServingError as error:
+            problems.append(f"{signature_name} fails: {error.message}")
+        else:
+            rows.append((signature_name, *_described(signature), *timed))
+    _tell_table(rows, tell)
+    return problems
+
+
+def _warm_up(model: Model) -> dict[str, float]:
+    """Replays the warm-up requests; returns signature -> ms of its first one."""
+    first: dict[str, float] = {}
+    for request in warmup.read(model.directory):
+        name = request.model_spec.signature_name or "serving_default"
+        start = time.monotonic()
+        try:
+            model.signature(name).run(warmup.arrays(request))
+        except (ServingError, TypeError, ValueError) as error:
+            raise FailureError(
+                f"the warm-up of {name} fails: {_first_line(error)}"
+            ) from error
+        first.setdefault(name, 1000 * (time.monotonic() - start))
+    return first
+
+
+def _run(model: Model, name: str, first: float | None) -> tuple[str, str]:
+    """Runs a signature; returns ms of the first call and of a repeated one."""
+    signature = model.signature(name)
+    inputs = examples(signature.inputs, signature.shapes)
+    times = []
+    for _ in range(REPEATS + (first is None)):
+        start = time.monotonic()
+        signature.run(inputs)
+        times.append(1000 * (time.monotonic() - start))
+    first = times.pop(0) if first is None else first
+    return f"{first:.1f}", f"{statistics.median(times):.1f}"
+
+
+def _declared_problems(
+    signatures: dict[str, saved_signatures.SavedSignature],
+) -> list[str]:
+    problems = []
+    if "serving_default" not in signatures:
+        problems.append(f"no signature serving_default, only {sorted(signatures)}")
+    for name, signature in signatures.items():
+        for both in sorted(set(signature.inputs) & set(signature.outputs)):
+            problems.append(f"{name}: {both} is the name of an input and an output")
+        for output, dtype in signature.outputs.items():
+            if dtype == "string" and not output.endswith("_bytes"):
+                problems.append(
+                    f"{name}: the output {output} is a string, and not named "
+                    f"{output}_bytes: REST would not encode it as base64"
+                )
+            if dtype in _FLOATS:
+                problems.append(f"{name}: the output {output} is {dtype}, not float32")
+    return problems
+
+
+def _compiled(directory: Path) -> list[str]:
+    """What would be compiled by XLA, which a server refuses."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    contents = (directory / saved_signatures.MODEL_FILE).read_bytes()
+    graph = SavedModel.FromString(contents).meta_graphs[0].graph_def
+    compiled = [
+        function.signature.name
+        for function in graph.library.function
+        if function.attr["_XlaMustCompile"].b
+    ]
+    if not compiled:
+        return []
+    return [
+        f"{len(compiled)} functions, as {compiled[0]}, must be compiled by XLA "
+        "(jit_compile=True), which TensorFlow Serving refuses"
+    ]
+
+
+def _described(signature: saved_signatures.SavedSignature) -> tuple[str, str]:
+    return (
+        _values(signature.inputs, signature.input_shapes),
+        _values(signature.outputs, signature.output_shapes),
+    )
+
+
+def _values(dtypes: Any, shapes: Any) -> str:
+    return ", ".join(
+        f"{name} {dtype} {_shape(shapes[name])}" for name, dtype in dtypes.items()
+    )
+
+
+def _shape(shape: saved_signatures.Shape) -> str:
+    if shape is None:
+        return "of any rank"
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def _tell_table(rows: Sequence[tuple[str, ...]], tell: Callable[[str], None]) -> None:
+    table = [_COLUMNS, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table if rows else []:
+        cells = [
+            cell.rjust(width)
+            if cell[:1].isdigit() or "ms" in cell
+            else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        tell("  " + "  ".join(cells).rstrip())
+
+
+def _first_line(error: Exception) -> str:
+    text = error.message if isinstance(error, ServingError) else str(error)
+    return text.strip().split("\n")[0] or type(error).__name__
+
+
+if __name__ == "__main__":
+    run(main, arguments=True)

@@ -1,0 +1,296 @@
+"""Writes what TensorFlow Serving needs beside the models of a folder.
+
+    python -m export.server_files --model_base=models [--canary=mine_a2b:3]
+    docker compose -f models/docker-compose.yml up
+
+    models/models.config                         which versions, and their labels
+    models/monitoring.config                     Prometheus' figures, on the REST port
+    models/docker-compose.yml                    starts the server on this folder
+    models/<name>/<version>/batching_params.pbtxt  where requests can be merged
+
+Every export does the same. A server that is running reads models.config again.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from export import files, saved_signatures
+from export.command import quiet_tensorflow, run
+from export.serving.models import versions_in
+from tfgan_models.errors import FailureError, UsageError
+
+MODELS_CONFIG = "models.config"
+MONITORING_CONFIG = "monitoring.config"
+COMPOSE = "docker-compose.yml"
+BATCHING = "batching_params.pbtxt"
+
+PIXELS = 2**22
+"""Of the pictures of a batch together: 64 of 256 px, 4 of 1024 px."""
+LARGEST_BATCH = 64
+
+_CONFIG = """\
+# Written by `python -m export.server_files`, and anew after every export: your own
+# settings belong into a file of another name.
+#
+# Both labels point to the newest version; --canary=NAME:VERSION gives that version the
+# label canary, and stable to the newest of the others.
+#
+# The newest versions are loaded, one more than the labels need. The server finds an
+# export by itself then, and the version before it stays loaded until the labels in this
+# file, which is read a few seconds later, have moved. (With a policy `specific` nothing
+# would move: the server refuses a label for a version that it has not loaded yet, and
+# with it the whole file, the version to load included.)
+"""
+_MONITORING = """\
+prometheus_config {
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}
+"""
+_COMPOSE = """\
+# TensorFlow Serving on the models of this folder.
+#
+#     docker compose -f docker-compose.yml up --wait
+#
+# REST at http://localhost:8501/v1/models/NAME:predict, gRPC at localhost:8500, figures
+# at http://localhost:8501/monitoring/prometheus/metrics. The server knows no passwords:
+# SERVING_ADDRESS=0.0.0.0 opens it to every machine that reaches this one.
+services:
+  serving:
+    # A release by its number, so that an upgrade is a decision; the newest one known
+    # when this was written. TensorFlow {tensorflow} wrote it: where there is an image
+    # of that release take it, for older ones need not read newer models.
+    image: tensorflow/serving:${{SERVING_TAG:-2.20.0}}
+    restart: unless-stopped
+    ports:
+      - "${{SERVING_ADDRESS:-127.0.0.1}}:8500:8500"
+      - "${{SERVING_ADDRESS:-127.0.0.1}}:8501:8501"
+    volumes:
+      # The folder, not its files: those are replaced, not rewritten.
+      - .:/models:ro
+    command:
+      - --model_config_file=/models/{models}
+      - --model_config_file_poll_wait_seconds=5
+      # Labels are read before anything is loaded.
+      - --allow_version_labels_for_unavailable_models=true
+      - --monitoring_config_file=/models/{monitoring}
+      # A model is batched where there is a {batching} with it, and only there.
+      - --enable_batching=true
+      - --enable_per_model_batching_parameters=true
+    healthcheck:
+      # The image has neither curl nor wget. Healthy: every model can be used.
+      test:
+        - CMD
+        - bash
+        - -c
+        - |
+{healthcheck}
+      interval: 10s
+      timeout: 5s
+      start_period: 120s
+"""
+_HEALTHCHECK = """\
+for name in $(sed -n 's/^ *name: "\\(.*\\)"/\\1/p' /models/models.config); do
+  exec 3<>/dev/tcp/127.0.0.1/8501 || exit 1
+  printf 'GET /v1/models/%s HTTP/1.0\\r\\n\\r\\n' "$name" >&3
+  grep -q '"AVAILABLE"' <&3 || exit 1
+done
+"""
+"""Run by the container's bash; 8501 is the port inside it."""
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model_base", None, "Folder of <name>/<version>/saved_model.pb. Required."
+    )
+    flags.DEFINE_string(
+        "canary",
+        None,
+        "NAME:VERSION: the version, one of the model's two newest, that gets the label "
+        "canary; stable then is the newest of the others.",
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the files and names them."""
+    del argv
+    if not flags.FLAGS.model_base:
+        raise UsageError(
+            "--model_base is required: the folder of <name>/<version>/saved_model.pb"
+        )
+    canary = parse_canary(flags.FLAGS.canary) if flags.FLAGS.canary else None
+    quiet_tensorflow()
+    for path in write(Path(flags.FLAGS.model_base), canary):
+        print(f"Wrote {path}")
+
+
+def parse_canary(text: str) -> tuple[str, int]:
+    """Returns the model's name and the version of NAME:VERSION."""
+    name, _, version = text.rpartition(":")
+    if not name or not (version.isascii() and version.isdigit()):
+        raise UsageError(f"--canary={text} is not NAME:VERSION, as mine_a2b:3.")
+    return name, int(version)
+
+
+def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]:
+    """Writes every file, each beside its place and moved there when it is complete.
+
+    Args:
+        model_base: Holds `<name>/<version>/saved_model.pb`.
+        canary: Name and version of the model whose label canary is not its newest.
+
+    Returns:
+        The files written. A `batching_params.pbtxt` that exists is left as it is.
+
+    Raises:
+        UsageError: There is no model, or the canary cannot be one.
+        FailureError: A file could not be written.
+    """
+    models = models_of(model_base)
+    labels = {name: _labels(name, list(models[name]), canary) for name in models}
+    if canary and canary[0] not in models:
+        raise UsageError(
+            f"There is no model {canary[0]!r} in {model_base}. There are: "
+            f"{', '.join(models)}"
+        )
+    texts = {
+        directory / BATCHING: _batching_if_readable(directory)
+        for versions in models.values()
+        for directory in versions.values()
+        if not (directory / BATCHING).exists()
+    }
+    texts |= {
+        model_base / MONITORING_CONFIG: _MONITORING,
+        model_base / COMPOSE: _compose(),
+        # The last one: a server that reads it finds the others in place.
+        model_base / MODELS_CONFIG: _config(models, labels),
+    }
+    texts = {path: text for path, text in texts.items() if text}
+    try:
+        for path, text in texts.items():
+            files.write_text(path, text)
+    except OSError as error:
+        raise FailureError(f"Could not write to {model_base}: {error}") from error
+    return list(texts)
+
+
+def models_of(model_base: Path) -> dict[str, dict[int, Path]]:
+    """Returns model name -> version -> SavedModel, by name and the newest first.
+
+    Raises:
+        UsageError: There is none.
+    """
+    folders = sorted(model_base.iterdir()) if model_base.is_dir() else []
+    found = {folder.name: versions_in(folder) for folder in folders}
+    models = {
+        name: dict(sorted(versions.items(), reverse=True))
+        for name, versions in found.items()
+        if versions
+    }
+    if not models:
+        raise UsageError(
+            f"{model_base} holds no <name>/<version>/saved_model.pb. Export a model "
+            "there first: python -m export.saved_model"
+        )
+    return models
+
+
+def _batching_if_readable(directory: Path) -> str | None:
+    try:
+        return batching(directory)
+    except FailureError:
+        # A damaged old version is for export.check to tell of; others are still served.
+        return None
+
+
+def batching(directory: Path) -> str | None:
+    """Returns the batching parameters that fit a SavedModel's signatures.
+
+    None where an input of some signature has a size that may differ between requests,
+    as images of any height and width: the server would refuse to merge those. Without
+    the file it runs every request by itself.
+    """
+    signatures = saved_signatures.read(directory).values()
+    shapes = [s for signature in signatures for s in signature.input_shapes.values()]
+    if not shapes or not all(_can_be_merged(shape) for shape in shapes):
+        return None
+    pixels = max(
+        (
+            shape[1] * shape[2]
+            for signature in signatures
+            for shape in signature.output_shapes.values()
+            if shape and len(shape) == 4 and None not in shape[1:]
+        ),
+        default=1,
+    )
+    largest = 1
+    while 2 * largest <= min(PIXELS // pixels, LARGEST_BATCH):
+        largest *= 2
+    sizes = [2**i for i in range(largest.bit_length())]
+    return (
+        "# A batch is filled up to one of the sizes below, so that a GPU meets few\n"
+        "# shapes. A request of more samples than the largest is refused.\n"
+        f"max_batch_size {{ value: {largest} }}\n"
+        "batch_timeout_micros { value: 2000 }\n"
+        "max_enqueued_batches { value: 100 }\n"
+        + "".join(f"allowed_batch_sizes: {size}\n" for size in sizes)
+    )
+
+
+def _can_be_merged(shape: saved_signatures.Shape) -> bool:
+    return bool(shape) and shape[0] is None and None not in shape[1:]
+
+
+def _labels(
+    name: str, versions: list[int], canary: tuple[str, int] | None
+) -> dict[str, int]:
+    """Returns label -> version; `versions` has the newest first."""
+    if canary is None or canary[0] != name:
+        return {"canary": versions[0], "stable": versions[0]}
+    version = canary[1]
+    if len(versions) < 2 or version not in versions[:2]:
+        raise UsageError(
+            f"Version {version} of {name} cannot be its canary: it must be one of the "
+            "two newest versions, which the server has loaded. There are: "
+            f"{', '.join(map(str, versions))}"
+        )
+    return {"canary": version, "stable": next(v for v in versions if v != version)}
+
+
+def _config(
+    models: Mapping[str, Mapping[int, Path]], labels: Mapping[str, Mapping[str, int]]
+) -> str:
+    from google.protobuf import text_format
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    config = ModelServerConfig()
+    for name, versions in models.items():
+        model = config.model_config_list.config.add(
+            name=name, base_path=f"/models/{name}", model_platform="tensorflow"
+        )
+        needed = 1 + list(versions).index(min(labels[name].values()))
+        model.model_version_policy.latest.num_versions = needed + 1
+        model.version_labels.update(labels[name])
+    return _CONFIG + text_format.MessageToString(config)
+
+
+def _compose() -> str:
+    import tensorflow as tf
+
+    # A dollar sign would begin one of compose's own variables.
+    lines = _HEALTHCHECK.replace("$", "$$").splitlines()
+    return _COMPOSE.format(
+        tensorflow=tf.__version__,
+        models=MODELS_CONFIG,
+        monitoring=MONITORING_CONFIG,
+        batching=BATCHING,
+        healthcheck="\n".join(f"          {line}" for line in lines),
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main)
