@@ -1,83 +1,189 @@
-"""Asks an endpoint that speaks TensorFlow Serving's REST API."""
+"""Sends pictures to a served model, over TensorFlow Serving's REST or gRPC.
 
-import base64
+    python -m export.client translate photo.jpg --url=URL
+    python -m export.client upscale photo.jpg my/photos --url=URL --output=DIR
+
+URL is http://localhost:8501/v1/models/NAME, or grpc://localhost:8500/NAME; either may
+end in /versions/N. Photographs are turned upright first. Pictures that the model does
+not take are named at the end, and the others are written; exit status 1 then.
+"""
+
 import io
-from typing import Any
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
-import requests
+from absl import flags
 from PIL import Image
+from tqdm import tqdm
 
+from export import pictures
+from export.clients import jobs
+from export.clients.rest import RestClient, Signature
+from export.clients.retries import Retries, TransientError
+from export.command import quiet_tensorflow, run
 from tfgan_models.errors import FailureError, UsageError
 
-IMAGES_A_REQUEST = 16
-SECONDS = 120
+COMMANDS = ("translate", "upscale")
+PARALLEL = 4
+RETRIES = 5
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "url",
+        None,
+        "The served model: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME, "
+        "and /versions/N for a version that is not the newest. Required.",
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Folder for the answers, or a .png file for that of a single picture. Default: "
+        "beside each picture, or beside the folder.",
+    )
+    flags.DEFINE_integer("parallel", PARALLEL, "Requests in flight.", 1, 256)
+    flags.DEFINE_integer(
+        "retries",
+        RETRIES,
+        "How often a request is sent again while the endpoint is busy or away.",
+        0,
+        100,
+    )
+    flags.DEFINE_bool(
+        "skip_existing", False, "Leave out pictures whose answer is there already."
+    )
+
+
+def connect(model_url: str, parallel: int = PARALLEL) -> "jobs.ModelClient":
+    """Makes the client of a served model; nothing is sent yet.
+
+    Args:
+        model_url: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME, with
+            /versions/N or /labels/L for a version that is not the newest.
+        parallel: From how many threads it is used.
+
+    Returns:
+        A `RestClient` or an `RpcClient`.
+
+    Raises:
+        UsageError: It is no such address.
+    """
+    if not model_url.startswith("grpc://"):
+        return RestClient(model_url, parallel)
+    # Its messages are in the package of TensorFlow.
+    quiet_tensorflow()
+    from export.clients.rpc import RpcClient
+
+    return RpcClient(model_url)
 
 
 def translate(model_url: str, images: np.ndarray) -> np.ndarray:
     """Translates images through a served model's `encoded` signature.
 
     Args:
-        model_url: Such as http://localhost:8501/v1/models/mine_a2b, with
-            /versions/N for a version that is not the newest.
+        model_url: As of `connect`.
         images: uint8 [N, H, W, 1 or 3].
 
     Returns:
-        uint8 [N, H, W, 3].
+        uint8 [N, H', W', 3].
 
     Raises:
         UsageError: The endpoint answered that it cannot do this.
         FailureError: It did not answer.
     """
-    answers: list[np.ndarray] = []
-    for start in range(0, len(images), IMAGES_A_REQUEST):
-        part = images[start : start + IMAGES_A_REQUEST]
-        body = {
-            "signature_name": "encoded",
-            "instances": [{"b64": _to_base64_png(image)} for image in part],
-        }
-        predictions = _ask("POST", f"{model_url}:predict", body)["predictions"]
-        answers += [_from_base64_png(answer["b64"]) for answer in predictions]
-    return np.stack(answers)
+    again = Retries(RETRIES)
+    with connect(model_url) as client:
+
+        def one(image: np.ndarray) -> np.ndarray:
+            grey = image.shape[-1] == 1
+            picture = pictures.to_png(Image.fromarray(image[..., 0] if grey else image))
+            answer = again.call(lambda: client.run(picture))
+            return np.asarray(Image.open(io.BytesIO(answer)).convert("RGB"))
+
+        try:
+            return np.stack(list(jobs.in_flight(one, images, PARALLEL, again)))
+        except pictures.PictureError as error:
+            raise UsageError(str(error)) from error
+        except TransientError as error:
+            raise FailureError(str(error)) from error
 
 
 def is_served(model_url: str) -> bool:
     """Tells whether the endpoint has this model.
 
+    Args:
+        model_url: As of `connect`.
+
     Raises:
         FailureError: It did not answer.
     """
+    with connect(model_url) as client:
+        try:
+            return client.is_served()
+        except TransientError as error:
+            raise FailureError(str(error)) from error
+
+
+def main(argv: Sequence[str]) -> None:
+    """Sends the pictures and says what was written."""
+    inputs = _inputs(argv)
+    given = flags.FLAGS
+    with connect(given.url, given.parallel) as client:
+        signature = _describe(client)
+        word = signature.output.removesuffix("_bytes")
+        found = jobs.find(inputs, given.output, word)
+        left = [j for j in found if not (given.skip_existing and j.target.exists())]
+        outcomes = jobs.run(client, left, given.retries, given.parallel)
+        failed = sum(1 for _ in _faults(outcomes, len(left)))
+    written = len(left) - failed
+    if written:
+        print(f"Wrote {_place([job.target for job in left], written)}")
+    if len(found) > len(left):
+        print(f"Skipped {len(found) - len(left)} that were there already.")
+    if failed:
+        raise FailureError(f"{failed} of {len(left)} pictures were not answered.")
+
+
+def _inputs(argv: Sequence[str]) -> Sequence[str]:
+    command, inputs = "".join(argv[1:2]), argv[2:]
+    if command not in COMMANDS or not inputs or not flags.FLAGS.url:
+        raise UsageError(
+            "Give a command, pictures or folders of pictures, and the served model: "
+            "python -m export.client translate photo.jpg "
+            "--url=http://localhost:8501/v1/models/NAME (commands: "
+            f"{', '.join(COMMANDS)}). Received: {' '.join(argv[1:])!r}, "
+            f"--url={flags.FLAGS.url}"
+        )
+    return inputs
+
+
+def _describe(client: "jobs.ModelClient") -> Signature:
     try:
-        _ask("GET", model_url)
-    except UsageError:
-        return False
-    return True
+        return Retries(flags.FLAGS.retries).call(client.describe)
+    except TransientError as error:
+        raise FailureError(str(error)) from error
 
 
-def _ask(method: str, url: str, body: Any = None) -> dict[str, Any]:
-    try:
-        response = requests.request(method, url, json=body, timeout=SECONDS)
-    except requests.exceptions.RequestException as error:
-        raise FailureError(
-            f"{url} does not answer ({type(error).__name__}). Start the endpoint, for "
-            "instance: python -m export.serve --model_base=models"
-        ) from error
-    try:
-        content = response.json()
-    except ValueError:
-        content = {}
-    if not response.ok:
-        reason = content.get("error") or response.reason
-        raise UsageError(f"{url} answered {response.status_code}: {reason}")
-    return content
+def _faults(outcomes: Iterator[jobs.Outcome], count: int) -> Iterator[jobs.Outcome]:
+    """Shows progress, where somebody is looking, and yields what failed."""
+    with tqdm(outcomes, total=count, unit="image", disable=None) as progress:
+        for outcome in progress:
+            if outcome.fault is not None:
+                line = f"{outcome.job.picture}: {outcome.fault}"
+                progress.write(line, file=sys.stderr)
+                yield outcome
 
 
-def _to_base64_png(image: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+def _place(targets: Sequence[Path], written: int) -> str:
+    if len(targets) == 1:
+        return str(targets[0])
+    return f"{written} pictures into {os.path.commonpath([t.parent for t in targets])}"
 
 
-def _from_base64_png(text: str) -> np.ndarray:
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-        return np.asarray(image.convert("RGB"))
+if __name__ == "__main__":
+    define_flags()
+    run(main, arguments=True)

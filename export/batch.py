@@ -1,0 +1,160 @@
+"""Translates any number of pictures on any number of machines, through Apache Beam.
+
+    python -m export.batch --model=models/mine_a2b/1 --input=photos --output=translated
+
+--input is a folder, or a glob in quotes (** crosses folders). Every input a/b.jpg ends
+as OUTPUT/a/b.jpg.png or as a line of OUTPUT/dead_letters.jsonl, with the reason; the
+exit status is 0 then. Run it again to do what is not done: what has an answer is left
+alone, dead letters are tried again.
+
+It runs in this process; all other flags are Apache Beam's:
+--direct_running_mode=multi_processing --direct_num_workers=4 for several processes,
+--runner=FlinkRunner, SparkRunner or DataflowRunner for several machines, which need
+this package too. gs:// and s3:// are read and written where Beam's extras for them are
+installed.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from export.command import quiet_tensorflow, run
+from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    import apache_beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineResult
+
+    from export.batches.pipeline import Counts
+
+HERE = (None, "DirectRunner")
+"""The names of the runner in this process."""
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model",
+        None,
+        "Folder of an exported model's saved_model.pb, or of its versions. Required.",
+    )
+    flags.DEFINE_string("input", None, "Folder or glob of pictures. Required.")
+    flags.DEFINE_string("output", None, "Folder for the answers. Required.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Translates all inputs and prints the counts."""
+    given = flags.FLAGS
+    if not (given.model and given.input and given.output):
+        raise UsageError(
+            "--model, --input and --output are required. Received: "
+            f"--model={given.model} --input={given.input} --output={given.output}"
+        )
+    quiet_tensorflow()
+    # Beam tells of optional packages as soon as it is imported.
+    logging.getLogger().setLevel(logging.ERROR)
+    counts = translate(given.model, given.input, given.output, argv[1:])
+    print(f"Wrote {counts.written} pictures into {given.output}")
+    if counts.skipped:
+        print(f"Skipped {counts.skipped} that were there already.")
+    if counts.failed:
+        print(
+            f"{counts.failed} could not be translated; the reasons are in "
+            f"{given.output.rstrip('/')}/dead_letters.jsonl"
+        )
+
+
+def translate(
+    model: str, given: str, output: str, arguments: Sequence[str] = ()
+) -> "Counts":
+    """Translates pictures.
+
+    Args:
+        model: Folder of saved_model.pb, or of versions.
+        given: Folder or glob of pictures.
+        output: Folder for the answers.
+        arguments: Apache Beam's flags.
+
+    Returns:
+        How many were written, skipped because they were there, and could not be.
+
+    Raises:
+        UsageError: There is no such model, no picture, or no such flag.
+        FailureError: Apache Beam is not installed, or the pipeline failed.
+    """
+    try:
+        from export.batches import listing, models, pipeline
+    except ModuleNotFoundError as error:
+        raise FailureError(
+            f"Translating in batches needs the package {error.name}: "
+            "pip install 'tfgan-models[batch]'"
+        ) from error
+    options = _options(arguments)
+    source = listing.find_source(given)
+    output = output.rstrip("/") or "/"
+    if os.path.realpath(output) == os.path.realpath(source.base):
+        raise UsageError(
+            f"--output={output} is where the inputs are. Choose another folder, which "
+            "may be inside it."
+        )
+    found = models.find(model)
+    built = _pipeline(options)
+    pipeline.build(built, source, output, found)
+    counts = pipeline.counts(_finished(built))
+    if not any(counts):
+        raise UsageError(f"--input={given}: there is no picture.")
+    return counts
+
+
+def _options(arguments: Sequence[str]) -> "PipelineOptions":
+    """Makes Beam's options of the flags that are not ours."""
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+    options = PipelineOptions(list(arguments))
+    parsers: list = []
+    options.get_all_options(add_extra_args_fn=parsers.append)
+    unknown = parsers[0].parse_known_args(list(arguments))[1]
+    # Other runners have flags of their own, which only they know.
+    if unknown and options.view_as(StandardOptions).runner in HERE:
+        raise UsageError(
+            f"Neither this command nor Apache Beam has a flag {unknown[0]!r}. Globs "
+            "need quotes: --input='photos/*.jpg'"
+        )
+    return options
+
+
+def _pipeline(options: "PipelineOptions") -> "apache_beam.Pipeline":
+    import apache_beam
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    if options.view_as(StandardOptions).runner in HERE:
+        # Beam's own choice for DirectRunner would first download another runner.
+        return apache_beam.Pipeline(runner=FnApiRunner(), options=options)
+    return apache_beam.Pipeline(options=options)
+
+
+def _finished(built: "apache_beam.Pipeline") -> "PipelineResult":
+    from apache_beam.runners.runner import PipelineState
+
+    try:
+        result = built.run()
+        state = result.wait_until_finish()
+    except RuntimeError as error:
+        # Beam has logged the whole of it.
+        state = str(error).splitlines()[0]
+    if state != PipelineState.DONE:
+        raise FailureError(
+            f"The pipeline did not finish: {state}. What is written is kept; the same "
+            "command goes on."
+        )
+    return result
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main, unknown_flags=True)

@@ -1,0 +1,121 @@
+"""What is to be translated, listed one file at a time, on any of Beam's file systems.
+
+Names are bytes: files on a disk may have names that are no text.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from apache_beam.io.filesystem import BeamIOError, FileSystem
+from apache_beam.io.filesystems import FileSystems
+
+from export import pictures
+from tfgan_models.errors import FailureError, UsageError
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class Fault(NamedTuple):
+    """An input that could not be translated, and why."""
+
+    input: str
+    reason: str
+
+
+class Source(NamedTuple):
+    """Where inputs are.
+
+    Args:
+        base: A folder; the names of inputs begin after it.
+        pattern: What their whole paths match, in Beam's notation (** crosses folders);
+            None: every picture below `base`.
+    """
+
+    base: str
+    pattern: str | None
+
+
+def find_source(given: str) -> Source:
+    """Finds out what a folder, a glob or a file means.
+
+    Raises:
+        UsageError: There is no such place, or no file system for it.
+        FailureError: Its file system does not answer.
+    """
+    try:
+        remote = FileSystems.get_scheme(given) is not None
+        exists = FileSystems.exists(given)
+    except ValueError as error:
+        raise UsageError(f"--input={given}: {error}") from error
+    except BeamIOError as error:
+        raise FailureError(f"--input={given} cannot be read: {error}") from error
+    if os.path.isdir(given) or (remote and given.endswith("/")):
+        return Source(given.rstrip("/") or "/", None)
+    if exists:
+        return Source(_folder(given), given)
+    if _GLOB.search(given):
+        pattern = given if remote else os.path.normpath(given)
+        return Source(_folder(_GLOB.split(pattern, maxsplit=1)[0]), pattern)
+    if remote:
+        # On an object store a folder is what objects' names begin with.
+        return Source(given, None)
+    raise UsageError(f"--input={given} does not exist.")
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0] or ("/" if path.startswith("/") else "")
+
+
+def names(source: Source, output: str) -> Iterator[bytes | Fault]:
+    """Lists the inputs.
+
+    Args:
+        source: Where they are.
+        output: A folder; what is in it is no input.
+
+    Yields:
+        Each input's path inside `source.base`; a fault for a folder that cannot be
+        listed.
+    """
+    if FileSystems.get_scheme(source.base) is None:
+        yield from _local_names(source, output)
+        return
+    filesystem = FileSystems.get_filesystem(source.base)
+    folder = f"{source.base}/"
+    # What match() does, without its list of all files.
+    found = filesystem._list(folder)
+    pattern = source.pattern or f"{folder}**"
+    for file in filesystem.match_files(found, pattern):
+        inside = not file.path.startswith(f"{output}/")
+        if inside and (source.pattern or pictures.is_picture(file.path)):
+            yield os.fsencode(file.path.removeprefix(folder))
+
+
+def _local_names(source: Source, output: str) -> Iterator[bytes | Fault]:
+    base = Path(source.base)
+    faults: list[Fault] = []
+    wanted = pictures.is_picture
+    if source.pattern is not None:
+        wanted = re.compile(_expression(source.pattern)).match
+
+    def cannot_list(error: OSError) -> None:
+        faults.append(Fault(error.filename, f"Cannot be listed: {error.strerror}"))
+
+    for path in pictures.walk(base, Path(output), cannot_list, wanted):
+        yield os.fsencode(path.relative_to(base))
+    yield from faults
+
+
+def _expression(pattern: str) -> str:
+    if os.path.lexists(pattern):
+        return re.escape(pattern) + r"\Z"
+    return FileSystem.translate_pattern(pattern)
+
+
+def join(folder: str, name: bytes) -> str:
+    """Returns the path of a name of `names` in a folder."""
+    inside = os.fsdecode(name)
+    return f"{folder.rstrip('/')}/{inside}" if folder else inside

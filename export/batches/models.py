@@ -1,0 +1,142 @@
+"""An exported model under Apache Beam's RunInference."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from apache_beam.ml.inference.base import ModelHandler
+
+from export.command import quiet_tensorflow
+from tfgan_models.errors import UsageError
+
+SIGNATURE = "encoded"
+"""The signature from picture files to picture files."""
+
+PICTURES_AT_ONCE = 8
+"""How many are in memory, each with its answer."""
+
+
+class Answer(NamedTuple):
+    """What a model made of a picture: a PNG file, or why there is none."""
+
+    picture: bytes | None
+    fault: str | None
+
+
+class ModelFiles(NamedTuple):
+    """A SavedModel, and the names of its signature's input and output."""
+
+    directory: str
+    input: str
+    output: str
+
+
+def find(given: str) -> ModelFiles:
+    """Finds an exported model that takes pictures, without loading it.
+
+    Args:
+        given: The folder of saved_model.pb, or one of numeric versions, of which the
+            newest counts; on any file system that TensorFlow reads.
+
+    Raises:
+        UsageError: It is none.
+    """
+    quiet_tensorflow()
+    import tensorflow as tf
+    from tensorflow.core.framework import types_pb2
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    directory = _newest(given.rstrip("/"))
+    try:
+        with tf.io.gfile.GFile(f"{directory}/saved_model.pb", "rb") as file:
+            saved = saved_model_pb2.SavedModel.FromString(file.read())
+    except (tf.errors.OpError, ValueError) as error:
+        raise UsageError(
+            f"--model={given} is no exported model. Give the folder of saved_model.pb, "
+            "such as models/mine_a2b/1"
+        ) from error
+    signatures = {
+        name: signature
+        for graph in saved.meta_graphs
+        for name, signature in graph.signature_def.items()
+    }
+    if SIGNATURE in signatures:
+        inputs = signatures[SIGNATURE].inputs
+        outputs = sorted(
+            name for name in signatures[SIGNATURE].outputs if name.endswith("_bytes")
+        )
+        dtypes = [tensor.dtype for tensor in inputs.values()]
+        if dtypes == [types_pb2.DT_STRING] and outputs:
+            return ModelFiles(directory, next(iter(inputs)), outputs[0])
+    raise UsageError(
+        f"--model={given} does not take pictures: that needs a signature {SIGNATURE} "
+        f"from one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
+    )
+
+
+def _newest(directory: str) -> str:
+    import tensorflow as tf
+
+    if tf.io.gfile.exists(f"{directory}/saved_model.pb"):
+        return directory
+    if not tf.io.gfile.isdir(directory):
+        return directory
+    names = (name.rstrip("/") for name in tf.io.gfile.listdir(directory))
+    versions = [
+        name
+        for name in names
+        if name.isdecimal() and tf.io.gfile.exists(f"{directory}/{name}/saved_model.pb")
+    ]
+    return f"{directory}/{max(versions, key=int)}" if versions else directory
+
+
+class PictureHandler(ModelHandler[bytes, Answer, Any]):
+    """Loads a SavedModel once a process and gives it picture files.
+
+    Args:
+        model: The SavedModel.
+    """
+
+    def __init__(self, model: ModelFiles) -> None:
+        super().__init__(min_batch_size=1, max_batch_size=PICTURES_AT_ONCE)
+        self._model = model
+
+    def load_model(self) -> Any:
+        """Loads it."""
+        quiet_tensorflow()
+        import tensorflow as tf
+
+        return tf.saved_model.load(self._model.directory)
+
+    def run_inference(
+        self,
+        batch: Sequence[bytes],
+        model: Any,
+        inference_args: dict[str, Any] | None = None,
+    ) -> Iterable[Answer]:
+        """Gives each picture to the model by itself: a bad one spoils no other.
+
+        The signature takes them one at a time in any case.
+        """
+        del inference_args
+        return (self._answer(picture, model) for picture in batch)
+
+    def _answer(self, picture: bytes, model: Any) -> Answer:
+        import tensorflow as tf
+
+        try:
+            given = {self._model.input: tf.constant([picture])}
+            answer = model.signatures[SIGNATURE](**given)[self._model.output]
+        except tf.errors.OpError as error:
+            return Answer(None, _first_line(error.message))
+        return Answer(answer.numpy()[0], None)
+
+    def get_num_bytes(self, batch: Sequence[bytes]) -> int:
+        """Returns the size of a batch's files."""
+        return sum(map(len, batch))
+
+
+def _first_line(message: str) -> str:
+    """What a person can act on: without the names of the graph's nodes."""
+    lines: Iterator[str] = (line.strip() for line in message.splitlines())
+    kept = (line for line in lines if line and not line.startswith("("))
+    return next(kept, message)

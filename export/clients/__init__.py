@@ -1,0 +1,1 @@
+"""Clients of endpoints that speak TensorFlow Serving's protocols."""

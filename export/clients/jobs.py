@@ -1,0 +1,198 @@
+"""Picture files that are sent and whose answers are written, several at a time."""
+
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+from export import files, pictures
+from export.clients.rest import Signature
+from export.clients.retries import Retries, TransientError, UnreachableError
+from tfgan_models.errors import FailureError, UsageError
+
+T, U = TypeVar("T"), TypeVar("U")
+
+
+class ModelClient(Protocol):
+    """A served model, over REST or gRPC."""
+
+    def __enter__(self) -> "ModelClient":
+        """Gives itself, to be closed in the end."""
+
+    def __exit__(self, *error: object) -> None:
+        """Closes the connections."""
+
+    def is_served(self) -> bool:
+        """Tells whether the endpoint has this model."""
+
+    def describe(self) -> Signature:
+        """Asks for the names of what a picture goes into, and of what comes out."""
+
+    def run(self, picture: bytes) -> bytes:
+        """Sends a picture file and returns the one that comes back."""
+
+
+class Job(NamedTuple):
+    """A picture file, and where its answer belongs."""
+
+    picture: Path
+    target: Path
+
+
+class Outcome(NamedTuple):
+    """What became of a job; `fault` is None if the answer was written."""
+
+    job: Job
+    fault: str | None
+
+
+def find(inputs: Sequence[str], output: str | None, word: str) -> list[Job]:
+    """Finds the pictures to send.
+
+    A file's answer is `<output>` if that ends in .png and there is no other input,
+    `<output>/<name>.png`, or without an output `<stem>_<word>.png` beside it. A
+    folder's answers are `<output>/<path inside the folder>.png`, without an output in
+    `<folder>_<word>` beside it. .png is appended to the whole name, so that a.jpg and
+    a.webp have answers of their own.
+
+    Args:
+        inputs: Files and folders.
+        output: A folder or a .png file; None: beside the input.
+        word: Such as "translated".
+
+    Raises:
+        UsageError: There is no such input, no picture, or two would have one answer.
+    """
+    found = [
+        job for given in inputs for job in _of_input(given, output, word, len(inputs))
+    ]
+    if not found:
+        raise UsageError(
+            f"There is no picture ({' '.join(pictures.SUFFIXES)}) in "
+            f"{', '.join(inputs)}."
+        )
+    _check_targets(found)
+    return found
+
+
+def _of_input(given: str, output: str | None, word: str, count: int) -> Iterator[Job]:
+    path = Path(given)
+    if path.is_dir():
+        whole = Path(os.path.abspath(path))
+        target = Path(output) if output else whole.with_name(f"{whole.name}_{word}")
+        for picture in pictures.walk(path, target, _cannot_list):
+            inside = picture.relative_to(path)
+            yield Job(picture, target / inside.with_name(f"{inside.name}.png"))
+        return
+    if not path.is_file():
+        raise UsageError(f"{given} is neither a file nor a folder.")
+    if output is None:
+        yield Job(path, path.with_name(f"{path.stem}_{word}.png"))
+    elif count == 1 and Path(output).suffix.lower() in pictures.SUFFIXES:
+        if not output.lower().endswith(".png"):
+            raise UsageError(
+                f"--output={output}: the answer is a PNG file. Give it a name that "
+                "ends in .png"
+            )
+        yield Job(path, Path(output))
+    else:
+        yield Job(path, Path(output) / f"{path.name}.png")
+
+
+def _cannot_list(error: OSError) -> None:
+    raise FailureError(f"{error.filename} cannot be listed: {error.strerror}")
+
+
+def _check_targets(found: Iterable[Job]) -> None:
+    takers: dict[str, Path] = {}
+    inputs = {os.path.realpath(job.picture) for job in found}
+    for picture, target in found:
+        place = os.path.realpath(target)
+        if place in inputs:
+            raise UsageError(
+                f"The answer of {picture} would replace the picture {target}. Choose "
+                "another --output."
+            )
+        if place in takers:
+            raise UsageError(
+                f"{takers[place]} and {picture} would both be answered in {target}. "
+                "Send them in two commands with an --output each, or give the folder "
+                "that holds both."
+            )
+        takers[place] = picture
+
+
+def run(
+    client: ModelClient, found: Iterable[Job], retries: int, parallel: int
+) -> Iterator[Outcome]:
+    """Sends pictures and writes their answers, each beside its place and renamed.
+
+    Only the pictures in flight are in memory. A picture that cannot be translated has
+    a fault in its outcome, and the others go on.
+
+    Args:
+        client: Used in several threads.
+        found: The pictures.
+        retries: How often a picture is sent again after a failure that may pass.
+        parallel: How many are in flight.
+
+    Yields:
+        The outcomes, in order.
+
+    Raises:
+        FailureError: The endpoint does not answer any more.
+    """
+    again = Retries(retries)
+    send = functools.partial(_run, client, again)
+    try:
+        yield from in_flight(send, found, parallel, again)
+    except UnreachableError as error:
+        raise FailureError(str(error)) from error
+
+
+def _run(client: ModelClient, again: Retries, job: Job) -> Outcome:
+    try:
+        picture = pictures.prepared(pictures.read_path(job.picture))
+        answer = again.call(lambda: client.run(picture))
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(job.target, answer)
+    except UnreachableError:
+        raise
+    except (pictures.PictureError, TransientError) as error:
+        return Outcome(job, str(error))
+    except OSError as error:
+        return Outcome(job, f"Cannot write {job.target}: {error.strerror}")
+    return Outcome(job, None)
+
+
+def in_flight(
+    function: Callable[[T], U], items: Iterable[T], parallel: int, again: Retries
+) -> Iterator[U]:
+    """Calls a function in `parallel` threads.
+
+    Takes no more items than are needed to keep the threads busy.
+
+    Args:
+        function: What is called with each item.
+        items: What it is called with.
+        parallel: The number of threads.
+        again: The retries of the function, which are given up when one call fails.
+
+    Yields:
+        What it returns, in order.
+    """
+    pending: deque[Future[U]] = deque()
+    pool = ThreadPoolExecutor(parallel)
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) == 2 * parallel:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        again.stop()
+        pool.shutdown(cancel_futures=True)

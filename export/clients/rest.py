@@ -1,0 +1,167 @@
+"""TensorFlow Serving's REST API, asked for one picture at a time."""
+
+import base64
+import binascii
+from typing import Any, NamedTuple
+
+import requests
+from requests import adapters, exceptions
+
+from export.clients.retries import TransientError, UnreachableError
+from export.pictures import PictureError
+from tfgan_models.errors import UsageError
+
+SIGNATURE = "encoded"
+"""The signature from picture files to picture files."""
+
+SECONDS = 120
+"""How long an answer may take."""
+
+TRANSIENT = (429, 503, 504)
+"""Statuses after which the same request may succeed."""
+
+
+class Signature(NamedTuple):
+    """The names of what a picture goes into, and of what comes out."""
+
+    input: str
+    output: str
+
+
+class RestClient:
+    """A served model with a signature `encoded`. Any number of threads may use it.
+
+    Args:
+        model_url: Such as http://localhost:8501/v1/models/NAME, with /versions/N or
+            /labels/L for a version that is not the newest.
+        parallel: Connections that are kept open.
+    """
+
+    def __init__(self, model_url: str, parallel: int = 1) -> None:
+        self.url = model_url.rstrip("/").removesuffix(":predict")
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapters.HTTPAdapter(pool_maxsize=parallel))
+
+    def __enter__(self) -> "RestClient":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def is_served(self) -> bool:
+        """Tells whether the endpoint has this model.
+
+        Raises:
+            TransientError: It did not answer, or not now.
+        """
+        return self._ask("GET", self.url).ok
+
+    def describe(self) -> Signature:
+        """Asks for the names of the signature `encoded`.
+
+        Raises:
+            TransientError: It did not answer, or not now.
+            UsageError: There is no such model, or it does not take pictures.
+        """
+        response = self._ask("GET", f"{self.url}/metadata")
+        if not response.ok:
+            raise UsageError(_refusal(self.url, response))
+        metadata = _content(response).get("metadata", {})
+        signatures = metadata.get("signature_def", {}).get("signature_def", {})
+        found = signatures.get(SIGNATURE, {})
+        inputs, outputs = found.get("inputs", {}), found.get("outputs", {})
+        dtypes = {name: tensor["dtype"] for name, tensor in inputs.items()}
+        return picture_signature(self.url, signatures, dtypes, outputs)
+
+    def run(self, picture: bytes) -> bytes:
+        """Sends a picture file and returns the one that comes back.
+
+        Raises:
+            TransientError: It did not answer, or not now.
+            PictureError: It refused.
+        """
+        body = {
+            "signature_name": SIGNATURE,
+            "instances": [{"b64": base64.b64encode(picture).decode()}],
+        }
+        response = self._ask("POST", f"{self.url}:predict", body)
+        if not response.ok:
+            raise PictureError(_refusal(self.url, response))
+        return _picture(_content(response))
+
+    def _ask(self, method: str, url: str, body: Any = None) -> requests.Response:
+        try:
+            response = self._session.request(method, url, json=body, timeout=SECONDS)
+        except (
+            exceptions.InvalidURL,
+            exceptions.InvalidSchema,
+            exceptions.MissingSchema,
+        ) as error:
+            raise UsageError(
+                f"{self.url} is no address: {error}. Give one such as "
+                "http://localhost:8501/v1/models/mine_a2b"
+            ) from error
+        except exceptions.ReadTimeout as error:
+            raise TransientError(
+                f"{self.url} did not answer in {SECONDS} seconds."
+            ) from error
+        except exceptions.RequestException as error:
+            raise UnreachableError(
+                f"{self.url} does not answer ({type(error).__name__}). Start the "
+                "endpoint, for instance: python -m export.serve --model_base=models"
+            ) from error
+        if response.status_code in TRANSIENT:
+            raise TransientError(_refusal(self.url, response))
+        return response
+
+
+def picture_signature(
+    url: str, signatures: Any, inputs: dict[str, str], outputs: Any
+) -> Signature:
+    """Checks that a signature takes one picture file and returns one.
+
+    Args:
+        url: Of the model, for people.
+        signatures: The names of all that the model has.
+        inputs: Name -> "DT_..." of the signature `encoded`; empty if there is none.
+        outputs: Names of that signature's outputs.
+
+    Raises:
+        UsageError: It does not.
+    """
+    found = sorted(name for name in outputs if name.endswith("_bytes"))
+    if list(inputs.values()) != ["DT_STRING"] or not found:
+        raise UsageError(
+            f"{url} does not take pictures: that needs a signature {SIGNATURE} from "
+            f"one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
+        )
+    return Signature(next(iter(inputs)), found[0])
+
+
+def _content(response: requests.Response) -> dict[str, Any]:
+    try:
+        content = response.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _refusal(url: str, response: requests.Response) -> str:
+    reason = _content(response).get("error") or response.reason
+    return f"{url} answered {response.status_code}: {reason}"
+
+
+def _picture(content: dict[str, Any]) -> bytes:
+    """The first output that is a file; a signature's only output has no name."""
+    try:
+        (answer,) = content["predictions"]
+        if "b64" not in answer:
+            answer = answer[min(name for name in answer if name.endswith("_bytes"))]
+        return base64.b64decode(answer["b64"], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise PictureError("The endpoint's answer holds no picture.") from error

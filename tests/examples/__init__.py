@@ -1,0 +1,1 @@
+"""Tests of the programs in examples/, each as a process of its own."""
