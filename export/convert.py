@@ -1,0 +1,246 @@
+"""Converts an exported model to a format that other runtimes read, and compares both.
+
+    python -m export.convert --model=models/mine_a2b/1 --format=onnx --output=mine.onnx
+
+Answers of the converted model and of the SavedModel to real images, or to latents, may
+differ by no more than a bound; else nothing is written.
+"""
+
+import importlib
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from absl import flags
+
+from export import files
+from export.command import quiet_tensorflow, run
+from tfgan_models.errors import FailureError, UsageError
+
+if TYPE_CHECKING:
+    from export.formats.graph import Graph
+    from export.formats.samples import Arrays, Runner
+
+FORMATS = {"onnx": "ONNX", "openvino": "OpenVINO", "litert": "LiteRT"}
+"""Format -> as its makers write it."""
+BOUND = 1e-3
+"""Largest difference allowed, for answers up to 1: an eighth of one of 256 levels."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a converted model's answers differ from the SavedModel's.
+
+    Args:
+        difference: The largest.
+        bound: The largest allowed.
+        requests: How many were compared.
+    """
+
+    difference: float
+    bound: float
+    requests: int
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "model", None, "Folder of a version, such as models/mine_a2b/1. Required."
+    )
+    flags.DEFINE_enum("format", None, list(FORMATS), "Format to write. Required.")
+    flags.DEFINE_string("output", None, "File to write. Required.")
+    flags.DEFINE_string("signature", "serving_default", "Signature to convert.")
+    flags.DEFINE_integer(
+        "image_size",
+        None,
+        "Height and width of images, for litert; the others take any unless it is set.",
+        1,
+    )
+    flags.DEFINE_string(
+        "images", None, "Folder of images to compare on. Default: bundled ones."
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Converts, compares and says how large the largest difference is."""
+    del argv
+    options = flags.FLAGS
+    if not options.model or not options.format or not options.output:
+        raise UsageError("--model, --format and --output are all required.")
+    quiet_tensorflow()
+    compared = convert(
+        Path(options.model),
+        options.format,
+        Path(options.output),
+        options.signature,
+        options.image_size,
+        Path(options.images) if options.images else None,
+    )
+    print(f"Wrote {options.output}")
+    print(
+        f"Largest difference from {options.model} in {compared.requests} requests: "
+        f"{compared.difference:.2g} (allowed: {compared.bound:.2g})"
+    )
+
+
+def convert(
+    model: Path,
+    format: str,
+    output: Path,
+    signature: str = "serving_default",
+    image_size: int | None = None,
+    images: Path | None = None,
+) -> Comparison:
+    """Converts a signature of a SavedModel, and compares what was written with it.
+
+    Args:
+        model: Folder of the SavedModel.
+        format: One of `FORMATS`.
+        output: File to write, replaced if it exists; OpenVINO's weights go beside it.
+        signature: Its name.
+        image_size: Height and width of images; None: any.
+        images: Folder of images to compare on; None: bundled ones.
+
+    Raises:
+        UsageError: The format cannot hold the signature, or something asked for does
+            not exist.
+        FailureError: Converting failed, or the answers differ by more than `BOUND`.
+            Nothing is written then.
+    """
+    module = _format(format)
+    _check_output(output, module.SUFFIX)
+    from export.formats import graph, refusals, samples
+
+    found = graph.read(model, signature, image_size, 1 if module.FIXED else None)
+    refusals.check(FORMATS[format], model, signature, found)
+    _check_sizes(format, found)
+    loaded, function = graph.load(model, signature)
+    requests = samples.requests(found.inputs, loaded, images)
+    try:
+        # Beside its place, on the same file system.
+        with tempfile.TemporaryDirectory(
+            prefix=files.UNFINISHED, dir=output.parent
+        ) as scratch:
+            written = Path(scratch) / output.name
+            runner = _written(FORMATS[format], module, found, written)
+            compared = _compare(function, runner, requests)
+            del runner  # The file is closed before it is moved.
+            # The file that names the others comes last.
+            for path in sorted(Path(scratch).iterdir(), key=lambda p: p == written):
+                os.replace(path, output.with_name(path.name))
+            return compared
+    except OSError as error:
+        raise FailureError(f"Could not write {output}: {error}") from error
+
+
+def load(format: str, path: Path) -> "Runner":
+    """Returns a function that runs a file of a format: inputs by name to outputs."""
+    return _format(format).load(path)
+
+
+def _format(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"export.formats.{name}")
+    except ModuleNotFoundError as error:
+        raise FailureError(
+            f"--format={name} needs the package {error.name}: "
+            "pip install 'tfgan-models[convert]'"
+        ) from error
+
+
+def _check_output(output: Path, suffix: str) -> None:
+    if output.suffix != suffix:
+        raise UsageError(
+            f"--output={output} must end in {suffix}, for instance {output.stem}"
+            f"{suffix}"
+        )
+    if not output.parent.is_dir():
+        raise UsageError(f"--output={output}: there is no folder {output.parent}")
+
+
+def _check_sizes(format: str, found: "Graph") -> None:
+    open_ended = [n for n, spec in found.inputs.items() if None in spec.shape[1:]]
+    if format == "litert" and open_ended:
+        raise UsageError(
+            f"LiteRT needs the size of images beforehand: {', '.join(open_ended)} may "
+            "have any. Give one, for instance --image_size=256."
+        )
+
+
+def _written(name: str, module: ModuleType, found: "Graph", path: Path) -> "Runner":
+    """Writes a signature; returns a function that runs what was written."""
+    try:
+        with _quiet():
+            module.write(found, path)
+            return module.load(path)
+    except OSError:
+        raise
+    except Exception as error:
+        # Each converter has errors of its own kind, and they reach over many lines.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(lines)[:300] or type(error).__name__
+        raise FailureError(
+            f"The converter to {name} failed, nothing was written: {reason}"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what converters log, in Python and below: failures are exceptions."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    saved = [os.dup(descriptor) for descriptor in (1, 2)]
+    try:
+        with tempfile.TemporaryFile() as dropped:
+            for descriptor in (1, 2):
+                os.dup2(dropped.fileno(), descriptor)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                yield
+    finally:
+        for descriptor, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        logging.disable(level)
+
+
+def _compare(
+    function: Any, runner: "Runner", requests: Sequence["Arrays"]
+) -> Comparison:
+    differences, largest = [], 1.0
+    for request in requests:
+        expected = {name: value.numpy() for name, value in function(**request).items()}
+        differences.append(_difference(expected, runner(request)))
+        largest = max(largest, *(np.abs(v).max() for v in expected.values()))
+    # numpy's maximum of what is not a number is not a number, and that not allowed.
+    difference = float(np.max(differences))
+    compared = Comparison(difference, BOUND * float(largest), len(requests))
+    if not compared.difference <= compared.bound:
+        raise FailureError(
+            f"The converted model's answers differ from the SavedModel's by up to "
+            f"{compared.difference:.2g}; {compared.bound:.2g} is allowed. Nothing was "
+            "written."
+        )
+    return compared
+
+
+def _difference(expected: "Arrays", answer: "Arrays") -> float:
+    """The largest difference between two answers; infinite if they are of two kinds."""
+    differences = []
+    for name, value in expected.items():
+        if name not in answer or answer[name].shape != value.shape:
+            return float("inf")
+        differences.append(np.abs(answer[name] - value).max())
+    return float(np.max(differences))
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main)

@@ -1,0 +1,65 @@
+"""What no other format holds of what a signature can do, by name."""
+
+import re
+from pathlib import Path
+
+from export.formats import graph
+from tfgan_models.errors import UsageError
+
+_REFUSED = {
+    "image files": r"Decode(Image|Jpeg|AndCropJpeg|Png|Gif|Bmp|WebP)"
+    r"|Encode(Png|Jpeg).*",
+    "strings": r"String.*|Static(Regex|String).*|Regex.*|Substr|AsString|ReduceJoin"
+    r"|(De|En)code(Raw|PaddedRaw|Base64)|Unicode.*",
+    "numbers drawn from seeds": r"(Stateless)?(Random|Truncated|Parameterized).*"
+    r"|Stateful(Uniform|StandardNormal|Truncated).*|Rng.*",
+    "loops": r"(Stateless)?While",
+    "the inverse error function": r"Erfinv",
+}
+"""What it is -> the operations of TensorFlow that it shows by, a pattern."""
+
+
+def check(name: str, directory: Path, signature: str, found: graph.Graph) -> None:
+    """Fails if there is something in a signature which formats do not hold.
+
+    Args:
+        name: Of the format.
+        directory: Of the SavedModel.
+        signature: Its name.
+        found: The signature.
+
+    Raises:
+        UsageError: With what it is, and what can be converted instead.
+    """
+    reasons = reasons_against(found)
+    if not reasons:
+        return
+    raise UsageError(
+        f"{name} has no {', no '.join(reasons)}, which the signature {signature!r} "
+        f"needs. {_advice(directory, signature)}"
+    )
+
+
+def reasons_against(found: graph.Graph) -> list[str]:
+    """Returns what of a signature no format holds, with its operations."""
+    operations = sorted(found.operations())
+    reasons = []
+    for what, pattern in _REFUSED.items():
+        names = [name for name in operations if re.fullmatch(pattern, name)]
+        if names:
+            reasons.append(f"{what} ({', '.join(names)})")
+    return reasons
+
+
+def _advice(directory: Path, signature: str) -> str:
+    others = [name for name in graph.signatures(directory) if name != signature]
+    possible = [n for n in others if not reasons_against(graph.read(directory, n))]
+    if possible:
+        return (
+            f"Convert --signature={' or --signature='.join(possible)}; the app does "
+            "the rest (see examples)."
+        )
+    return (
+        "Nor can it hold another of this model's signatures. The .keras file beside "
+        "it takes arrays alone; Keras's Model.export converts that."
+    )

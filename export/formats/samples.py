@@ -1,0 +1,131 @@
+"""What a converted model and its SavedModel are compared on: real images, latents."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+import tfgan_models.data
+from export.formats import graph
+from tfgan_models.errors import UsageError
+
+Arrays = Mapping[str, np.ndarray]
+Runner = Callable[[Arrays], Arrays]
+"""Inputs by name to outputs by name."""
+
+LARGEST = 256
+"""Images are scaled down to this many pixels a side, unless a size is chosen."""
+MOST_IMAGES = 16
+"""Of a folder, so many are taken, the first by name."""
+_BUNDLED = {
+    "satellite.jpg": (256, 256),
+    "relief.jpg": (201, 150),
+    "antique.jpg": (97, 131),
+    "night.jpg": (64, 64),
+}
+"""Bundled image -> width and height of the piece taken from its middle."""
+
+
+def requests(
+    inputs: Mapping[str, tf.TensorSpec], loaded: Any, images: Path | None
+) -> list[Arrays]:
+    """Returns what a signature is to be asked.
+
+    Where a request may have several samples the first one has two.
+
+    Args:
+        inputs: Of the signature, with the sizes that were chosen.
+        loaded: The SavedModel.
+        images: Folder of images; None: bundled ones.
+
+    Raises:
+        UsageError: There is no image in the folder, or the signature takes none.
+    """
+    photos = [spec for spec in inputs.values() if graph.is_image(spec)]
+    if not photos:
+        if images is not None:
+            raise UsageError(
+                f"--images={images} has no use: the signature takes "
+                f"{', '.join(sorted(inputs))}, no image. Leave it out."
+            )
+        rng = np.random.default_rng(0)
+        return [
+            {name: _drawn(spec, loaded, rng, n) for name, spec in inputs.items()}
+            for n in (2, 1, 1, 1)
+        ]
+    pictures = list(_bundled() if images is None else _of_folder(images))
+    return [
+        {
+            name: _array(picture, spec, i == 0)
+            if graph.is_image(spec)
+            else _drawn(spec, loaded, np.random.default_rng(i), 1 + (i == 0))
+            for name, spec in inputs.items()
+        }
+        for i, picture in enumerate(pictures)
+    ]
+
+
+def _drawn(
+    spec: tf.TensorSpec, loaded: Any, rng: np.random.Generator, samples: int
+) -> np.ndarray:
+    """Random numbers as generators take them: latents, w; classes 0 and 1."""
+    shape = [1 if size is None else size for size in spec.shape]
+    if spec.shape.rank and spec.shape[0] is None:
+        shape[0] = samples
+    if spec.dtype.is_integer:
+        return (np.arange(np.prod(shape)) % 2).reshape(shape).astype(spec.dtype.name)
+    told = getattr(loaded, "latent_distribution", None)
+    if spec.name == "latent" and told is not None and told() == b"uniform":
+        return rng.uniform(-1, 1, shape).astype(spec.dtype.name)
+    return rng.normal(size=shape).astype(spec.dtype.name)
+
+
+def _array(picture: Image.Image, spec: tf.TensorSpec, first: bool) -> np.ndarray:
+    """A picture as the input takes it, float32 [N, H, W, C] in [-1, 1]."""
+    batch, height, width, channels = spec.shape
+    if height is not None:
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    # As many channels as it takes, by taking these again.
+    pixels = pixels[..., np.arange(channels) % pixels.shape[-1]]
+    image = (pixels / 127.5 - 1).astype(np.float32)
+    turned = image[::-1, ::-1]
+    return np.stack([image, turned] if first and batch is None else [image])
+
+
+def _bundled() -> Iterator[Image.Image]:
+    folder = Path(tfgan_models.data.__file__).parent / "images" / "earth"
+    for name, (width, height) in _BUNDLED.items():
+        with Image.open(folder / name) as image:
+            left, top = (image.width - width) // 2, (image.height - height) // 2
+            yield image.crop((left, top, left + width, top + height))
+
+
+def _of_folder(folder: Path) -> Iterator[Image.Image]:
+    taken = 0
+    for path in _files(folder):
+        try:
+            with Image.open(path) as image:
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+        except (UnidentifiedImageError, OSError):
+            continue
+        upright.thumbnail((LARGEST, LARGEST))
+        yield upright
+        taken += 1
+        if taken == MOST_IMAGES:
+            return
+    if not taken:
+        raise UsageError(
+            f"--images={folder} holds no image that can be read. Give a folder of "
+            "JPEG, PNG, WebP, BMP or GIF files, or leave it out for bundled ones."
+        )
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    if not folder.is_dir():
+        raise UsageError(f"--images={folder} is no folder.")
+    return sorted(path for path in folder.iterdir() if path.is_file())
