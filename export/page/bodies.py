@@ -1,0 +1,343 @@
+"""What the studio asks an endpoint, and what it makes of the answers.
+
+Nothing here opens a connection or a page.
+"""
+
+import base64
+import binascii
+import io
+import math
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from export import pictures
+from tfgan_models.errors import FailureError, UsageError
+
+ENCODED, GENERATE, MIX = "encoded", "generate", "mix"
+TRANSLATED, UPSCALED = "translated_bytes", "upscaled_bytes"
+MOST_VALUES = 2**20
+"""Of the pictures that one request asks for: their numbers come along as text."""
+LARGEST_SEED = 2**53 - 1
+"""A browser's numbers are exact up to here."""
+
+_FILES = "image_bytes"
+_GENERATE_INPUTS = {"seed", "truncation_psi", "label", "caption"}
+_MIX_INPUTS = {"seed_coarse", "seed_fine", "cutoff", "label"}
+_GAP = 4
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A signature that draws pictures of seeds.
+
+    Args:
+        inputs: Its inputs: `seed`, perhaps `truncation_psi`, `label` and `caption`.
+        at_once: How many pictures to ask for in one request.
+    """
+
+    inputs: frozenset[str]
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A signature that draws pictures of two seeds' styles.
+
+    Args:
+        inputs: `seed_coarse`, `seed_fine`, `cutoff` and perhaps `label`.
+        layers: How many style layers there are; None: the model does not tell.
+        at_once: How many pictures to ask for in one request.
+    """
+
+    inputs: frozenset[str]
+    layers: int | None
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a served model has for a person to look at.
+
+    Args:
+        name: Of the model.
+        version: That answered.
+        made: The output of its signature from image file to image file,
+            `translated_bytes` or `upscaled_bytes`; None: it has no such signature.
+        generation: None: it draws nothing of seeds.
+        mixing: None: it does not mix styles.
+        signatures: The names of all signatures it has.
+    """
+
+    name: str
+    version: str
+    made: str | None
+    generation: Generation | None
+    mixing: Mixing | None
+    signatures: tuple[str, ...]
+
+
+def offer(metadata: Mapping[str, Any]) -> Offer:
+    """Reads what a model offers.
+
+    Args:
+        metadata: The endpoint's answer to GET /v1/models/NAME/metadata.
+
+    Raises:
+        FailureError: It is no such answer.
+    """
+    try:
+        spec = metadata["model_spec"]
+        signatures = metadata["metadata"]["signature_def"]["signature_def"]
+        return Offer(
+            name=spec["name"],
+            version=spec["version"],
+            made=_made(signatures.get(ENCODED)),
+            generation=_generation(signatures.get(GENERATE)),
+            mixing=_mixing(signatures.get(MIX), signatures.get("synthesis")),
+            # TensorFlow Serving lists the loader's own as well.
+            signatures=tuple(sorted(n for n in signatures if not n.startswith("__"))),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FailureError(
+            "The endpoint's metadata is not TensorFlow Serving's. Received: "
+            f"{str(metadata)[:200]}"
+        ) from error
+
+
+def file_request(contents: bytes) -> Body:
+    """Asks for what a model makes of one image file."""
+    file = {"b64": base64.b64encode(contents).decode()}
+    return {"signature_name": ENCODED, "inputs": {_FILES: [file]}}
+
+
+def seeds_from(first: float | None, count: float) -> list[int]:
+    """Returns `count` seeds, one after the other.
+
+    Raises:
+        UsageError: The first one is not a whole number that a browser can tell.
+    """
+    seed, count = whole("seed", first), int(count)
+    if not -LARGEST_SEED <= seed <= LARGEST_SEED - count:
+        raise UsageError(
+            f"The seed must be from {-LARGEST_SEED} to {LARGEST_SEED - count}. "
+            f"Received: {seed}"
+        )
+    return list(range(seed, seed + count))
+
+
+def whole(name: str, value: float | None) -> int:
+    """Returns a form's number as an int.
+
+    Args:
+        name: What it is called in the message.
+        value: Of the form; None: the field is empty.
+
+    Raises:
+        UsageError: It is empty, or not a whole number.
+    """
+    if value is None or not math.isfinite(value) or value != int(value):
+        received = "nothing" if value is None else value
+        raise UsageError(f"The {name} must be a whole number. Received: {received}")
+    return int(value)
+
+
+def generate_requests(
+    signature: Generation, seeds: Sequence[int], values: Mapping[str, Any]
+) -> list[Body]:
+    """Asks for a picture of each seed.
+
+    Args:
+        signature: Of the model.
+        seeds: One or more.
+        values: The other inputs, by name; what the signature lacks is left out.
+    """
+    others = {name: values[name] for name in signature.inputs - {"seed"}}
+    return [
+        _columns(GENERATE, {"seed": part}, others)
+        for part in _parts(seeds, signature.at_once)
+    ]
+
+
+def mix_requests(
+    signature: Mixing, pairs: Sequence[tuple[int, int]], values: Mapping[str, Any]
+) -> list[Body]:
+    """Asks for a picture of each pair of seeds.
+
+    Args:
+        signature: Of the model.
+        pairs: The coarse seed and the fine one.
+        values: `cutoff` and, where the signature has it, `label`.
+    """
+    others = {
+        name: values[name] for name in signature.inputs - {"seed_coarse", "seed_fine"}
+    }
+    requests = []
+    for part in _parts(pairs, signature.at_once):
+        coarse, fine = (list(side) for side in zip(*part, strict=True))
+        seeds = {"seed_coarse": coarse, "seed_fine": fine}
+        requests.append(_columns(MIX, seeds, others))
+    return requests
+
+
+def mix_pairs(coarse: Sequence[int], fine: Sequence[int]) -> list[tuple[int, int]]:
+    """Returns the pairs of a table of mixtures, row by row.
+
+    Above the columns stand the fine seeds' own pictures, before the rows the coarse
+    seeds'; the corner is left out.
+    """
+    pairs = [(seed, seed) for seed in fine]
+    for row in coarse:
+        pairs += [(row, row), *((row, column) for column in fine)]
+    return pairs
+
+
+def files(answer: Mapping[str, Any], output: str = _FILES) -> list[bytes]:
+    """Reads the image files of an answer.
+
+    Args:
+        answer: The endpoint's, to a request made here.
+        output: The name of the output that holds them.
+
+    Raises:
+        FailureError: There are none.
+    """
+    try:
+        outputs = answer["outputs"]
+        column = outputs[output] if isinstance(outputs, dict) else outputs
+        return [base64.b64decode(file["b64"], validate=True) for file in column]
+    except (KeyError, TypeError, binascii.Error) as error:
+        raise FailureError(
+            f"The endpoint's answer holds no files {output!r}. Received: "
+            f"{str(answer)[:200]}"
+        ) from error
+
+
+def prepared(contents: bytes) -> bytes:
+    """Returns a picture file as a model should see it, see `pictures.prepared`.
+
+    What is wrong with a file is for the endpoint to say: it is returned as it is.
+    """
+    try:
+        return pictures.prepared(contents)
+    except pictures.PictureError:
+        return contents
+
+
+def bicubic(contents: bytes, like: bytes) -> bytes:
+    """Enlarges a picture as any image viewer does.
+
+    Args:
+        contents: An image file.
+        like: Another, whose width and height are wanted.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        UsageError: Pillow cannot read the first one.
+    """
+    with Image.open(io.BytesIO(like)) as image:
+        size = image.size
+    try:
+        with Image.open(io.BytesIO(contents)) as image:
+            return pictures.to_png(
+                image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+            )
+    except OSError as error:
+        raise UsageError(
+            "The file cannot be shown here for comparison. Give a PNG or JPEG file."
+        ) from error
+
+
+def table(cells: Sequence[bytes], columns: int) -> bytes:
+    """Lays pictures of one size out as a table, whose corner is empty.
+
+    Args:
+        cells: Image files, row by row, without the corner.
+        columns: How many there are in a row.
+
+    Returns:
+        A PNG file, transparent between the pictures.
+    """
+    images = [Image.open(io.BytesIO(file)).convert("RGBA") for file in cells]
+    width, height = images[0].size
+    rows = (len(images) + 1) // columns
+    size = columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP
+    drawn = Image.new("RGBA", size)
+    for place, image in enumerate(images, 1):
+        row, column = divmod(place, columns)
+        drawn.paste(image, (column * (width + _GAP), row * (height + _GAP)))
+    return pictures.to_png(drawn)
+
+
+def archive(contents: Mapping[str, bytes]) -> bytes:
+    """Returns files, by their names, as one ZIP file."""
+    file = io.BytesIO()
+    # PNG files are compressed already.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for name, content in contents.items():
+            packed.writestr(name, content)
+    return file.getvalue()
+
+
+def _made(encoded: Mapping[str, Any] | None) -> str | None:
+    if encoded is None or set(encoded["inputs"]) != {_FILES}:
+        return None
+    return next((n for n in (TRANSLATED, UPSCALED) if n in encoded["outputs"]), None)
+
+
+def _generation(generate: Mapping[str, Any] | None) -> Generation | None:
+    if generate is None or _FILES not in generate["outputs"]:
+        return None
+    inputs = frozenset(generate["inputs"])
+    if not {"seed"} <= inputs <= _GENERATE_INPUTS:
+        return None
+    return Generation(inputs, _at_once(generate))
+
+
+def _mixing(
+    mix: Mapping[str, Any] | None, synthesis: Mapping[str, Any] | None
+) -> Mixing | None:
+    if mix is None or _FILES not in mix["outputs"]:
+        return None
+    inputs = frozenset(mix["inputs"])
+    if inputs | {"label"} != _MIX_INPUTS:
+        return None
+    layers = None
+    if synthesis is not None and "w" in synthesis["inputs"]:
+        _, layers, *_ = _shape(synthesis["inputs"]["w"])
+    return Mixing(inputs, layers, _at_once(mix))
+
+
+def _at_once(signature: Mapping[str, Any]) -> int:
+    """How many pictures a request may ask for: their numbers come along, as text."""
+    if "image" not in signature["outputs"]:
+        return 1
+    sides = _shape(signature["outputs"]["image"])[1:]
+    if None in sides:
+        return 1
+    return max(1, MOST_VALUES // max(1, math.prod(sides)))
+
+
+def _shape(value: Mapping[str, Any]) -> list[int | None]:
+    sizes = [int(dim["size"]) for dim in value["tensor_shape"]["dim"]]
+    return [None if size < 0 else size for size in sizes]
+
+
+def _columns(
+    signature: str, columns: Mapping[str, Sequence[int]], others: Mapping[str, Any]
+) -> Body:
+    count = len(next(iter(columns.values())))
+    inputs = {name: list(column) for name, column in columns.items()}
+    inputs |= {name: [value] * count for name, value in sorted(others.items())}
+    return {"signature_name": signature, "inputs": inputs}
+
+
+def _parts(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,0 +1,169 @@
+"""The endpoint that the studio talks to, over TensorFlow Serving's REST API."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from export.page.bodies import Body, Offer, offer
+from export.serving.models import versions_in
+from tfgan_models.errors import FailureError, UsageError
+
+SECONDS = 120
+"""How long an answer may take."""
+_STOP_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """A model that the endpoint does not serve.
+
+    Args:
+        name: Of the model.
+        reason: What the endpoint said.
+    """
+
+    name: str
+    reason: str
+
+
+class Endpoint:
+    """An endpoint that is running.
+
+    Args:
+        url: Such as http://localhost:8501.
+        names: Gives the names of the models to show; the API has no list of them.
+    """
+
+    def __init__(self, url: str, names: Callable[[], Sequence[str]]) -> None:
+        self.url = url
+        self._names = names
+
+    def offers(self) -> list[Offer | Unserved]:
+        """Asks what each model offers.
+
+        Raises:
+            FailureError: The endpoint did not answer, or it is no such endpoint.
+        """
+        offers: list[Offer | Unserved] = []
+        for name in self._names():
+            try:
+                offers.append(offer(self._ask("GET", f"{_path(name)}/metadata")))
+            except UsageError as error:
+                offers.append(Unserved(name, str(error)))
+        return offers
+
+    def predict(self, name: str, body: Body) -> dict[str, Any]:
+        """Asks a model.
+
+        Args:
+            name: Of the model.
+            body: See `bodies`.
+
+        Returns:
+            The endpoint's answer.
+
+        Raises:
+            UsageError: The endpoint refused the request.
+            FailureError: It did not answer, or it answered no JSON.
+        """
+        return self._ask("POST", f"{_path(name)}:predict", body)
+
+    def _ask(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
+        try:
+            response = requests.request(
+                method, f"{self.url}{path}", json=body, timeout=SECONDS
+            )
+        except requests.exceptions.RequestException as error:
+            raise FailureError(
+                f"The endpoint {self.url} does not answer ({type(error).__name__})."
+            ) from error
+        try:
+            content = response.json()
+        except ValueError:
+            content = None
+        if not response.ok:
+            told = content.get("error") if isinstance(content, dict) else None
+            raise UsageError(
+                f"The endpoint answered {response.status_code}: "
+                f"{told or response.reason}"
+            )
+        if not isinstance(content, dict):
+            raise FailureError(
+                f"The endpoint {self.url} does not speak TensorFlow Serving's REST "
+                f"API. Received: {response.text[:200]}"
+            )
+        return content
+
+
+def names_in(model_base: Path) -> list[str]:
+    """Returns the names of the models in a folder.
+
+    Raises:
+        UsageError: There is no such folder, or no model in it.
+    """
+    if not model_base.is_dir():
+        raise UsageError(
+            f"model_base={model_base} is not a folder. Give the folder that holds "
+            "<name>/<version>/saved_model.pb."
+        )
+    names = [path.name for path in sorted(model_base.iterdir()) if versions_in(path)]
+    if not names:
+        raise UsageError(
+            f"model_base={model_base} holds no <name>/<version>/saved_model.pb. "
+            "Export a model there first: python -m export.saved_model"
+        )
+    return names
+
+
+@contextmanager
+def own_endpoint(model_base: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Runs `python -m export.serve` on a free port for as long as the context.
+
+    Args:
+        model_base: The folder that is served.
+
+    Yields:
+        Its address, such as http://127.0.0.1:43561, and the process.
+
+    Raises:
+        SystemExit: It did not start; it has said why on stderr.
+    """
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "export.serve", f"--model_base={model_base}"),
+            *("--rest_port=0", "--grpc_port=0", "--norequest_log"),
+            f"--timeout_ms={1000 * SECONDS}",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for the studio, which then stops it.
+        start_new_session=True,
+    )
+    try:
+        ready = process.stdout.readline() if process.stdout else ""
+        if " at http://" not in ready:
+            raise SystemExit(process.wait() or 1)
+        yield ready.split(" at ")[1].split("/v1/")[0], process
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def _path(name: str) -> str:
+    return f"/v1/models/{quote(name, safe='')}"

@@ -1,0 +1,106 @@
+"""Runs the studio's page until a signal stops it."""
+
+import asyncio
+import signal
+import socket
+import threading
+from subprocess import Popen
+from types import FrameType
+
+import fastapi
+import gradio
+import uvicorn
+
+from export.page.layout import STYLE
+from tfgan_models.errors import FailureError
+
+LARGEST_FILE = 40 * 2**20
+"""Of an upload, in bytes: in base64 it is below the endpoint's limit of a request."""
+FONTS = (
+    # Gradio brings its file along: a page needs nothing of the Internet. The files of
+    # heavier weights lack most letters; browsers thicken this one.
+    gradio.themes.LocalFont("IBM Plex Sans", (400,)),
+    gradio.themes.Font("sans-serif"),
+)
+# Open pages hold their connection for as long as they are open.
+_GRACE_SECONDS = 1
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+        super().__init__(config)
+        self._ready_line = ready_line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._ready_line, flush=True)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+def show_until_stopped(
+    page: gradio.Blocks, listener: socket.socket, url: str, endpoint: Popen | None
+) -> None:
+    """Serves a page until SIGTERM or Ctrl-C.
+
+    Args:
+        page: The page.
+        listener: Where it listens.
+        url: Of the endpoint that it shows.
+        endpoint: The endpoint's process; None: it is not ours.
+
+    Raises:
+        FailureError: The endpoint's process ended.
+    """
+    host, port = listener.getsockname()[:2]
+    app = gradio.mount_gradio_app(
+        fastapi.FastAPI(openapi_url=None),
+        page,
+        "/",
+        server_name=host,
+        server_port=port,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=LARGEST_FILE,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        theme=gradio.themes.Default(font=FONTS),
+        css=STYLE,
+    )
+    config = uvicorn.Config(
+        app,
+        # It would tell of each page that was open at the end.
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    ready_line = f"The studio is at http://{shown}:{port}/ and shows models of {url}"
+    server = _Server(config, ready_line)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops on these and then raises them once more, for us.
+        signal.signal(number, server.stop)
+    ended: list[int] = []
+    if endpoint is not None:
+        _watch(endpoint, server, ended)
+    asyncio.run(server.serve(sockets=[listener]))
+    if ended:
+        raise FailureError(
+            f"The endpoint ended with status {ended[0]}, and the studio with it."
+        )
+
+
+def _watch(endpoint: Popen, server: uvicorn.Server, ended: list[int]) -> None:
+    """Stops the server, and notes the status, when the endpoint's process ends."""
+
+    def wait() -> None:
+        status = endpoint.wait()
+        if not server.should_exit:
+            ended.append(status)
+            server.should_exit = True
+
+    threading.Thread(target=wait, daemon=True).start()
