@@ -72,7 +72,8 @@ class Batcher:
     Args:
         max_queue: Requests that may wait; further ones are refused.
         threads: That run TensorFlow, and so calls at once: memory grows with them.
-        enabled: Whether requests are joined. If not, each runs alone.
+        enabled: Whether requests are joined. If not, each runs alone; one larger than
+            the model's max_batch_size is refused all the same.
         metrics: Told of each call.
     """
 
@@ -123,14 +124,14 @@ class Batcher:
             ServingError: The signature failed on these inputs; the queue is full, the
                 deadline has passed or the batcher is closed.
         """
-        joined = self._enabled and key not in self._alone
-        size = _examples(signature, inputs) if joined else None
-        parameters = parameters if joined else None
+        size = _examples(signature, inputs)
         if parameters and size is not None and size > parameters.max_batch_size:
             raise invalid(
                 f"Task size {size} is larger than maximum input batch size "
                 f"{parameters.max_batch_size}"
             )
+        if not self._enabled or key in self._alone:
+            size = parameters = None
         task = _Task(key, signature, inputs, size, parameters or _DEFAULT, deadline)
         self._enqueue(task, bounded=parameters is not None)
         left = deadline - time.monotonic()

@@ -71,9 +71,10 @@ class Predictor:
                 request, or it could not be run.
         """
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
+            signature = loaded.model.signature(spec.signature)
             outputs = self._batcher.run(
                 (loaded.name, loaded.version, spec.signature),
-                signature := loaded.model.signature(spec.signature),
+                signature,
                 decode(signature),
                 loaded.batching,
                 deadline,

@@ -176,7 +176,7 @@ def test_switched_off_each_runs_alone(make: Callable[..., Clients]) -> None:
     clients = make(enabled=False)
     clients.hold()
     futures = [clients.send(rows(i), BatchingParameters(1)) for i in range(3)]
-    large = clients.send(rows(1, 2, 3), BatchingParameters(1))
+    large = clients.send(rows(1, 2, 3))
     clients.release()
     assert [f.result()["y"].item() for f in futures] == [0.0, 2.0, 4.0]
     assert large.result()["y"].ravel().tolist() == [2.0, 4.0, 6.0]
@@ -267,6 +267,8 @@ def test_the_parameters_of_a_model(make: Callable[..., Clients]) -> None:
     ) as raised:
         clients.send(rows(1, 2, 3), parameters).result()
     assert raised.value.code is Code.INVALID_ARGUMENT
+    with pytest.raises(ServingError, match="Task size 3 is larger"):
+        make(enabled=False).send(rows(1, 2, 3), parameters).result()
     clients.hold()
     futures = [clients.send(rows(i), parameters) for i in range(4)]
     with pytest.raises(ServingError, match="is full"):
