@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test slow lint format bench quality gallery wheel clean
+.PHONY: help demo test slow lint format bench serving serve-real quality gallery browser wheel clean
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -18,6 +18,8 @@ help:
 	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
 	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
+	@echo "make serving the local endpoint against the same model in process"
+	@echo "make serve-real  the same requests to TensorFlow Serving (docker) and to the local endpoint"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 2; }
@@ -34,8 +36,14 @@ $(VENV)/.dev: setup.cfg pyproject.toml | $(BIN)/python
 demo: $(VENV)/.demo
 	$(BIN)/python -m trainers.demo
 
+# The studio's page is tested in a browser: Debian's, where this may install it.
+browser:
+	@command -v chromium >/dev/null || test "$$(id -u)" -ne 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null || true
+	@command -v chromium >/dev/null || echo "No chromium: the tests of export.studio's page are skipped"
+
 # Two processes, a file of tests in one of them: most wait for graphs to be built.
-test: $(VENV)/.dev
+test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest -n 2 --dist=loadfile
 
 slow: $(VENV)/.dev
@@ -53,6 +61,12 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.cyclegan
 	$(BIN)/python -m benchmarks.stylegan --image_size=64
 	$(BIN)/python -m benchmarks.stylegan --image_size=256 --runs=5 --warmup=1
+
+serving: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.serving
+
+serve-real: $(VENV)/.dev
+	$(BIN)/python -m tests.real_server
 
 quality: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.quality

@@ -23,4 +23,6 @@ def translate(picture: str, model_url: str, output: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     translate(*sys.argv[1:])

@@ -16,8 +16,11 @@ installed.
 
 import logging
 import os
+import signal
+import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
@@ -57,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
     quiet_tensorflow()
     # Beam tells of optional packages as soon as it is imported.
     logging.getLogger().setLevel(logging.ERROR)
+    signal.signal(signal.SIGINT, _interrupt)
     counts = translate(given.model, given.input, given.output, argv[1:])
     print(f"Wrote {counts.written} pictures into {given.output}")
     if counts.skipped:
@@ -83,7 +87,8 @@ def translate(
         How many were written, skipped because they were there, and could not be.
 
     Raises:
-        UsageError: There is no such model, no picture, or no such flag.
+        UsageError: There is no such model, no picture, or no such flag, or the output
+            cannot be written.
         FailureError: Apache Beam is not installed, or the pipeline failed.
     """
     try:
@@ -102,12 +107,35 @@ def translate(
             "may be inside it."
         )
     found = models.find(model)
+    _check_output(output)
     built = _pipeline(options)
     pipeline.build(built, source, output, found)
     counts = pipeline.counts(_finished(built))
     if not any(counts):
         raise UsageError(f"--input={given}: there is no picture.")
     return counts
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C, without Beam's account of every step that it has stopped."""
+    logging.disable(logging.CRITICAL)
+    raise KeyboardInterrupt
+
+
+def _check_output(output: str) -> None:
+    """Refuses a folder on a disk that cannot be written, before any work is done."""
+    from apache_beam.io.filesystems import FileSystems
+
+    if FileSystems.get_scheme(output) is not None:
+        return
+    try:
+        os.makedirs(output, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        raise UsageError(
+            f"--output={output} cannot be written: {error.strerror}. Choose another "
+            "folder."
+        ) from error
 
 
 def _options(arguments: Sequence[str]) -> "PipelineOptions":
@@ -147,6 +175,8 @@ def _finished(built: "apache_beam.Pipeline") -> "PipelineResult":
     except RuntimeError as error:
         # Beam has logged the whole of it.
         state = str(error).splitlines()[0]
+        if KeyboardInterrupt.__name__ in state:
+            raise KeyboardInterrupt from error
     if state != PipelineState.DONE:
         raise FailureError(
             f"The pipeline did not finish: {state}. What is written is kept; the same "

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from export import saved_signatures, server_files, warmup
+import numpy as np
+
+from export import saved_signatures, warmup
 from export.command import quiet_tensorflow, run
 from export.examples import examples
 from export.serving import server_config
-from export.serving.models import Model
+from export.serving.models import Model, find
 from export.serving.status import ServingError
 from tfgan_models.errors import FailureError, UsageError
 
@@ -27,6 +29,9 @@ REPEATS = 5
 
 _COLUMNS = ("signature", "inputs", "outputs", "first ms", "repeated ms")
 _FLOATS = ("bfloat16", "float16", "float64")
+
+_Warmed = tuple[float, dict[str, np.ndarray]]
+"""A warm-up request: how many ms it took, and its inputs."""
 
 
 def main(argv: Sequence[str]) -> None:
@@ -68,8 +73,11 @@ def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
         for line in wrong:
             tell(f"  BROKEN {line}")
         problems += wrong
-    if (folder / server_files.MODELS_CONFIG).is_file():
-        problems += config_problems(folder)
+    if (folder / server_config.MODELS_CONFIG).is_file():
+        wrong = config_problems(folder)
+        for line in wrong:
+            tell(f"BROKEN {line}")
+        problems += wrong
     total = f"{len(found)} version{'s' * (len(found) > 1)} checked"
     tell(f"{total}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
     return problems
@@ -77,12 +85,12 @@ def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
 
 def config_problems(model_base: Path) -> list[str]:
     """Returns what is wrong with the models.config of a folder of models."""
-    path = model_base / server_files.MODELS_CONFIG
+    path = model_base / server_config.MODELS_CONFIG
     try:
         policies = server_config.read(model_base)
     except UsageError as error:
         return [str(error)]
-    models = server_files.models_of(model_base)
+    models = {name: found for name, found in sorted(find(model_base).items()) if found}
     problems = [
         f"{path}: there is no model {name}" for name in policies if name not in models
     ]
@@ -137,19 +145,19 @@ def _check_version(directory: Path, tell: Callable[[str], None]) -> list[str]:
         model = Model(directory)
         seconds = time.monotonic() - start
         server_config.batching_parameters(directory)
-        first = _warm_up(model)
+        warmed = _warm_up(model)
     except (FailureError, UsageError) as error:
         return [*problems, str(error)]
     except Exception as error:
         # A damaged file makes the loader raise almost anything.
         return [*problems, f"it cannot be loaded: {_first_line(error)}"]
     megabytes = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file()) / 1e6
-    warm = "" if first else "; no warm-up requests"
+    warm = "" if warmed else "; no warm-up requests"
     tell(f"{directory}: {megabytes:.1f} MB, loaded in {seconds:.1f} s{warm}")
     rows = []
     for signature_name, signature in signatures.items():
         try:
-            timed = _run(model, signature_name, first.get(signature_name))
+            timed = _run(model, signature_name, warmed.get(signature_name))
         except ServingError as error:
             problems.append(f"{signature_name} fails: {error.message}")
         else:
@@ -158,33 +166,38 @@ def _check_version(directory: Path, tell: Callable[[str], None]) -> list[str]:
     return problems
 
 
-def _warm_up(model: Model) -> dict[str, float]:
-    """Replays the warm-up requests; returns signature -> ms of its first one."""
-    first: dict[str, float] = {}
+def _warm_up(model: Model) -> dict[str, _Warmed]:
+    """Replays the warm-up requests; returns signature -> its first one."""
+    warmed: dict[str, _Warmed] = {}
     for request in warmup.read(model.directory):
         name = request.model_spec.signature_name or "serving_default"
+        inputs = warmup.arrays(request)
         start = time.monotonic()
         try:
-            model.signature(name).run(warmup.arrays(request))
+            model.signature(name).run(inputs)
         except (ServingError, TypeError, ValueError) as error:
             raise FailureError(
                 f"the warm-up of {name} fails: {_first_line(error)}"
             ) from error
-        first.setdefault(name, 1000 * (time.monotonic() - start))
-    return first
+        warmed.setdefault(name, (1000 * (time.monotonic() - start), inputs))
+    return warmed
 
 
-def _run(model: Model, name: str, first: float | None) -> tuple[str, str]:
+def _run(model: Model, name: str, warmed: _Warmed | None) -> tuple[str, str]:
     """Runs a signature; returns ms of the first call and of a repeated one."""
     signature = model.signature(name)
-    inputs = examples(signature.inputs, signature.shapes)
     times = []
-    for _ in range(REPEATS + (first is None)):
+    if warmed is None:
+        inputs = examples(signature.inputs, signature.shapes)
+    else:
+        # What another model takes, its own warm-up knows best.
+        first, inputs = warmed
+        times.append(first)
+    while len(times) <= REPEATS:
         start = time.monotonic()
         signature.run(inputs)
         times.append(1000 * (time.monotonic() - start))
-    first = times.pop(0) if first is None else first
-    return f"{first:.1f}", f"{statistics.median(times):.1f}"
+    return f"{times[0]:.1f}", f"{statistics.median(times[1:]):.1f}"
 
 
 def _declared_problems(

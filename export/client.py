@@ -5,7 +5,7 @@
 
 URL is http://localhost:8501/v1/models/NAME, or grpc://localhost:8500/NAME; either may
 end in /versions/N. Photographs are turned upright first. Pictures that the model does
-not take are named at the end, and the others are written; exit status 1 then.
+not take are named on stderr, and the others are written; exit status 1 then.
 """
 
 import io

@@ -164,6 +164,8 @@ def _check_output(output: Path, suffix: str) -> None:
         )
     if not output.parent.is_dir():
         raise UsageError(f"--output={output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise UsageError(f"--output={output} is a folder. Give a file's name.")
 
 
 def _check_sizes(format: str, found: "Graph") -> None:
@@ -184,12 +186,16 @@ def _written(name: str, module: ModuleType, found: "Graph", path: Path) -> "Runn
     except OSError:
         raise
     except Exception as error:
-        # Each converter has errors of its own kind, and they reach over many lines.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = " ".join(lines)[:300] or type(error).__name__
+        # Each converter has errors of its own kind.
         raise FailureError(
-            f"The converter to {name} failed, nothing was written: {reason}"
+            f"The converter to {name} failed, nothing was written: {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line: those of other programs reach over many."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines)[:300] or type(error).__name__
 
 
 @contextmanager
@@ -214,10 +220,14 @@ def _quiet() -> Iterator[None]:
 def _compare(
     function: Any, runner: "Runner", requests: Sequence["Arrays"]
 ) -> Comparison:
+    def saved_model(inputs: "Arrays") -> "Arrays":
+        return {name: value.numpy() for name, value in function(**inputs).items()}
+
     differences, largest = [], 1.0
     for request in requests:
-        expected = {name: value.numpy() for name, value in function(**request).items()}
-        differences.append(_difference(expected, runner(request)))
+        expected = _asked("SavedModel", saved_model, request)
+        answer = _asked("converted model", runner, request)
+        differences.append(_difference(expected, answer))
         largest = max(largest, *(np.abs(v).max() for v in expected.values()))
     # numpy's maximum of what is not a number is not a number, and that not allowed.
     difference = float(np.max(differences))
@@ -231,13 +241,26 @@ def _compare(
     return compared
 
 
+def _asked(what: str, runner: "Runner", request: "Arrays") -> "Arrays":
+    try:
+        return runner(request)
+    except Exception as error:
+        # Each runtime has errors of its own kind.
+        raise FailureError(
+            f"The {what} fails on a request to compare on, nothing was written: "
+            f"{_reason(error)}"
+        ) from error
+
+
 def _difference(expected: "Arrays", answer: "Arrays") -> float:
     """The largest difference between two answers; infinite if they are of two kinds."""
     differences = []
     for name, value in expected.items():
         if name not in answer or answer[name].shape != value.shape:
             return float("inf")
-        differences.append(np.abs(answer[name] - value).max())
+        # As floats: levels below 0 would begin again at 255.
+        difference = np.subtract(answer[name], value, dtype=np.float64)
+        differences.append(np.abs(difference).max())
     return float(np.max(differences))
 
 

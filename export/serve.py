@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from export.command import quiet_tensorflow, run
+from export.listening import listen
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
+    from export.serving.grpc_server import GrpcServer
+    from export.serving.limits import Limits
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
 
@@ -66,8 +69,17 @@ def main(argv: Sequence[str]) -> None:
         raise UsageError(
             "--model_base is required: the folder of <name>/<version>/saved_model.pb"
         )
+    if 0 != flags.FLAGS.rest_port == flags.FLAGS.grpc_port:
+        raise UsageError(
+            "--rest_port and --grpc_port must differ. Received: "
+            f"{flags.FLAGS.rest_port} for both"
+        )
+    # Read when grpc is imported: its own lines on stderr would not be JSON.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     for package in _PACKAGES:
         _require(package)
+    from export.serving.grpc_server import GrpcServer
+    from export.serving.limits import Limits
     from export.serving.logs import show_info, take_over_logging
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
@@ -76,13 +88,21 @@ def main(argv: Sequence[str]) -> None:
     manager = VersionManager(
         Path(flags.FLAGS.model_base), flags.FLAGS.poll_seconds, metrics
     )
+    limits = Limits(
+        max_body_bytes=flags.FLAGS.max_body_mb * 2**20,
+        timeout_s=flags.FLAGS.timeout_ms / 1000,
+        # Those that wait, and as many that are read, run or answered meanwhile.
+        max_in_flight=2 * flags.FLAGS.max_queue,
+    )
     # gRPC does not tell why it cannot listen: a socket of our own does.
     _listen("grpc_port").close()
     with _listen("rest_port") as listener:
+        # Clients of both wait while TensorFlow is imported and models are loaded.
+        grpc_server = GrpcServer(flags.FLAGS.host, flags.FLAGS.grpc_port, limits)
         quiet_tensorflow()
         take_over_logging()
         show_info(flags.FLAGS.request_log)
-        finished = _serve(manager, metrics, listener)
+        finished = _serve(manager, metrics, limits, listener, grpc_server)
     if not finished:
         # What still runs cannot be stopped, and would keep the process for ever.
         sys.stdout.flush()
@@ -100,55 +120,29 @@ def _require(package: str) -> None:
 
 
 def _listen(port_flag: str) -> socket.socket:
-    """Returns a listening socket: requests wait there until the models are loaded."""
-    host, port = flags.FLAGS.host, flags.FLAGS[port_flag].value
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise UsageError(f"--host={host} is no address: {error.strerror}") from error
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise FailureError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f"Choose another port with --{port_flag} (0: any free one)."
-        ) from error
-    return listener
+    return listen(flags.FLAGS.host, flags.FLAGS[port_flag].value, port_flag)
 
 
 def _serve(
-    manager: "VersionManager", metrics: "Metrics", listener: socket.socket
+    manager: "VersionManager",
+    metrics: "Metrics",
+    limits: "Limits",
+    listener: socket.socket,
+    grpc_server: "GrpcServer",
 ) -> bool:
     """Serves until a signal; returns whether all requests were finished."""
     import tensorflow  # noqa: F401
 
     from export.serving.batching import Batcher
     from export.serving.endpoint import build_app
-    from export.serving.grpc_server import GrpcServer
     from export.serving.grpc_service import Services
-    from export.serving.limits import Limits
     from export.serving.predictor import Predictor
     from export.serving.server import serve_until_stopped
 
-    limits = Limits(
-        max_body_bytes=flags.FLAGS.max_body_mb * 2**20,
-        timeout_s=flags.FLAGS.timeout_ms / 1000,
-        # Those that wait, and as many that are read, run or answered meanwhile.
-        max_in_flight=2 * flags.FLAGS.max_queue,
-    )
-    host = flags.FLAGS.host
     # What is imported by now is never garbage: a collection that walks through all of
     # TensorFlow's modules would keep requests waiting for up to a second.
     gc.collect()
     gc.freeze()
-    # It listens before the models are loaded, as the REST socket does.
-    grpc_server = GrpcServer(host, flags.FLAGS.grpc_port, limits)
     manager.start()
     batcher = Batcher(
         flags.FLAGS.max_queue, os.cpu_count() or 1, flags.FLAGS.enable_batching, metrics
@@ -161,7 +155,7 @@ def _serve(
         listener,
         grpc_server,
         f"{_rest_line(manager, listener)}\n"
-        f"gRPC at {_bracketed(host)}:{grpc_server.port}",
+        f"gRPC at {_bracketed(flags.FLAGS.host)}:{grpc_server.port}",
     )
     if finished:
         batcher.close()

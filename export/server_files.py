@@ -18,13 +18,12 @@ from absl import flags
 
 from export import files, saved_signatures
 from export.command import quiet_tensorflow, run
-from export.serving.models import versions_in
+from export.serving.models import find
+from export.serving.server_config import BATCHING, MODELS_CONFIG
 from tfgan_models.errors import FailureError, UsageError
 
-MODELS_CONFIG = "models.config"
 MONITORING_CONFIG = "monitoring.config"
 COMPOSE = "docker-compose.yml"
-BATCHING = "batching_params.pbtxt"
 
 PIXELS = 2**22
 """Of the pictures of a batch together: 64 of 256 px, 4 of 1024 px."""
@@ -183,11 +182,10 @@ def models_of(model_base: Path) -> dict[str, dict[int, Path]]:
     Raises:
         UsageError: There is none.
     """
-    folders = sorted(model_base.iterdir()) if model_base.is_dir() else []
-    found = {folder.name: versions_in(folder) for folder in folders}
+    found = find(model_base) if model_base.is_dir() else {}
     models = {
         name: dict(sorted(versions.items(), reverse=True))
-        for name, versions in found.items()
+        for name, versions in sorted(found.items())
         if versions
     }
     if not models:

@@ -99,7 +99,7 @@ def text(module: Any, network: keras.Model) -> str:
 
 def behaviour(network: keras.Model) -> list[str]:
     """Returns what the layers do that do otherwise in training, or with a batch."""
-    layers = list(_leaves(network))
+    layers = list(leaves(network))
     found = []
     for kind, note in _KINDS:
         # Ours is a kind of Keras's.
@@ -112,11 +112,11 @@ def _first_kind(layer: keras.layers.Layer) -> type | None:
     return next((kind for kind, _ in _KINDS if isinstance(layer, kind)), None)
 
 
-def _leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
+def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
     """Yields the layers of a network and of the networks in it."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+            yield from leaves(layer)
         else:
             yield layer
 

@@ -11,7 +11,6 @@ do is asked from the endpoint, again whenever the page is loaded.
 
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from absl import flags
 
 from export.command import run
+from export.listening import listen
 from export.page.endpoint import Endpoint, names_in, own_endpoint
 from tfgan_models.errors import FailureError, UsageError
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
         # From here on there is something to clean up.
         signal.signal(signal.SIGTERM, _exit)
         host, port = flags.FLAGS.host, flags.FLAGS.port
-        with _listen(host, port) as listener, _endpoint() as (endpoint, process):
+        with listen(host, port, "port") as listener, _endpoint() as (endpoint, process):
             page = build(endpoint, Path(folder))
             show_until_stopped(page, listener, endpoint.url, process)
 
@@ -98,20 +98,6 @@ def _endpoint() -> Iterator[tuple[Endpoint, Popen | None]]:
     names_in(model_base)
     with own_endpoint(model_base) as (url, process):
         yield Endpoint(url, lambda: names_in(model_base)), process
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Returns a listening socket: browsers wait there until the models are loaded."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        # Python adds the address in brackets.
-        reason = str(error.strerror).split(" (")[0]
-        raise FailureError(
-            f"Cannot listen on {host}:{port}: {reason}. "
-            "Choose another port with --port (0: any free one)."
-        ) from error
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """SavedModels of networks that enlarge images, and large images tile by tile."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -157,18 +157,9 @@ def reach(network: keras.Model) -> int:
     """
     return sum(
         max(layer.kernel_size) // 2 * max(layer.dilation_rate)
-        for layer in _leaves(network)
+        for layer in signature_doc.leaves(network)
         if hasattr(layer, "kernel_size")
     )
-
-
-def _leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields the layers of a network and of the networks in it."""
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ from tfgan_models.errors import FailureError
 
 REAL = "http://127.0.0.1:8501"
 PROJECT = "tfgan_models_real_server"
+NAME, TWICE = "tiny", "cyclegan"
+"""Of the models, and the system of the one that has two versions."""
 TOLERANCE = 1e-4
 TIMEOUT = 600
 """Seconds for the image to come and the models to load."""
@@ -75,18 +77,14 @@ def main(argv: Sequence[str]) -> None:
 
 
 def write_models(model_base: Path) -> None:
-    """Exports a small model of each kind, one of them in two versions."""
+    """Exports a small model of every system, one of them in two versions."""
     from export.saved_model import export_networks
-    from tests.export.generators import progressive, style
-    from tfgan_models.networks import ResNetGenerator, SRResNet
+    from tests.export.formats.models import SYSTEMS
 
-    photo = ResNetGenerator(filters=4, residual_blocks=1)
-    export_networks({"a2b": photo}, model_base, "photo")
-    export_networks({"a2b": photo}, model_base, "photo")
-    enlarging = SRResNet(filters=4, residual_blocks=1)
-    export_networks({"up": enlarging}, model_base, "photo")
-    export_networks({"style": style(), "grown": progressive()}, model_base, "faces")
-    server_files.write(model_base, ("photo_a2b", 2))
+    networks = {system: build() for system, build in SYSTEMS.items()}
+    export_networks(networks, model_base, NAME)
+    export_networks({TWICE: networks[TWICE]}, model_base, NAME)
+    server_files.write(model_base, (f"{NAME}_{TWICE}", 2))
 
 
 def cases(model_base: Path) -> Iterator[Case]:
@@ -102,14 +100,14 @@ def cases(model_base: Path) -> Iterator[Case]:
             versions[newest]
         ).items():
             inputs = examples(signature.inputs, signature.input_shapes, 2)
-            values = {key: _to_json(array) for key, array in inputs.items()}
+            values = {key: to_json(array) for key, array in inputs.items()}
             rows = [{key: value[i] for key, value in values.items()} for i in range(2)]
             for place in ("", f"/versions/{newest}", "/labels/stable"):
                 path = f"{model}{place}:predict"
                 for request in ({"instances": rows}, {"inputs": values}):
                     body = {"signature_name": signature_name, **request}
                     yield Case("POST", path, json.dumps(body))
-    yield from _wrong("/v1/models/photo_a2b")
+    yield from _wrong(f"/v1/models/{NAME}_{TWICE}")
 
 
 def _wrong(model: str) -> Iterator[Case]:
@@ -185,7 +183,8 @@ def _same_pixels(ours: bytes, theirs: bytes) -> bool:
     return a.shape == b.shape and np.abs(a - b).max() <= 1
 
 
-def _to_json(array: np.ndarray) -> Any:
+def to_json(array: np.ndarray) -> Any:
+    """Returns an input as JSON has it; strings, of shape [N], in base64."""
     if array.dtype != object:
         return array.tolist()
     return [{"b64": base64.b64encode(value).decode()} for value in array]

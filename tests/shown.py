@@ -18,8 +18,12 @@ from absl import flags
 from tfgan_models.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
-TAKE_PATHS = ("trainers.plot",)
+TAKE_PATHS = ("trainers.plot", "export.client", "export.check")
 """Modules that take arguments of which nothing is known."""
+NO_FLAGS = ("export.check",)
+"""Modules without flags."""
+TAKE_FLAGS = ("export.batch",)
+"""Modules that hand flags which are not theirs on."""
 
 
 def commands(text: str) -> list[str]:
@@ -63,7 +67,7 @@ def check(command: str) -> None:
     try:
         _define(found)
         values.set_gnu_getopt()
-        left = values([module, *arguments])
+        left = values([module, *arguments], known_only=module in TAKE_FLAGS)
         _check_values(module, found, left)
     finally:
         values.unparse_flags()
@@ -71,6 +75,8 @@ def check(command: str) -> None:
 
 def _define(module: object) -> None:
     trainer = getattr(module, "TRAINER", None)
+    if trainer is None and module.__name__ in NO_FLAGS:
+        return
     if trainer is None:
         module.define_flags()
         return
@@ -83,7 +89,7 @@ def _check_values(name: str, module: object, left: Sequence[str]) -> None:
     if name == "trainers.generate":
         module._prepared(left)
         return
-    if len(left) > 1 and name not in TAKE_PATHS:
+    if len(left) > 1 and name not in TAKE_PATHS + TAKE_FLAGS:
         raise UsageError(f"Only flags are taken. Received: {left[1:]}")
     if hasattr(module, "TRAINER"):
         from trainers import recipe

@@ -65,7 +65,7 @@ def test_the_status_counts() -> None:
 
 
 def test_every_signature_is_asked_in_both_formats(tmp_path: Path) -> None:
-    save(tmp_path / "photo_a2b" / "3", [-1, 5])
+    save(tmp_path / "tiny_cyclegan" / "3", [-1, 5])
     server_files.write(tmp_path)
     asked = list(real_server.cases(tmp_path))
     bodies = {
@@ -74,7 +74,7 @@ def test_every_signature_is_asked_in_both_formats(tmp_path: Path) -> None:
         if case.body.startswith('{"signature_name": "serving_default"')
     }
     assert set(bodies) == {
-        f"/v1/models/photo_a2b{place}:predict"
+        f"/v1/models/tiny_cyclegan{place}:predict"
         for place in ("", "/versions/3", "/labels/stable")
     }
     row = [{"x": [0.0] * 5}] * 2

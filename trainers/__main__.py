@@ -48,7 +48,13 @@ COMMANDS = {
     "trainers.plot": "trainings compared by what they have logged",
     "trainers.demo": "a CycleGAN trained, served and shown in five minutes",
     "export.saved_model": "a training's networks as SavedModel and .keras files",
-    "export.serve": "an endpoint for them, of TensorFlow Serving's REST API",
+    "export.check": "whether a server will load and run what was exported",
+    "export.server_files": "the files that TensorFlow Serving is started with",
+    "export.serve": "a local endpoint for them, REST and gRPC as TensorFlow Serving's",
+    "export.client": "picture files through a served model",
+    "export.batch": "folders of millions of pictures, by Apache Beam",
+    "export.convert": "a SavedModel as ONNX, OpenVINO or LiteRT",
+    "export.studio": "a web page for those who would rather look",
 }
 """What else can be started, by module."""
 

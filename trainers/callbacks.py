@@ -4,7 +4,7 @@ import math
 import resource
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -146,6 +146,9 @@ class StopAtTime(keras.callbacks.Callback):
 class Progress(keras.callbacks.Callback):
     """Scalars every `LOG_EVERY` steps; sample grids as PNG and in TensorBoard.
 
+    List it before `Checkpoints`: a training that is killed after a checkpoint then
+    has the grids of its step.
+
     Args:
         model_dir: Scalars go to `<model_dir>/metrics.jsonl`, event files to
             `<model_dir>/logs`, grids to `<model_dir>/samples/step_00001200_<name>.png`.
@@ -153,6 +156,7 @@ class Progress(keras.callbacks.Callback):
         every: Steps between two grids.
         step: The step at which this run starts.
         images_at: Step -> images seen before it.
+        ends: Further steps whose grids are drawn.
         reals: Draws a grid of real images, kept as `samples/reals.png`; or None.
     """
 
@@ -163,6 +167,7 @@ class Progress(keras.callbacks.Callback):
         every: int,
         step: int,
         images_at: Callable[[int], int],
+        ends: Collection[int] = (),
         reals: Callable[[], np.ndarray] | None = None,
     ) -> None:
         super().__init__()
@@ -173,6 +178,7 @@ class Progress(keras.callbacks.Callback):
         self.every = every
         self.step = step
         self.images_at = images_at
+        self.ends = ends
         self.reals = reals
         self.writer = tf.summary.create_file_writer(str(model_dir / "logs"))
         self._since = (time.monotonic(), images_at(step))
@@ -191,12 +197,13 @@ class Progress(keras.callbacks.Callback):
         self.step += 1
         if self.step % LOG_EVERY == 0:
             self._write_scalars(logs or {})
-        if self.step % self.every == 0:
+        if self.step % self.every == 0 or self.step in self.ends:
             self._write_grids()
+        if self.step % self.every == 0:
             self._print_status()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Writes the last grids."""
+        """Writes the last grids, where they are not yet."""
         self._write_grids()
         self.writer.flush()
 

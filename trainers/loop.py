@@ -98,7 +98,7 @@ def train(
 
     saver = callbacks.Checkpoints(directory, pace.checkpoint_every, start)
     stop = callbacks.StopOnSignal()
-    between = [callbacks.StopOnNonFinite(saver), saver, stop]
+    between: list[keras.callbacks.Callback] = [callbacks.StopOnNonFinite(saver)]
     if worker == 0:
         between.append(
             callbacks.Progress(
@@ -107,9 +107,11 @@ def train(
                 pace.eval_every,
                 start,
                 lambda step: growth.at_step(spans, step).images_at(step),
+                {span.end_step for span in spans},
                 (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
             )
         )
+    between += [saver, stop]
     quality = None
     if metrics and worker == 0:
         quality = _watch(trainer, recipe, data, model, model_dir, metrics, pace, start)

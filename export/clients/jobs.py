@@ -150,7 +150,9 @@ def run(
     try:
         yield from in_flight(send, found, parallel, again)
     except UnreachableError as error:
-        raise FailureError(str(error)) from error
+        raise FailureError(
+            f"{error}, and send the rest with --skip_existing"
+        ) from error
 
 
 def _run(client: ModelClient, again: Retries, job: Job) -> Outcome:

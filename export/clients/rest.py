@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import requests
 from requests import adapters, exceptions
 
-from export.clients.retries import TransientError, UnreachableError
+from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.pictures import PictureError
 from tfgan_models.errors import UsageError
 
@@ -112,8 +112,7 @@ class RestClient:
             ) from error
         except exceptions.RequestException as error:
             raise UnreachableError(
-                f"{self.url} does not answer ({type(error).__name__}). Start the "
-                "endpoint, for instance: python -m export.serve --model_base=models"
+                f"{self.url} {NO_ANSWER.format(type(error).__name__)}"
             ) from error
         if response.status_code in TRANSIENT:
             raise TransientError(_refusal(self.url, response))

@@ -12,6 +12,12 @@ FIRST_PAUSE = 0.5
 
 LONGEST_PAUSE = 30.0
 
+NO_ANSWER = (
+    "does not answer ({}). Start the endpoint: python -m export.serve "
+    "--model_base=models"
+)
+"""What is told of an endpoint that is not there."""
+
 
 class TransientError(Exception):
     """A failure that may pass by itself, in words."""

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 from export.clients.rest import SECONDS, SIGNATURE, Signature, picture_signature
-from export.clients.retries import TransientError, UnreachableError
+from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.pictures import PictureError
 from tfgan_models.errors import UsageError
 
@@ -156,7 +156,7 @@ class RpcClient:
                 raise
             if error.code() == grpc.StatusCode.UNAVAILABLE and not self._listens():
                 raise UnreachableError(
-                    f"{self.url} does not answer ({error.details()})."
+                    f"{self.url} {NO_ANSWER.format(error.details())}"
                 ) from error
             raise TransientError(self._refusal(error)) from error
 

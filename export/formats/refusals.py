@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import tensorflow as tf
+
 from export.formats import graph
 from tfgan_models.errors import UsageError
 
@@ -14,7 +16,7 @@ _REFUSED = {
     "numbers drawn from seeds": r"(Stateless)?(Random|Truncated|Parameterized).*"
     r"|Stateful(Uniform|StandardNormal|Truncated).*|Rng.*",
     "loops": r"(Stateless)?While",
-    "the inverse error function": r"Erfinv",
+    "inverse error function": r"Erfinv",
 }
 """What it is -> the operations of TensorFlow that it shows by, a pattern."""
 
@@ -41,11 +43,13 @@ def check(name: str, directory: Path, signature: str, found: graph.Graph) -> Non
 
 
 def reasons_against(found: graph.Graph) -> list[str]:
-    """Returns what of a signature no format holds, with its operations."""
+    """Returns what of a signature no format holds, with its operations and inputs."""
     operations = sorted(found.operations())
     reasons = []
     for what, pattern in _REFUSED.items():
         names = [name for name in operations if re.fullmatch(pattern, name)]
+        if what == "strings":
+            names += [n for n, spec in found.inputs.items() if spec.dtype == tf.string]
         if names:
             reasons.append(f"{what} ({', '.join(names)})")
     return reasons

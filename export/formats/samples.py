@@ -84,7 +84,7 @@ def _drawn(
 
 
 def _array(picture: Image.Image, spec: tf.TensorSpec, first: bool) -> np.ndarray:
-    """A picture as the input takes it, float32 [N, H, W, C] in [-1, 1]."""
+    """A picture as the input takes it, [N, H, W, C]: in [-1, 1], or levels."""
     batch, height, width, channels = spec.shape
     if height is not None:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
@@ -92,7 +92,8 @@ def _array(picture: Image.Image, spec: tf.TensorSpec, first: bool) -> np.ndarray
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     # As many channels as it takes, by taking these again.
     pixels = pixels[..., np.arange(channels) % pixels.shape[-1]]
-    image = (pixels / 127.5 - 1).astype(np.float32)
+    image = pixels if spec.dtype.is_integer else pixels / 127.5 - 1
+    image = image.astype(spec.dtype.as_numpy_dtype)
     turned = image[::-1, ::-1]
     return np.stack([image, turned] if first and batch is None else [image])
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import requests
 
 from export.page.bodies import Body, Offer, offer
-from export.serving.models import versions_in
+from export.serving.models import check_folder, find
 from tfgan_models.errors import FailureError, UsageError
 
 SECONDS = 120
@@ -108,18 +108,8 @@ def names_in(model_base: Path) -> list[str]:
     Raises:
         UsageError: There is no such folder, or no model in it.
     """
-    if not model_base.is_dir():
-        raise UsageError(
-            f"model_base={model_base} is not a folder. Give the folder that holds "
-            "<name>/<version>/saved_model.pb."
-        )
-    names = [path.name for path in sorted(model_base.iterdir()) if versions_in(path)]
-    if not names:
-        raise UsageError(
-            f"model_base={model_base} holds no <name>/<version>/saved_model.pb. "
-            "Export a model there first: python -m export.saved_model"
-        )
-    return names
+    check_folder(model_base)
+    return sorted(name for name, versions in find(model_base).items() if versions)
 
 
 @contextmanager

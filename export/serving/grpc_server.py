@@ -1,10 +1,6 @@
 """The gRPC server of the local endpoint: its port, its threads, its stop."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-
-# Read when grpc is imported: its own lines on stderr would not be JSON.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -14,12 +14,11 @@ from export.serving import logs, tensors
 from export.serving.limits import Limits
 from export.serving.metadata import signature_defs
 from export.serving.metrics import Metrics
-from export.serving.models import Signature
+from export.serving.models import DEFAULT_SIGNATURE, Signature
 from export.serving.predictor import ModelSpec, Predictor
 from export.serving.status import Code, ServingError, invalid
 from export.serving.versions import VersionManager
 
-_DEFAULT_SIGNATURE = "serving_default"
 _METADATA = "signature_def"
 _STATUSES = {code.value[0]: code for code in grpc.StatusCode}
 # A status travels in a header, and clients accept 8 KiB of them.
@@ -120,7 +119,7 @@ class Services:
         return response
 
     @contextmanager
-    def _counted(self) -> Any:
+    def _counted(self) -> Iterator[None]:
         with self._changed:
             self._running += 1
         try:
@@ -233,7 +232,7 @@ def _spec(request: Any) -> ModelSpec:
         name=spec.name,
         version=spec.version.value if choice == "version" else None,
         label=spec.version_label if choice == "version_label" else None,
-        signature=spec.signature_name or _DEFAULT_SIGNATURE,
+        signature=spec.signature_name or DEFAULT_SIGNATURE,
     )
 
 

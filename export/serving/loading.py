@@ -6,10 +6,8 @@ from pathlib import Path
 
 from export import warmup
 from export.serving import server_config
-from export.serving.models import Model
+from export.serving.models import DEFAULT_SIGNATURE, Model
 from export.serving.server_config import BatchingParameters
-
-_DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def load(name: str, version: int, directory: Path) -> LoadedVersion:
     started = time.monotonic()
     for request in warmup.read(directory):
         signature = model.signature(
-            request.model_spec.signature_name or _DEFAULT_SIGNATURE
+            request.model_spec.signature_name or DEFAULT_SIGNATURE
         )
         signature.run(warmup.arrays(request))
     return LoadedVersion(name, version, model, batching, time.monotonic() - started)

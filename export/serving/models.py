@@ -22,6 +22,12 @@ Shape = tuple[int | None, ...] | None
 _PLACE_LINES = ("Graph execution error", "Detected at node", "File ", "<stack", "[[")
 _MAX_VERSION = 2**63 - 1
 
+DEFAULT_SIGNATURE = "serving_default"
+"""Of a request that names none."""
+
+MAX_RANK = 32
+"""Of an array: numpy 1's limit; that of numpy 2 is 64, TensorFlow's 254."""
+
 
 @dataclass(frozen=True)
 class Signature:

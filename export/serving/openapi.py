@@ -7,8 +7,7 @@ from urllib.parse import quote
 import numpy as np
 
 import tfgan_models
-from export.serving.models import Shape, Signature
-from export.serving.rest import DEFAULT_SIGNATURE
+from export.serving.models import DEFAULT_SIGNATURE, Shape, Signature
 from export.serving.rest_check import INTEGERS
 from export.serving.status import ServingError
 from export.serving.versions import State, VersionManager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.serving.batching import Batcher
-from export.serving.models import Signature
+from export.serving.models import DEFAULT_SIGNATURE, Signature
 from export.serving.versions import VersionManager
 
 
@@ -24,7 +24,7 @@ class ModelSpec:
     name: str
     version: int | None = None
     label: str | None = None
-    signature: str = "serving_default"
+    signature: str = DEFAULT_SIGNATURE
 
 
 @dataclass(frozen=True)

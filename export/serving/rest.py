@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from export.serving import rest_parser
+from export.serving.models import DEFAULT_SIGNATURE, MAX_RANK
 from export.serving.rest_check import (
     INTEGERS,
-    MAX_RANK,
     check_rows,
     check_tensor,
     is_base64,
@@ -24,8 +24,6 @@ from export.serving.rest_check import (
 )
 from export.serving.rest_values import shown
 from export.serving.status import Code, ServingError, invalid
-
-DEFAULT_SIGNATURE = "serving_default"
 
 
 def parse_body(body: bytes, deadline: float = math.inf) -> dict[str, Any]:

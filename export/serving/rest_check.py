@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from export.serving.models import MAX_RANK
 from export.serving.rest_values import cpp_name, shown, type_error
 from export.serving.status import Code, ServingError, invalid
 
-# numpy's limit.
-MAX_RANK = 64
 # Integers of up to 32 bits are all checked as int32.
 INTEGERS = {
     **dict.fromkeys(("int8", "uint8", "int16", "int32"), np.int32),
@@ -22,6 +21,7 @@ INTEGERS = {
     "uint64": np.uint64,
 }
 _SUPPORTED = (*INTEGERS, "float32", "float64", "bool", "string")
+_TOO_DEEP = f"A tensor has at most {MAX_RANK} dimensions"
 
 
 def is_base64(value: Any) -> bool:
@@ -89,7 +89,7 @@ def check_tensor(value: Any, dtype: str) -> tuple[int, list[int]]:
     while isinstance(first, list):
         shape.append(len(first))
         if len(shape) > MAX_RANK:
-            raise invalid(f"A tensor has at most {MAX_RANK} dimensions")
+            raise invalid(_TOO_DEEP)
         first = first[0] if first else None
     size = _check_level(value, 0, shape, dtype)
     if size == 0 and dtype not in _SUPPORTED:
@@ -108,6 +108,9 @@ def _check_item(
         if name not in dtypes:
             raise invalid(f"JSON object: does not have named input: {name}")
         size, shape = check_tensor(value, dtypes[name])
+        # The rows are one dimension more.
+        if len(shape) == MAX_RANK:
+            raise invalid(_TOO_DEEP)
         expected_size, expected = seen.setdefault(name, (size, shape))
         if size != expected_size:
             raise invalid(f"Expecting tensor size: {expected_size} but got: {size}")

@@ -116,7 +116,7 @@ def _parse(path: Path, message: Any, unknown: bool = False) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(f"{path} cannot be read: {reason}. Write it anew.") from error
     return True
 

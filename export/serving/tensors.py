@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from export.serving.models import MAX_RANK
 from export.serving.status import Code, ServingError, invalid
 
-_MAX_RANK = 32
 # What an empty string takes in TensorFlow, in bytes.
 _STRING_BYTES = 24
 _MAX_BYTES = 2**63 - 1
@@ -110,9 +110,9 @@ def _dims(name: str, proto: Any) -> list[int]:
     shape = proto.tensor_shape
     if shape.unknown_rank:
         raise _refused(name, "its rank is not given")
-    if len(shape.dim) > _MAX_RANK:
+    if len(shape.dim) > MAX_RANK:
         raise _refused(
-            name, f"it has {len(shape.dim)} dimensions; at most {_MAX_RANK} are allowed"
+            name, f"it has {len(shape.dim)} dimensions; at most {MAX_RANK} are allowed"
         )
     dims = [dim.size for dim in shape.dim]
     if any(size < 0 for size in dims):

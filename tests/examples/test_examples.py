@@ -3,6 +3,7 @@
 import ast
 import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from export.convert import convert
+from export.saved_model import export_networks
 from tests.export.conftest import REPOSITORY
+from tests.export.formats.models import SYSTEMS
 
 EXAMPLES = REPOSITORY / "examples"
 OURS = {"tfgan_models", "export", "trainers", "tests", "benchmarks"}
@@ -44,17 +47,18 @@ def run_example(name: str, model: Path, tiny: Path, folder: Path) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def translated(tiny: Path, photo: bytes) -> np.ndarray:
+def translated(model: Path, photo: bytes) -> np.ndarray:
     """The levels of the SavedModel's own answer."""
-    loaded = tf.saved_model.load(str(tiny / "mine_a2b" / "1"))
+    loaded = tf.saved_model.load(str(model))
     answer = loaded.signatures["encoded"](image_bytes=tf.constant([photo]))
-    file = answer["translated_bytes"].numpy()[0]
-    return np.asarray(Image.open(io.BytesIO(file))).astype(int)
+    (files,) = answer.values()
+    return np.asarray(Image.open(io.BytesIO(files.numpy()[0]))).astype(int)
 
 
 @pytest.fixture(scope="module")
 def expected(tiny: Path) -> np.ndarray:
-    levels = translated(tiny, (tiny / "photo.png").read_bytes())
+    photo = (tiny / "photo.png").read_bytes()
+    levels = translated(tiny / "mine_a2b" / "1", photo)
     assert levels.shape == (17, 22, 3) and np.ptp(levels) > 100
     return levels
 
@@ -73,6 +77,19 @@ def test_what_is_exported(
 ) -> None:
     levels = run_example(program, tiny / model, tiny, tmp_path)
     assert_same_picture(levels, expected)
+
+
+@pytest.mark.parametrize(("system", "multiple"), [("pix2pix", "8"), ("srgan", "1")])
+def test_keras_files_of_other_systems(
+    system: str, multiple: str, tiny: Path, tmp_path: Path
+) -> None:
+    export_networks({"net": SYSTEMS[system]()}, tmp_path, "mine")
+    photo, output = tiny / "photo.png", tmp_path / "out.png"
+    program = runpy.run_path(str(EXAMPLES / "keras_app.py"))
+    program["main"](tmp_path / "mine_net.keras", photo, output, multiple)
+    expected = translated(tmp_path / "mine_net" / "1", photo.read_bytes())
+    with Image.open(output) as image:
+        assert_same_picture(np.asarray(image).astype(int), expected)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +116,8 @@ def test_litert_takes_one_size(tiny: Path, tmp_path: Path) -> None:
     fitted = io.BytesIO()
     with Image.open(tiny / "photo.png") as photo:
         ImageOps.fit(photo, (16, 16)).save(fitted, "PNG")
-    assert_same_picture(levels, translated(tiny, fitted.getvalue()))
+    model = tiny / "mine_a2b" / "1"
+    assert_same_picture(levels, translated(model, fitted.getvalue()))
 
 
 def test_c_program(tiny: Path, expected: np.ndarray, tmp_path: Path) -> None:

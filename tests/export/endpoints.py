@@ -121,7 +121,7 @@ def rest(port: int = 0) -> Iterator[tuple[Script, str]]:
 
 
 @contextmanager
-def rpc() -> Iterator[tuple[Script, str]]:
+def rpc(port: int = 0) -> Iterator[tuple[Script, str]]:
     """Serves any model over gRPC; yields the script and the address of model `m`."""
     script = Script()
 
@@ -153,7 +153,7 @@ def rpc() -> Iterator[tuple[Script, str]]:
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         Servicer(), server
     )
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield script, f"grpc://127.0.0.1:{port}/m"

@@ -1,12 +1,15 @@
 """Pictures in batches, through Apache Beam, on a tiny network."""
 
 import json
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,7 +181,19 @@ def test_globs_on_a_file_system_of_another_kind(
         assert sorted(names) == [b"1.png", b"2.jpg", b"deep/3.png", b"deep/4.png"]
 
 
-def test_the_command_says_what_it_did(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--direct_running_mode=in_memory"],
+        pytest.param(
+            ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_command_says_what_it_did(
+    model: Path, tmp_path: Path, flags: list[str]
+) -> None:
     for i in range(3):
         (tmp_path / f"{i}.png").write_bytes(picture(i) if i else b"")
     finished = subprocess.run(
@@ -190,7 +205,7 @@ def test_the_command_says_what_it_did(model: Path, tmp_path: Path) -> None:
             str(tmp_path / "out"),
             "--runner",
             "DirectRunner",
-            "--direct_running_mode=in_memory",
+            *flags,
         ],
         cwd=REPOSITORY,
         env=environment(),
@@ -198,7 +213,9 @@ def test_the_command_says_what_it_did(model: Path, tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.returncode == 0
+    # Beam's worker processes tell of themselves.
+    assert finished.stderr == "" or len(flags) > 1
     assert finished.stdout.splitlines() == [
         f"Wrote 2 pictures into {tmp_path}/out",
         f"1 could not be translated; the reasons are in {tmp_path}/out/"
@@ -207,17 +224,53 @@ def test_the_command_says_what_it_did(model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/2.png.png").is_file()
 
 
+def test_ctrl_c_is_no_failure(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture,
+) -> None:
+    for i in range(MANY):
+        (tmp_path / f"{i}.png").write_bytes(picture(i))
+    whole = models.PictureHandler._answer
+
+    def interrupted(*arguments: Any) -> Answer:
+        if len(list(output.glob("*.png"))) >= 3:
+            signal.raise_signal(signal.SIGINT)
+        return whole(*arguments)
+
+    output = tmp_path / "out"
+    given = (str(model), f"{tmp_path}/*.png", str(output))
+    before = signal.signal(signal.SIGINT, batch._interrupt)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(models.PictureHandler, "_answer", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                batch.translate(*given)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        logging.disable(logging.NOTSET)
+    assert capfd.readouterr().err == ""
+    # Nothing is half-written, and the next run does the rest.
+    done = sorted(path.name for path in output.iterdir())
+    assert 3 <= len(done) < MANY
+    assert set(done) < {f"{i}.png.png" for i in range(MANY)}
+    assert batch.translate(*given) == (MANY - len(done), len(done), 0)
+
+
 def test_what_cannot_be_done_is_refused(
     model: Path, model_base: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
     given = str(tmp_path / "in")
     out = str(tmp_path / "out")
+    inside_a_file = str(model / "2/saved_model.pb/out")
     for arguments, reason in [
         ((str(model), given, out, ["--ouput=x"]), "has a flag '--ouput=x'"),
         ((str(model), given, out, ["b.jpg"]), "Globs need quotes"),
         ((str(model), str(tmp_path / "nobody"), out), "does not exist"),
         ((str(model), given, given), "is where the inputs are"),
+        ((str(model), given, inside_a_file), "cannot be written: Not"),
         ((str(tmp_path), given, out), "is no exported model"),
         ((str(model_base / "half"), given, out), "does not take pictures"),
         ((str(model), "nobody://x", out), "Unable to get filesystem"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from export import check, server_files, warmup
 from tests.export.conftest import REPOSITORY, environment
@@ -27,7 +28,16 @@ class Scale(tf.Module):
         return {"y": self.factor * tf.ensure_shape(x, [None, 2])}
 
 
-class Wrong(tf.Module):
+class Refusing(tf.Module):
+    """A signature that does not take everything."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def refusing(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_positive(x, "x must be positive")
+        return {"y": 2 * x}
+
+
+class Wrong(Refusing):
     """Signatures that a server has trouble with."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
@@ -38,11 +48,6 @@ class Wrong(tf.Module):
         input_signature=[tf.TensorSpec([None], tf.float32, "x")], jit_compile=True
     )
     def compiled(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"y": 2 * x}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
-    def refusing(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.assert_positive(x, "x must be positive")
         return {"y": 2 * x}
 
 
@@ -127,22 +132,17 @@ def break_warm_up(directory: Path) -> None:
 
 
 def outdate_warm_up(directory: Path) -> None:
-    path = directory / warmup.FILE
+    rewrite_warm_up(directory, [[1.0, 2.0, 3.0]])
+
+
+def rewrite_warm_up(directory: Path, x: list) -> None:
+    """Gives the only warm-up request another input."""
     (request,) = warmup.read(directory)
-    log = check_log(request)
-    with tf.io.TFRecordWriter(str(path)) as records:
-        records.write(log)
-
-
-def check_log(request: object) -> bytes:
-    """A warm-up request of a shape that the model does not take."""
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     log = PredictionLog()
     log.predict_log.request.CopyFrom(request)
-    tensor = tf.make_tensor_proto([[1.0, 2.0, 3.0]])
-    log.predict_log.request.inputs["x"].CopyFrom(tensor)
-    return log.SerializeToString()
+    log.predict_log.request.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
+    with tf.io.TFRecordWriter(str(directory / warmup.FILE)) as records:
+        records.write(log.SerializeToString())
 
 
 def break_batching(directory: Path) -> None:
@@ -203,6 +203,19 @@ def test_signatures_that_cannot_be_served(tmp_path: Path) -> None:
     assert "; no warm-up requests" in report
 
 
+def test_another_model_is_asked_what_its_own_warm_up_asks(tmp_path: Path) -> None:
+    module, directory = Refusing(), tmp_path / "other" / "1"
+    signatures = {"serving_default": module.refusing}
+    tf.saved_model.save(module, str(directory), signatures=signatures)
+    (problem,), _ = checked(directory)
+    assert "x must be positive" in problem
+    warmup.write(directory, "other")
+    rewrite_warm_up(directory, [2.0])
+    problems, report = checked(directory)
+    assert problems == []
+    assert report.endswith("1 version checked: no problems")
+
+
 def test_labels_must_point_to_what_is_loaded(model_base: Path) -> None:
     assert check.config_problems(model_base) == []
     path = model_base / "models.config"
@@ -221,7 +234,19 @@ def test_labels_must_point_to_what_is_loaded(model_base: Path) -> None:
     path.write_text("model_config_list {")
     (problem,) = check.config_problems(model_base)
     assert "models.config cannot be read" in problem
-    assert problem in checked(model_base)[0]
+    problems, report = checked(model_base)
+    assert problem in problems
+    assert f"BROKEN {problem}" in report.splitlines()
+
+
+def test_where_no_version_is_left_all_is_told(model_base: Path) -> None:
+    for path in model_base.glob("*/*/saved_model.pb"):
+        path.unlink()
+    problems, report = checked(model_base)
+    texts = [problem.split(": ", 1)[1] for problem in problems]
+    assert sum("saved_model.pb cannot be read" in text for text in texts) == 3
+    assert texts[3:] == ["there is no model other", "there is no model scale"]
+    assert report.endswith("3 versions checked: 5 problems")
 
 
 def test_a_folder_without_models(tmp_path: Path) -> None:

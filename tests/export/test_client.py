@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -18,7 +19,7 @@ from PIL import Image
 
 from export import client
 from export.clients import jobs, retries
-from export.clients.jobs import Job
+from export.clients.jobs import Job, Outcome
 from export.clients.retries import Retries, TransientError, UnreachableError
 from export.pictures import PictureError
 from export.signatures import write_saved_model
@@ -118,25 +119,28 @@ def test_an_endpoint_that_is_not_there_ends_the_run(tmp_path: Path, url: str) ->
     with client.connect(url) as model:
         with pytest.raises(UnreachableError, match="does not answer"):
             model.run(picture())
-        with pytest.raises(FailureError, match="does not answer"):
+        with pytest.raises(FailureError, match=r"does not answer .*--skip_existing"):
             list(jobs.run(model, found, retries=1, parallel=2))
     with pytest.raises(FailureError, match="does not answer"):
         client.is_served(url)
     assert not (tmp_path / "in_translated").exists()
 
 
-def test_an_endpoint_that_comes_late_is_waited_for() -> None:
+@both
+def test_an_endpoint_that_comes_late_is_waited_for(protocol: Protocol) -> None:
     port = free_port()
+    with protocol(port) as (_, url):
+        pass
     answers = []
 
     def ask() -> None:
-        with client.connect(f"http://127.0.0.1:{port}/v1/models/m") as model:
+        with client.connect(url) as model:
             answers.append(Retries(10).call(functools.partial(model.run, picture())))
 
     thread = threading.Thread(target=ask)
     thread.start()
     time.sleep(0.1)
-    with endpoints.rest(port):
+    with protocol(port):
         thread.join()
     assert answers == [picture()]
 
@@ -256,6 +260,39 @@ def test_the_command_names_what_failed_and_can_be_run_again(tmp_path: Path) -> N
             assert "Give a command, pictures" in finished.stderr
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stderr", [Terminal, io.StringIO])
+def test_progress_is_shown_where_somebody_looks(
+    stderr: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr())
+    job = Job(Path("a.png"), Path("b.png"))
+    outcomes = [Outcome(job, None), Outcome(job, "no picture")]
+    assert list(client._faults(iter(outcomes), 2)) == outcomes[1:]
+    assert "a.png: no picture\n" in sys.stderr.getvalue()
+    assert ("2/2" in sys.stderr.getvalue()) == sys.stderr.isatty()
+
+
+def as_soon_as_it_listens(url: str) -> tuple[float, bytes]:
+    """When that was, and the answer to a request of that moment, sent once."""
+    port = int(url.split(":")[2].split("/")[0])
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+    since = time.monotonic()
+    with client.connect(url) as model:
+        return since, model.run(picture())
+
+
 def test_our_endpoint_translates(tmp_path: Path) -> None:
     network = ResNetGenerator(filters=2, residual_blocks=1)
     write_saved_model(network, tmp_path / "models" / "mine_a2b" / "1")
@@ -263,19 +300,32 @@ def test_our_endpoint_translates(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3), np.uint8)
     loaded = tf.saved_model.load(str(tmp_path / "models/mine_a2b/1"))
     encoded = loaded.signatures["encoded"]
-    with endpoint(f"--model_base={tmp_path / 'models'}") as running:
-        for url in (
-            f"{running.address}/v1/models/mine_a2b",
-            f"grpc://{running.grpc_address}/mine_a2b/versions/1",
-        ):
-            with client.connect(url) as model:
-                assert model.is_served()
-                list(jobs.run(model, found, 0, 2))
-            for i, job in enumerate(found):
-                expected = encoded(image_bytes=tf.constant([picture(i)]))
-                assert job.target.read_bytes() == next(iter(expected.values())).numpy()
-                job.target.unlink()
-            assert not client.is_served(url.replace("mine", "nobody"))
-            with pytest.raises(UsageError, match="answered"):
-                client.translate(url.replace("mine", "nobody"), pixels)
-        assert client.translate(url, pixels).shape == (1, 5, 7, 3)
+    expected = [
+        next(iter(encoded(image_bytes=tf.constant([picture(i)])).values())).numpy()
+        for i in range(2)
+    ]
+    rest, rpc = free_port(), free_port()
+    urls = (
+        f"http://127.0.0.1:{rest}/v1/models/mine_a2b",
+        f"grpc://127.0.0.1:{rpc}/mine_a2b/versions/1",
+    )
+    flags = (f"--rest_port={rest}", f"--grpc_port={rpc}")
+    with ThreadPoolExecutor() as pool:
+        early = [pool.submit(as_soon_as_it_listens, url) for url in urls]
+        with endpoint(f"--model_base={tmp_path / 'models'}", *flags):
+            ready = time.monotonic()
+            (rest_since, first), (rpc_since, second) = (e.result() for e in early)
+            assert [first, second] == [expected[0]] * 2
+            # Both are there before TensorFlow is imported: a restart is short.
+            assert abs(rpc_since - rest_since) < ready - max(rest_since, rpc_since)
+            for url in urls:
+                with client.connect(url) as model:
+                    assert model.is_served()
+                    list(jobs.run(model, found, 0, 2))
+                assert [job.target.read_bytes() for job in found] == expected
+                for job in found:
+                    job.target.unlink()
+                assert not client.is_served(url.replace("mine", "nobody"))
+                with pytest.raises(UsageError, match="answered"):
+                    client.translate(url.replace("mine", "nobody"), pixels)
+            assert client.translate(url, pixels).shape == (1, 5, 7, 3)

@@ -98,6 +98,24 @@ def test_answers_of_another_kind_are_no_match(
     assert left(tmp_path) == []
 
 
+def test_a_converted_model_that_fails_gives_one_line(
+    generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(inputs: samples.Arrays) -> samples.Arrays:
+        raise RuntimeError("no kernel\nof this size")
+
+    fake(monkeypatch).load = lambda path: run
+    with pytest.raises(FailureError, match=r"converted model fails on.*no kernel of"):
+        convert.convert(generator, "onnx", tmp_path / "mine.onnx")
+    assert left(tmp_path) == []
+
+
+def test_differences_of_levels_do_not_begin_again() -> None:
+    below, above = ({"y": np.array([level], np.uint8)} for level in (4, 5))
+    assert convert._difference(below, above) == 1
+    assert convert._difference(above, below) == 1
+
+
 def test_a_converter_that_fails_gives_one_line(
     generator: Path,
     tmp_path: Path,
@@ -142,6 +160,10 @@ def test_wrong_requests(generator: Path, model: Path, tmp_path: Path) -> None:
         convert.convert(generator, "onnx", tmp_path / "mine.txt")
     with pytest.raises(UsageError, match="there is no folder"):
         convert.convert(generator, "onnx", tmp_path / "no" / "mine.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(UsageError, match=r"folder.onnx is a folder"):
+        convert.convert(generator, "onnx", tmp_path / "folder.onnx")
+    (tmp_path / "folder.onnx").rmdir()
     with pytest.raises(UsageError, match="has no image files"):
         convert.convert(model, "onnx", tmp_path / "mine.onnx", "encoded")
     with pytest.raises(UsageError, match=r"=\S+ has no use.*takes latent, no image"):

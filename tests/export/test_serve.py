@@ -235,6 +235,7 @@ def test_nothing_but_a_damaged_version(tmp_path: Path, model_base: Path) -> None
         ((), "--model_base is required"),
         (("--model_base=/does/not/exist",), "model_base=/does/not/exist is not a"),
         (("--model_base=.", "--rest_port=x"), "--rest_port=x"),
+        (("--model_base=.", "--rest_port=9", "--grpc_port=9"), "must differ"),
         (("--model_base=.",), "holds no <name>/<version>/saved_model.pb"),
     ],
 )

@@ -102,6 +102,17 @@ def test_plot_as_the_readme_says(workplace: Path) -> None:
     assert (workplace / "plots/comparison.html").is_file()
 
 
+def test_check_and_translate_folders_as_the_readme_says(workplace: Path) -> None:
+    """Needs the export of the test before."""
+    result = run(of("export.check"), workplace)
+    assert result.returncode == 0, result.stderr
+    assert "mine_a2b" in result.stdout
+    result = run([*of("export.batch"), "--output=by_beam"], workplace)
+    assert result.returncode == 0, result.stderr
+    pictures = [path for path in (workplace / "my/photos").rglob("*") if path.suffix]
+    assert len(list((workplace / "by_beam").rglob("*.png"))) == len(pictures) > 4
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
     """Needs the export of the test before."""
@@ -109,7 +120,7 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
     (ask,) = [block for block in blocks("bash") if "curl" in block]
     Image.effect_noise((50, 30), 80).convert("RGB").save(workplace / "photo.jpg")
     server = subprocess.Popen(
-        [sys.executable, *serve[1:], "--rest_port=0"],
+        [sys.executable, *serve[1:], "--rest_port=0", "--grpc_port=0"],
         cwd=workplace,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -121,6 +132,10 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
         asked = [word.replace("localhost:8501", address) for word in evaluate]
         result = run(asked, workplace)
         assert result.returncode == 0, result.stderr
+        translate = of("export.client", "my/photos", "--output=translated")
+        asked = [word.replace("localhost:8501", address) for word in translate]
+        result = run(asked, workplace)
+        assert result.returncode == 0, result.stderr
         subprocess.run(
             ["bash", "-c", ask.replace("localhost:8501", address)],
             cwd=workplace,
@@ -130,6 +145,7 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
     finally:
         server.terminate()
         server.communicate()
+    assert len(list((workplace / "translated").rglob("*.png"))) > 4
     with Image.open(workplace / "translated.png") as translated:
         assert (translated.format, translated.size) == ("PNG", (50, 30))
 
@@ -180,7 +196,7 @@ def test_the_recipes_in_the_table_are_the_presets() -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)
+    targets = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)
     assert {"demo", "test", "bench", "quality", "gallery"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -29,6 +29,12 @@ def test_seeds(with_classes: Path) -> None:
     assert "Convert --signature=serving_default;" in text
 
 
+def test_inputs_that_are_strings(model_base: Path) -> None:
+    text = refused(model_base / "mixed" / "1", "scalar")
+    assert text.startswith("ONNX has no strings (text), which the signature 'scalar'")
+    assert "Nor can it hold another" in text
+
+
 def test_what_formats_hold_passes(translation: Path) -> None:
     found = graph.read(translation, "serving_default")
     refusals.check("ONNX", translation, "serving_default", found)

@@ -3,16 +3,13 @@
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
 from export.signatures import write_saved_model
-from tests.export.conftest import serving
-from tests.export.generators import assert_files_show, close, latents, pixels, style
+from tests.export.generators import assert_files_show, close, latents, style
 from tests.export.serving.http import Client, serve
 
 
@@ -73,22 +70,3 @@ def test_endpoint_refuses(client: Client) -> None:
     assert "cutoff must be from 0 to 4" in answer["error"]
     answer = ask(client, 400, inputs=latents(1)[0].tolist())
     assert "Shape of tensor latent [6] is not compatible" in answer["error"]
-
-
-def test_the_served_process(tmp_path: Path) -> None:
-    write_saved_model(style(resolution=8), tmp_path / "faces" / "1")
-    body = {
-        "signature_name": "generate",
-        "instances": [{"seed": 1, "truncation_psi": 0.7}],
-    }
-    with serving(f"--model_base={tmp_path}") as (_, _, address):
-        url = f"{address}/v1/models/faces:predict"
-        body["instances"][0]["truncation_psi"] = 9
-        refused = httpx.post(url, json=body, timeout=60)
-        assert refused.status_code == 400
-        assert "truncation_psi must be from -2 to 2" in refused.json()["error"]
-        body["instances"][0]["truncation_psi"] = 0.7
-        answer = httpx.post(url, json=body, timeout=60).json()["predictions"][0]
-    shown = pixels(base64.b64decode(answer["image_bytes"]["b64"]))
-    levels = np.clip(np.round((np.array(answer["image"]) + 1) * 127.5), 0, 255)
-    assert np.abs(shown - levels).max() <= 1
