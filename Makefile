@@ -18,7 +18,7 @@ help:
 	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
 	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
-	@echo "make serving the local endpoint against the same model in process"
+	@echo "make serving the local endpoint against the same model in process (about 6 minutes)"
 	@echo "make serve-real  the same requests to TensorFlow Serving (docker) and to the local endpoint"
 
 $(BIN)/python:

@@ -1,6 +1,6 @@
 """Loads the local endpoint from another process, beside a plain in-process loop.
 
-    python -m benchmarks.serving --image_size=256 --filters=32 --clients=8 --runs=10
+    python -m benchmarks.serving --image_size=256 --filters=64 --clients=8 --runs=10
 
 A CycleGAN generator of random weights is exported and served twice, with batching and
 without. Clients, threads of a process of their own, send JPEG and PNG files to its
@@ -326,10 +326,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m benchmarks.serving", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--image_size", type=int, default=256)
-    parser.add_argument("--filters", type=int, default=32, help="the paper's: 64")
+    parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--residual_blocks", type=int, default=9)
     parser.add_argument("--clients", type=int, default=8, help="the most at once")
-    parser.add_argument("--requests", type=int, default=16, help="images in a run")
+    parser.add_argument("--requests", type=int, default=8, help="images in a run")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--json", type=Path, help="also write the result here")
     options = parser.parse_args(arguments)

@@ -66,7 +66,7 @@ def test_report() -> None:
     options = vars(serving.parse(["--requests=8", "--runs=3"]))
     lines = serving.report({"options": options, "sides": summaries}).splitlines()
     assert lines[0] == (
-        "CycleGAN's generator, 32 filters, 9 blocks, 256 px JPEG and PNG files, "
+        "CycleGAN's generator, 64 filters, 9 blocks, 256 px JPEG and PNG files, "
         "3 runs of 8 images, interleaved"
     )
     assert lines[4:8] == [
