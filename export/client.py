@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from export import pictures
 from export.clients import jobs
-from export.clients.rest import RestClient, Signature
+from export.clients.rest import RestClient
 from export.clients.retries import Retries, TransientError
 from export.command import quiet_tensorflow, run
+from export.picture_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
 
 COMMANDS = ("translate", "upscale")

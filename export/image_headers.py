@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-MAX_PIXELS = 2**24
-"""Of the largest picture that is decoded, as 4096 x 4096."""
+from export.pictures import MAX_PIXELS
 
 SHORTEST_SIDE = 256
 """Sides below count as this: networks continue an image up to a size they take."""

@@ -38,3 +38,8 @@ def listen(host: str, port: int, port_flag: str) -> socket.socket:
             f"Cannot listen on {host}:{port}: {error.strerror}. {advice}"
         ) from error
     return listener
+
+
+def bracketed(host: str) -> str:
+    """Returns a host as a port can follow it: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -15,7 +15,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 """Pillow's names of the kinds of files that are taken."""
 
 MAX_PIXELS = 2**24
-"""Of one picture: what exported models take."""
+"""Of the largest picture that exported models decode, as 4096 x 4096."""
 
 MAX_BYTES = 2**28
 """Of one file. No picture of `MAX_PIXELS` needs so many."""

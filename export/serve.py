@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from export.command import quiet_tensorflow, run
-from export.listening import listen
+from export.listening import bracketed, listen
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _serve(
         listener,
         grpc_server,
         f"{_rest_line(manager, listener)}\n"
-        f"gRPC at {_bracketed(flags.FLAGS.host)}:{grpc_server.port}",
+        f"gRPC at {bracketed(flags.FLAGS.host)}:{grpc_server.port}",
     )
     if finished:
         batcher.close()
@@ -168,12 +168,8 @@ def _rest_line(manager: "VersionManager", listener: socket.socket) -> str:
     serving = manager.serving()
     models = ", ".join(f"{name} version {max(v)}" for name, v in serving.items())
     name = next(iter(serving)) if len(serving) == 1 else "NAME"
-    address = f"http://{_bracketed(host)}:{port}"
+    address = f"http://{bracketed(host)}:{port}"
     return f"Serving {models} at {address}/v1/models/{name}:predict"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 if __name__ == "__main__":

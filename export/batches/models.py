@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 from apache_beam.ml.inference.base import ModelHandler
 
 from export.command import quiet_tensorflow
+from export.picture_signature import SIGNATURE, picture_signature
 from tfgan_models.errors import UsageError
-
-SIGNATURE = "encoded"
-"""The signature from picture files to picture files."""
 
 PICTURES_AT_ONCE = 8
 """How many are in memory, each with its answer."""
@@ -43,7 +41,7 @@ def find(given: str) -> ModelFiles:
     quiet_tensorflow()
     import tensorflow as tf
     from tensorflow.core.framework import types_pb2
-    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     directory = _newest(given.rstrip("/"))
     try:
@@ -59,18 +57,14 @@ def find(given: str) -> ModelFiles:
         for graph in saved.meta_graphs
         for name, signature in graph.signature_def.items()
     }
-    if SIGNATURE in signatures:
-        inputs = signatures[SIGNATURE].inputs
-        outputs = sorted(
-            name for name in signatures[SIGNATURE].outputs if name.endswith("_bytes")
-        )
-        dtypes = [tensor.dtype for tensor in inputs.values()]
-        if dtypes == [types_pb2.DT_STRING] and outputs:
-            return ModelFiles(directory, next(iter(inputs)), outputs[0])
-    raise UsageError(
-        f"--model={given} does not take pictures: that needs a signature {SIGNATURE} "
-        f"from one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
+    asked = signatures.get(SIGNATURE) or meta_graph_pb2.SignatureDef()
+    found = picture_signature(
+        f"--model={given}",
+        signatures,
+        {n: types_pb2.DataType.Name(i.dtype) for n, i in asked.inputs.items()},
+        asked.outputs,
     )
+    return ModelFiles(directory, found.input, found.output)
 
 
 def _newest(directory: str) -> str:

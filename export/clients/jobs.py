@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from export import files, pictures
-from export.clients.rest import Signature
 from export.clients.retries import Retries, TransientError, UnreachableError
+from export.picture_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
 
 T, U = TypeVar("T"), TypeVar("U")

@@ -2,30 +2,21 @@
 
 import base64
 import binascii
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 from requests import adapters, exceptions
 
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
+from export.picture_signature import SIGNATURE, Signature, picture_signature
 from export.pictures import PictureError
 from tfgan_models.errors import UsageError
-
-SIGNATURE = "encoded"
-"""The signature from picture files to picture files."""
 
 SECONDS = 120
 """How long an answer may take."""
 
 TRANSIENT = (429, 503, 504)
 """Statuses after which the same request may succeed."""
-
-
-class Signature(NamedTuple):
-    """The names of what a picture goes into, and of what comes out."""
-
-    input: str
-    output: str
 
 
 class RestClient:
@@ -117,29 +108,6 @@ class RestClient:
         if response.status_code in TRANSIENT:
             raise TransientError(_refusal(self.url, response))
         return response
-
-
-def picture_signature(
-    url: str, signatures: Any, inputs: dict[str, str], outputs: Any
-) -> Signature:
-    """Checks that a signature takes one picture file and returns one.
-
-    Args:
-        url: Of the model, for people.
-        signatures: The names of all that the model has.
-        inputs: Name -> "DT_..." of the signature `encoded`; empty if there is none.
-        outputs: Names of that signature's outputs.
-
-    Raises:
-        UsageError: It does not.
-    """
-    found = sorted(name for name in outputs if name.endswith("_bytes"))
-    if list(inputs.values()) != ["DT_STRING"] or not found:
-        raise UsageError(
-            f"{url} does not take pictures: that needs a signature {SIGNATURE} from "
-            f"one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
-        )
-    return Signature(next(iter(inputs)), found[0])
 
 
 def _content(response: requests.Response) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from export.clients.rest import SECONDS, SIGNATURE, Signature, picture_signature
+from export.clients.rest import SECONDS
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
+from export.picture_signature import SIGNATURE, Signature, picture_signature
 from export.pictures import PictureError
 from tfgan_models.errors import UsageError
 

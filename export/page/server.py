@@ -1,17 +1,16 @@
 """Runs the studio's page until a signal stops it."""
 
-import asyncio
-import signal
 import socket
 import threading
 from subprocess import Popen
-from types import FrameType
 
 import fastapi
 import gradio
 import uvicorn
 
+from export.listening import bracketed
 from export.page.layout import STYLE
+from export.uvicorn_server import Server
 from tfgan_models.errors import FailureError
 
 LARGEST_FILE = 40 * 2**20
@@ -24,20 +23,6 @@ FONTS = (
 )
 # Open pages hold their connection for as long as they are open.
 _GRACE_SECONDS = 1
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
-        super().__init__(config)
-        self._ready_line = ready_line
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self._ready_line, flush=True)
-
-    def stop(self, number: int, frame: FrameType | None) -> None:
-        self.should_exit = True
 
 
 def show_until_stopped(
@@ -78,16 +63,14 @@ def show_until_stopped(
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    shown = f"[{host}]" if ":" in host else host
-    ready_line = f"The studio is at http://{shown}:{port}/ and shows models of {url}"
-    server = _Server(config, ready_line)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn stops on these and then raises them once more, for us.
-        signal.signal(number, server.stop)
+    ready_line = (
+        f"The studio is at http://{bracketed(host)}:{port}/ and shows models of {url}"
+    )
+    server = Server(config, ready_line)
     ended: list[int] = []
     if endpoint is not None:
         _watch(endpoint, server, ended)
-    asyncio.run(server.serve(sockets=[listener]))
+    server.run_until_stopped(listener)
     if ended:
         raise FailureError(
             f"The endpoint ended with status {ended[0]}, and the studio with it."

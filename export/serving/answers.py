@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.serving import rest, tf_examples
-from export.serving.metadata import model_metadata, signature_defs
+from export.serving.metadata import model_metadata
 from export.serving.models import Signature
 from export.serving.predictor import ModelSpec, Predictor
 from export.serving.rest_target import Target
@@ -71,8 +71,11 @@ class Answers:
         """
         if target.action == "metadata":
             with self._manager.use(target.name, target.version, target.label) as loaded:
-                directory, version = loaded.model.directory, loaded.version
-                return _metadata(model_metadata(directory, target.name, version))
+                return _metadata(
+                    model_metadata(
+                        loaded.model.definitions, target.name, loaded.version
+                    )
+                )
         # TensorFlow Serving looks at the version alone: a label means all of them.
         versions = [
             {
@@ -112,7 +115,7 @@ class Answers:
         self, method: str, spec: ModelSpec, examples: np.ndarray, deadline: float
     ) -> bytes:
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
-            definitions = signature_defs(loaded.model.directory).signature_def
+            definitions = loaded.model.definitions.signature_def
             tf_examples.check_signature(definitions, spec.signature, method)
             exactly = ModelSpec(spec.name, loaded.version, None, spec.signature)
             prediction = self._predictor.predict(

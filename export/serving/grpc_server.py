@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from export.listening import bracketed
 from export.serving.grpc_service import Services
 from export.serving.limits import Limits
 from tfgan_models.errors import FailureError
@@ -51,9 +52,8 @@ class GrpcServer:
         )
         self._health = health.HealthServicer()
         self._services: Services | None = None
-        address = f"[{host}]" if ":" in host else host
         try:
-            self.port = self._server.add_insecure_port(f"{address}:{port}")
+            self.port = self._server.add_insecure_port(f"{bracketed(host)}:{port}")
         except RuntimeError as error:
             raise FailureError(
                 f"Cannot listen on {host}:{port} for gRPC. "

@@ -12,7 +12,6 @@ import numpy as np
 
 from export.serving import logs, tensors
 from export.serving.limits import Limits
-from export.serving.metadata import signature_defs
 from export.serving.metrics import Metrics
 from export.serving.models import DEFAULT_SIGNATURE, Signature
 from export.serving.predictor import ModelSpec, Predictor
@@ -189,7 +188,7 @@ class Services:
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
             response.model_spec.name = loaded.name
             response.model_spec.version.value = loaded.version
-            signatures = signature_defs(loaded.model.directory)
+            signatures = loaded.model.definitions
         response.metadata[_METADATA].Pack(signatures)
         return response
 

@@ -19,18 +19,18 @@ def signature_defs(directory: Path) -> Any:
     return get_model_metadata_pb2.SignatureDefMap(signature_def=signatures)
 
 
-def model_metadata(directory: Path, name: str, version: int) -> dict[str, Any]:
+def model_metadata(definitions: Any, name: str, version: int) -> dict[str, Any]:
     """Returns the signatures of a SavedModel, laid out as TensorFlow Serving does.
 
     Args:
-        directory: The SavedModel.
+        definitions: A SignatureDefMap.
         name: Of the model.
         version: Of the model.
     """
     from google.protobuf import json_format
 
     signatures = json_format.MessageToDict(
-        signature_defs(directory),
+        definitions,
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,
     )

@@ -121,9 +121,8 @@ class Metrics:
         """Notes that a version that was loaded is served no more."""
         self._loaded.remove(model, version)
 
-    def load_failed(self, model: str, version: int) -> None:
+    def load_failed(self, model: str) -> None:
         """Counts a version that could not be loaded."""
-        del version  # There may be any number of them.
         self._failures.labels(model).inc()
 
     def warmed_up(self, model: str, seconds: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from export.serving.metadata import signature_defs
 from export.serving.status import Code, ServingError
 from tfgan_models.errors import UsageError
 
@@ -86,7 +87,8 @@ class Model:
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(directory))
-        self.directory = directory
+        # Kept: the folder may be gone before the version is unloaded.
+        self.definitions = signature_defs(directory)
         self.signatures: Mapping[str, Signature] = {
             name: _signature(loaded, name) for name in sorted(loaded.signatures)
         }

@@ -1,9 +1,7 @@
 """Runs the endpoint's two servers until a signal stops them."""
 
 import asyncio
-import signal
 import socket
-from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,26 +9,21 @@ from starlette.applications import Starlette
 from export.serving import logs
 from export.serving.connections import Connection
 from export.serving.grpc_server import GrpcServer
+from export.uvicorn_server import Server
 
 # Long enough for an image to be translated before a stop.
 _GRACE_SECONDS = 30
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """The REST server; the gRPC server stops when it does, and beside it."""
 
     def __init__(
         self, config: uvicorn.Config, grpc_server: GrpcServer, ready: str
     ) -> None:
-        super().__init__(config)
+        super().__init__(config, ready)
         self._grpc_server = grpc_server
-        self._ready = ready
         self.finished = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self._ready, flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logs.log("stopping")
@@ -40,9 +33,6 @@ class _Server(uvicorn.Server):
         # uvicorn forgets the tasks that it cancels.
         await super().shutdown(sockets)
         self.finished = await stopping and not self.server_state.tasks
-
-    def stop(self, number: int, frame: FrameType | None) -> None:
-        self.should_exit = True
 
 
 def serve_until_stopped(
@@ -70,8 +60,5 @@ def serve_until_stopped(
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = _Server(config, grpc_server, ready)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn stops on these and then raises them once more, for us.
-        signal.signal(number, server.stop)
-    asyncio.run(server.serve(sockets=[listener]))
+    server.run_until_stopped(listener)
     return server.finished

@@ -340,7 +340,7 @@ class VersionManager:
             error=servable.message,
         )
         if self._metrics is not None:
-            self._metrics.load_failed(servable.name, servable.version)
+            self._metrics.load_failed(servable.name)
 
     def _settle(self, name: str) -> None:
         """Moves labels, and lets go of what is aspired no more."""

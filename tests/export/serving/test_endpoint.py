@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +65,17 @@ def test_what_the_model_refuses(client: Client, inputs: str, text: str) -> None:
     answer = client.post(PREDICT, body)
     assert answer.status_code == 400
     assert text in answer.json()["error"]
+
+
+def test_metadata_of_a_version_whose_folder_is_gone(
+    model_base: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model_base / "half" / "1", tmp_path / "half" / "1")
+    with serve(tmp_path) as client:
+        shutil.rmtree(tmp_path / "half")
+        response = client.get("/v1/models/half/metadata")
+    assert response.status_code == 200
+    assert response.json()["model_spec"]["version"] == "1"
 
 
 def test_metadata(client: Client) -> None:

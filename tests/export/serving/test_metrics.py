@@ -70,7 +70,7 @@ def test_names_from_outside_become_no_labels(metrics: Metrics) -> None:
 def test_models_and_batches(metrics: Metrics) -> None:
     metrics.model_loaded("half", 13)
     metrics.model_unloaded("half", 12)
-    metrics.load_failed("half", 14)
+    metrics.load_failed("half")
     metrics.warmed_up("half", 2.0)
     metrics.batch_run("half", 3, 0.001)
     metrics.queue_length(lambda: 7)

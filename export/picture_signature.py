@@ -1,0 +1,42 @@
+"""The signature from a picture file to a picture file, which clients look for."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from tfgan_models.errors import UsageError
+
+SIGNATURE = "encoded"
+"""Its name."""
+
+
+class Signature(NamedTuple):
+    """The names of what a picture goes into, and of what comes out."""
+
+    input: str
+    output: str
+
+
+def picture_signature(
+    told: str,
+    signatures: Iterable[str],
+    inputs: Mapping[str, str],
+    outputs: Iterable[str],
+) -> Signature:
+    """Checks that a signature takes one picture file and returns one.
+
+    Args:
+        told: The model, as people named it.
+        signatures: The names of all that the model has.
+        inputs: Name -> "DT_..." of the signature `encoded`; empty if there is none.
+        outputs: Names of that signature's outputs.
+
+    Raises:
+        UsageError: It does not.
+    """
+    found = sorted(name for name in outputs if name.endswith("_bytes"))
+    if list(inputs.values()) != ["DT_STRING"] or not found:
+        raise UsageError(
+            f"{told} does not take pictures: that needs a signature {SIGNATURE} from "
+            f"one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
+        )
+    return Signature(next(iter(inputs)), found[0])
