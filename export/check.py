@@ -20,7 +20,7 @@ from export import saved_signatures, warmup
 from export.command import quiet_tensorflow, run
 from export.examples import examples
 from export.serving import server_config
-from export.serving.models import Model, find
+from export.serving.models import DEFAULT_SIGNATURE, Model, find
 from export.serving.status import ServingError
 from tfgan_models.errors import FailureError, UsageError
 
@@ -170,7 +170,7 @@ def _warm_up(model: Model) -> dict[str, _Warmed]:
     """Replays the warm-up requests; returns signature -> its first one."""
     warmed: dict[str, _Warmed] = {}
     for request in warmup.read(model.directory):
-        name = request.model_spec.signature_name or "serving_default"
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         inputs = warmup.arrays(request)
         start = time.monotonic()
         try:

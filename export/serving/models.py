@@ -87,6 +87,7 @@ class Model:
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(directory))
+        self.directory = directory
         # Kept: the folder may be gone before the version is unloaded.
         self.definitions = signature_defs(directory)
         self.signatures: Mapping[str, Signature] = {
