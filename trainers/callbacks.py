@@ -203,8 +203,10 @@ class Progress(keras.callbacks.Callback):
             self._print_status()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Writes the last grids, where they are not yet."""
-        self._write_grids()
+        """Draws the grids of a training that was stopped before its end."""
+        # Only then: `fit` ends at other steps in one that is killed and resumed.
+        if self.model.stop_training:
+            self._write_grids()
         self.writer.flush()
 
     def _write_scalars(self, logs: Mapping[str, Any]) -> None:
