@@ -21,7 +21,9 @@ IDENTITY_WEIGHT = 0.5
 def _norm(norm: str, channels: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm2d(channels)
-    return nn.InstanceNorm2d(channels) if norm == "instance" else nn.Identity()
+    if norm == "none":
+        return nn.Identity()
+    return nn.InstanceNorm2d(channels, affine=norm == "affine_instance")
 
 
 def _resize_conv(inputs: int, outputs: int, bias: bool) -> nn.Sequential:

@@ -32,7 +32,11 @@ class CycleGANRecipe(EpochRecipe):
         "Upsampling of the generators; resize leaves no checkerboard.",
         ("transposed", "resize"),
     )
-    norm: str = option("instance", "Normalisation.", ("instance", "batch", "none"))
+    norm: str = option(
+        "instance",
+        "Normalisation; affine_instance learns a scale and an offset.",
+        ("instance", "affine_instance", "batch", "none"),
+    )
     discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
     discriminator_filters: int = option(64, "Channels of its first convolution.")
     discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")

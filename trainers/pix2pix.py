@@ -30,7 +30,11 @@ class Pix2PixRecipe(EpochRecipe):
         "Upsampling of the generator; resize leaves no checkerboard.",
         ("transposed", "resize"),
     )
-    norm: str = option("batch", "Normalisation.", ("instance", "batch", "none"))
+    norm: str = option(
+        "batch",
+        "Normalisation; affine_instance learns a scale and an offset.",
+        ("instance", "affine_instance", "batch", "none"),
+    )
     inference_norm: str = option(
         "image",
         "What batch norm goes by once trained: image, its own statistics, which is "

@@ -27,6 +27,7 @@ NETWORKS = {
     "resize": lambda: ResNetGenerator(
         filters=4, residual_blocks=1, norm="batch", dropout=0.5, upsampling="resize"
     ),
+    "affine": lambda: ResNetGenerator(4, residual_blocks=1, norm="affine_instance"),
     "plain": lambda: ResNetGenerator(filters=4, residual_blocks=1, norm="none"),
     "unet": lambda: UNetGenerator(downsamplings=5, filters=4),
     "unet_resize": lambda: UNetGenerator(2, 4, norm="instance", upsampling="resize"),

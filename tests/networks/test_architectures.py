@@ -24,11 +24,13 @@ from tfgan_models.networks import (
     ("network", "arguments", "parameters"),
     [
         (ResNetGenerator, {}, 11_378_179),
+        (ResNetGenerator, {"norm": "affine_instance"}, 11_388_675),
         (ResNetGenerator, {"norm": "batch"}, 11_383_427),
         (ResNetGenerator, {"residual_blocks": 6}, 7_837_699),
         (UNetGenerator, {}, 54_413_955),
         (UNetGenerator, {"downsamplings": 7}, 41_828_995),
         (PatchDiscriminator, {}, 2_764_737),
+        (PatchDiscriminator, {"norm": "affine_instance"}, 2_766_529),
         (PatchDiscriminator, {"channels": 6, "norm": "batch"}, 2_768_705),
         (PixelDiscriminator, {}, 8_705),
         (PixelDiscriminator, {"channels": 6, "norm": "batch"}, 9_024),

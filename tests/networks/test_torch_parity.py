@@ -14,6 +14,7 @@ from benchmarks import torch_twin
 from tests.networks.conformance import randomize
 from tests.networks.examples import images
 from tfgan_models import data, networks
+from tfgan_models.networks import blocks
 
 TWINS = {
     networks.ResNetGenerator: torch_twin.resnet_generator,
@@ -70,7 +71,7 @@ def build(kind: tuple[Any, dict[str, Any]], **options: Any) -> tuple[Any, Any]:
     return network, twin
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("norm", blocks.NORMS)
 @pytest.mark.parametrize(
     ("kind", "options", "size"),
     [

@@ -15,7 +15,7 @@ from tfgan_models.layers import (
     ReflectionPadding2D,
 )
 
-NORMS = ("instance", "batch", "none")
+NORMS = ("instance", "affine_instance", "batch", "none")
 UPSAMPLINGS = ("transposed", "resize")
 
 
@@ -40,12 +40,14 @@ def normalization(
     """Returns a normalisation layer with PyTorch's constants.
 
     Args:
-        norm: "instance" (no affine), "batch" (momentum 0.9, epsilon 1e-5) or "none".
+        norm: "instance", "affine_instance" (epsilon 1e-5), "batch" (momentum 0.9,
+            epsilon 1e-5) or "none".
         by_image: Whether "batch" takes each image's own statistics at inference.
         **kwargs: Passed to the layer (`name`, `dtype`).
     """
-    if norm == "instance":
-        return InstanceNormalization(epsilon=1e-5, **kwargs)
+    if norm in ("instance", "affine_instance"):
+        affine = norm == "affine_instance"
+        return InstanceNormalization(epsilon=1e-5, affine=affine, **kwargs)
     if norm == "batch":
         kind = ImageBatchNormalization if by_image else layers.BatchNormalization
         return kind(

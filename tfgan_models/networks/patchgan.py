@@ -20,7 +20,8 @@ class PatchDiscriminator(keras.Model):
         filters: Channels of the first convolution; doubled up to 8 times.
         layers: Convolutions of stride 2, 1 to 6.
         channels: Channels of the image (pix2pix: those of input and output together).
-        norm: "instance", "batch" or "none"; never on the first convolution.
+        norm: "instance", "affine_instance" (with a learned scale and offset), "batch"
+            or "none"; never on the first convolution.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -88,7 +89,8 @@ class PixelDiscriminator(keras.Model):
     Args:
         filters: Channels of the first convolution; doubled in the second.
         channels: Channels of the image (pix2pix: those of input and output together).
-        norm: "instance", "batch" or "none"; on the second convolution.
+        norm: "instance", "affine_instance" (with a learned scale and offset), "batch"
+            or "none"; on the second convolution.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.

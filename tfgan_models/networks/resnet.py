@@ -25,8 +25,8 @@ class ResNetGenerator(keras.Model):
         residual_blocks: 9 for 256 px and more, 6 for 128 px.
         channels: Channels of the input image.
         output_channels: Channels of the output image; None: those of the input.
-        norm: "instance", "batch" or "none". Convolutions that a batch
-            normalisation follows have no bias.
+        norm: "instance", "affine_instance" (with a learned scale and offset), "batch"
+            or "none". Convolutions that a batch normalisation follows have no bias.
         dropout: Rate of the dropout inside each residual block; 0 for none.
         upsampling: "transposed" convolution as in the paper, or "resize": nearest
             neighbour then 3x3 convolution, which leaves no checkerboard.

@@ -24,8 +24,9 @@ class UNetGenerator(keras.Model):
         filters: Channels of the first convolution; doubled up to 8 times.
         channels: Channels of the input image.
         output_channels: Channels of the output image; None: those of the input.
-        norm: "batch" as in pix2pix, "instance" or "none". Convolutions that a batch
-            normalisation follows have no bias.
+        norm: "batch" as in pix2pix, "instance", "affine_instance" (with a learned
+            scale and offset) or "none". Convolutions that a batch normalisation
+            follows have no bias.
         inference_norm: Where norm is "batch", what a call with training=False
             normalises by: the "averages" of the training, or each "image" by itself,
             which is the paper's test with one image a batch. Both are deterministic.

@@ -1,0 +1,341 @@
+"""Networks of pytorch-CycleGAN-and-pix2pix (arXiv:1703.10593, arXiv:1611.07004).
+
+Its generators and discriminators become ours, and ours become theirs. Neither needs
+PyTorch.
+"""
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import numpy as np
+
+from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
+from tfgan_models.interop.converted import Converted
+from tfgan_models.interop.junyanz_names import Architecture, Entry
+from tfgan_models.layers import InstanceNormalization
+from tfgan_models.networks.unet import INFERENCE_NORMS
+
+_SUFFIX = ".safetensors"
+_PREFIX = "module."
+_SHOWN = 4
+
+_UNTOLD = ("name", "dtype", "upsampling")
+"""Arguments of ours that no file of theirs decides."""
+
+_ENDS = {
+    "resnet": ("stem_conv", "head_conv"),
+    "unet": ("down1_conv", "up1_conv"),
+    "patch": ("conv1_conv", "head_conv"),
+    "pixel": ("conv1_conv", "head_conv"),
+}
+"""The first and the last convolution of each of our networks."""
+
+_NORMALISED = {
+    "averages": "Batch normalisation goes by the averages of the training, as in "
+    "their test with --eval.",
+    "image": "Batch normalisation goes by each image's own statistics, as in their "
+    "test without --eval; dropout is off.",
+}
+
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+
+_PROBES = {"resnet": "stem", "unet": "down2", "patch": "conv2", "pixel": "conv2"}
+"""What the names of a convolution and the normalisation after it begin with."""
+
+_COUNTED = {"resnet": "block{}_1_conv", "unet": "down{}_conv", "patch": "conv{}_conv"}
+"""Layers of which there are as many as it is deep; a patch one has one more."""
+
+
+def load(path: Path, inference_norm: str = "averages") -> Converted:
+    """Makes our network of a file of theirs.
+
+    The architecture is told from the tensors' names and shapes. What has no weights
+    cannot be: padding by repetition passes for reflection, and a discriminator's last
+    sigmoid, which early versions had, is left out.
+
+    Args:
+        path: A state dict, as `latest_net_G_A.pth`, in either of PyTorch's formats or
+            as .safetensors; with or without DataParallel's prefix.
+        inference_norm: What a U-Net's batch normalisation goes by once trained:
+            "averages" of the training, which is their test with --eval, or each
+            "image" by itself: their test without.
+
+    Returns:
+        One network, "generator" or "discriminator". Numbers of other precisions
+        become float32.
+
+    Raises:
+        UsageError: The file cannot be read, or is none of these networks;
+            inference_norm="image" for another network with batch normalisation.
+        FailureError: safetensors is not installed and is needed.
+    """
+    if inference_norm not in INFERENCE_NORMS:
+        raise UsageError(
+            f"inference_norm={inference_norm} is not known. Allowed: "
+            f"{', '.join(INFERENCE_NORMS)}."
+        )
+    path = Path(path)
+    tensors, prefix_note = _without_prefix(_read(path))
+    shapes = {name: value.shape for name, value in tensors.items()}
+    architecture = junyanz_shapes.recognise(shapes, path)
+    if inference_norm == "image" and _averages_alone(architecture):
+        raise UsageError(
+            f"inference_norm=image is for U-Nets. Received: {path}, "
+            f"{junyanz_names.words(architecture)}, whose batch normalisation goes by "
+            "the averages of the training. Leave it out."
+        )
+    entries = junyanz_names.table(architecture)
+    values = {e: _numbers(e.tensor, tensors[e.tensor], path) for e in entries}
+    network = junyanz_names.build(architecture, inference_norm)
+    for entry, value in values.items():
+        _weights(network.get_layer(entry.layer))[entry.weight].assign(
+            value.transpose(2, 3, 1, 0) if entry.weight == "kernel" else value
+        )
+    dropped = junyanz_shapes.left_out(architecture, tensors)
+    notes = _notes(architecture, network, dropped, inference_norm)
+    return Converted({network.name: network}, (*notes, *prefix_note))
+
+
+def save(network: keras.Model, path: Path) -> None:
+    """Writes a network of ours as one of theirs.
+
+    There `net.load_state_dict(safetensors.torch.load_file(path))` takes it. The file's
+    metadata names the class and the constructor's arguments.
+
+    Args:
+        network: `ResNetGenerator`, `UNetGenerator` (of 5 or more downsamplings),
+            `PatchDiscriminator` or `PixelDiscriminator`, or one of these loaded from
+            its exported `.keras`.
+        path: Where to, ending in .safetensors; an existing file is replaced.
+
+    Raises:
+        UsageError: Another ending, or a network that has no counterpart there.
+        FailureError: safetensors is not installed, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != _SUFFIX:
+        raise UsageError(f"{path} must end in {_SUFFIX}. Received: {path.name}")
+    architecture = _architecture(network)
+    entries = junyanz_names.table(architecture)
+    _check_nothing_is_lost(network, entries)
+    tensors = {}
+    for entry in entries:
+        tensors[entry.tensor] = _theirs(network, entry)
+        if entry.weight == "moving_variance":
+            module = entry.tensor.rpartition(".")[0]
+            # Loading asks for it; with a momentum nothing is computed from it.
+            tensors[f"{module}.num_batches_tracked"] = np.zeros((), np.int64)
+    metadata = {"format": "pt"} | junyanz_names.arguments(architecture)
+    _write(path, tensors, metadata)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix != _SUFFIX:
+        return torch_file.read(path)
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file. Pass a state dict of weights.")
+    safetensors = _safetensors()
+    try:
+        return safetensors.numpy.load_file(path)
+    # Number types that NumPy has not are a TypeError or an AttributeError.
+    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path} cannot be read as safetensors: it is cut off, damaged or of "
+            f"another kind ({type(error).__name__}: {error}). Download or save it "
+            "again."
+        ) from error
+
+
+def _safetensors() -> ModuleType:
+    # NumPy knows bfloat16 from it, which files may be in.
+    import ml_dtypes  # noqa: F401
+
+    try:
+        import safetensors.numpy
+    except ModuleNotFoundError as error:
+        raise FailureError(
+            f"{_SUFFIX} files need the package {error.name}: "
+            "pip install 'tfgan-models[interop]'"
+        ) from error
+    return safetensors
+
+
+def _without_prefix(
+    tensors: dict[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Takes DataParallel's prefix off, as often as all names have it; a note of it."""
+    notes: tuple[str, ...] = ()
+    while tensors and all(name.startswith(_PREFIX) for name in tensors):
+        tensors = {name.removeprefix(_PREFIX): v for name, v in tensors.items()}
+        notes = (f"DataParallel's prefix {_PREFIX!r} was taken off all names.",)
+    return tensors, notes
+
+
+def _averages_alone(architecture: Architecture) -> bool:
+    return architecture.norm == "batch" and architecture.kind != "unet"
+
+
+def _numbers(name: str, value: np.ndarray, path: Path) -> np.ndarray:
+    if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+        raise UsageError(
+            f"{path} holds {name} as {value.dtype}. Weights are floating-point "
+            "numbers: float16, bfloat16, float32 or float64."
+        )
+    with np.errstate(over="ignore"):
+        value = value.astype(np.float32)
+    if not np.isfinite(value).all():
+        raise UsageError(
+            f"{path} holds infinite or undefined numbers in {name}: its training has "
+            "diverged. Take an earlier checkpoint."
+        )
+    return value
+
+
+def _notes(
+    architecture: Architecture,
+    network: keras.Model,
+    dropped: tuple[str, ...],
+    inference_norm: str,
+) -> tuple[str, ...]:
+    config = {k: v for k, v in network.get_config().items() if k not in _UNTOLD}
+    ours = ", ".join(f"{name}={value!r}" for name, value in config.items())
+    notes = [
+        f"Recognised {junyanz_names.words(architecture)}: "
+        f"{type(network).__name__}({ours})."
+    ]
+    counters = sum(name.endswith(".num_batches_tracked") for name in dropped)
+    if len(dropped) > counters:
+        notes.append(
+            f"{len(dropped) - counters} running statistics of instance normalisation "
+            "were dropped: it goes by each image's own."
+        )
+        if architecture.norm == "affine_instance":
+            notes.append(
+                "That it is no batch normalisation is told from the convolutions' "
+                "biases, which batch normalisation does without."
+            )
+    if counters:
+        notes.append(f"{counters} counters of batches were dropped: nothing uses them.")
+    if architecture.generator and architecture.norm == "batch":
+        notes.append(_NORMALISED[inference_norm])
+    if architecture.kind == "unet":
+        notes.append(
+            "Weights do not show a U-Net's dropout: 0.5 is assumed, which plays a part "
+            "in training alone."
+        )
+    notes.append("The weights stay under the terms of whoever trained them.")
+    return tuple(notes)
+
+
+def _architecture(network: keras.Model) -> Architecture:
+    """Tells from the names of its layers which network of ours it is."""
+    layers = {layer.name: layer for layer in network.layers}
+    kind = _kind(network, layers)
+    if any(name in layers for name in ("up1_resize", "up2_resize")):
+        raise UsageError(
+            "upsampling=resize has no counterpart in pytorch-CycleGAN-and-pix2pix. "
+            "Only networks with upsampling=transposed can be written."
+        )
+    depth = 0
+    while _COUNTED.get(kind, "").format(depth + 1) in layers:
+        depth += 1
+    if kind == "unet" and depth < junyanz_names.LEAST_UNET_DEPTH:
+        raise UsageError(
+            f"downsamplings={depth} has no counterpart in "
+            "pytorch-CycleGAN-and-pix2pix, whose U-Nets have 5 or more."
+        )
+    first, last = (layers[name] for name in _ENDS[kind])
+    probe = _PROBES[kind]
+    return Architecture(
+        kind=kind,
+        filters=first.filters,
+        depth=depth - 1 if kind == "patch" else depth,
+        channels=first.kernel.shape[2],
+        output_channels=last.filters,
+        norm=_norm(layers[f"{probe}_norm"], layers[f"{probe}_conv"].use_bias),
+        dropout=any(name.endswith("_dropout") for name in layers),
+    )
+
+
+def _kind(network: keras.Model, layers: dict[str, keras.Layer]) -> str:
+    for kind, ends in _ENDS.items():
+        probe = _PROBES[kind]
+        convolutions = [layers.get(name) for name in (*ends, f"{probe}_conv")]
+        found = all(isinstance(x, _CONVOLUTIONS) for x in convolutions)
+        if found and f"{probe}_norm" in layers:
+            return "pixel" if convolutions[0].kernel_size == (1, 1) else kind
+    names = ", ".join(list(layers)[:_SHOWN])
+    raise UsageError(
+        "Only ResNetGenerator, UNetGenerator, PatchDiscriminator and "
+        "PixelDiscriminator have counterparts in pytorch-CycleGAN-and-pix2pix. "
+        f"Received: {type(network).__name__} {network.name!r} with the layers {names}"
+    )
+
+
+def _norm(layer: keras.Layer, biased: bool) -> str:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "batch"
+    if isinstance(layer, InstanceNormalization):
+        return "affine_instance" if layer.affine else "instance"
+    if isinstance(layer, keras.layers.GroupNormalization):
+        if not biased:
+            return "batch"
+        return "affine_instance" if layer.scale else "instance"
+    return "none"
+
+
+def _check_nothing_is_lost(network: keras.Model, entries: tuple[Entry, ...]) -> None:
+    """Refuses weights of ours that have no place in their network, unless zero."""
+    placed = {(entry.layer, entry.weight) for entry in entries}
+    for layer in network.layers:
+        for name, weight in _weights(layer).items():
+            value = keras.ops.convert_to_numpy(weight)
+            if (layer.name, name) not in placed and (name != "bias" or value.any()):
+                raise UsageError(
+                    f"{layer.name}'s {name} has no place in "
+                    "pytorch-CycleGAN-and-pix2pix's network of this kind (its "
+                    "convolutions without normalisation have no bias). Only networks "
+                    "in which such weights are zero can be written."
+                )
+
+
+def _theirs(network: keras.Model, entry: Entry) -> np.ndarray:
+    layers = {layer.name: layer for layer in network.layers}
+    weights = _weights(layers[entry.layer]) if entry.layer in layers else {}
+    if entry.weight not in weights:
+        raise UsageError(
+            f"The network has no {entry.weight} in {entry.layer}, which "
+            f"pytorch-CycleGAN-and-pix2pix's {entry.tensor} is made from. An exported "
+            ".keras of inference_norm=image has lost the averages of its batch "
+            "normalisation: pass the training run."
+        )
+    value = keras.ops.convert_to_numpy(weights[entry.weight]).astype(np.float32)
+    if entry.weight == "kernel":
+        value = value.transpose(3, 2, 0, 1)
+    if value.shape != entry.shape:
+        raise UsageError(
+            f"{entry.layer}'s {entry.weight} has, as {entry.tensor}, the shape "
+            f"{list(value.shape)}, where pytorch-CycleGAN-and-pix2pix has "
+            f"{list(entry.shape)}."
+        )
+    return np.ascontiguousarray(value)
+
+
+def _weights(layer: keras.Layer) -> dict[str, keras.Variable]:
+    return {weight.name: weight for weight in layer.weights}
+
+
+def _write(
+    path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]
+) -> None:
+    safetensors = _safetensors()
+    unfinished = path.with_name(f".unfinished_{path.name}")
+    try:
+        safetensors.numpy.save_file(tensors, unfinished, metadata)
+        os.replace(unfinished, path)
+    except (safetensors.SafetensorError, OSError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise FailureError(f"{path} could not be written: {error}") from error
