@@ -3,6 +3,7 @@
 Everything computes in float32.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from tfgan_models import layers
+from tfgan_models.errors import UsageError
 from tfgan_models.layers.instance_norm import spatial_mean
 
 Replacement = tuple[keras.layers.Layer, list[np.ndarray]]
@@ -142,6 +144,18 @@ def _learned_constant(layer: layers.LearnedConstant, x: Any) -> Any:
     return ops.reshape(constant, (-1, *layer.shape))
 
 
+def _minibatch_stddev(layer: layers.MinibatchStdDev, x: Any) -> Any:
+    if layer.group_size > 1:
+        raise UsageError(
+            f"Cannot rebuild layer {layer.name!r}: it compares each {layer.group_size} "
+            "images of a batch, so that an answer would depend on its neighbours. Pass "
+            "what the discriminator's functional() returns."
+        )
+    # An image alone does not differ from its group: only epsilon is left.
+    plane = ops.ones_like(x[..., :1]) * math.sqrt(layer.epsilon)
+    return ops.concatenate([x, plane], axis=-1)
+
+
 def _maxout(layer: layers.Maxout, x: Any) -> Any:
     dense = keras.layers.Dense(
         layer.units * layer.pieces, dtype="float32", name=layer.name
@@ -223,6 +237,7 @@ EXPANSIONS: dict[type, Callable[..., Any]] = {
     layers.ChannelBias: _channel_bias,
     layers.LearnedConstant: _learned_constant,
     layers.Maxout: _maxout,
+    layers.MinibatchStdDev: _minibatch_stddev,
     layers.NoiseInjection: _noise_injection,
     layers.PixelNormalization: _pixel_normalization,
     layers.ReflectionPadding2D: _reflection_padding,

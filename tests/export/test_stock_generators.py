@@ -86,6 +86,7 @@ def draw(network: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
 GENERATORS = {
     "style": style,
     "style_labels": lambda: style(label_size=3, resolution=16, channels=1),
+    "style_options": lambda: style(norm_epsilon=0.1, bias_before_blur=True),
     "progressive": progressive,
     "progressive_labels": lambda: progressive(label_size=3),
 }

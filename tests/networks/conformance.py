@@ -82,6 +82,7 @@ _BAD_UNET = (
 _BAD_RESNET = (_NORM, _FILTERS, {"residual_blocks": -1}, {"upsampling": "bicubic"})
 _BAD_PATCH = (_NORM, _FILTERS, {"layers": 0}, {"layers": 7})
 _RESIZE = {"upsampling": "resize", "norm": "batch", "dropout": 0.5}
+_AFFINE = {"norm": "affine_instance"}
 _SRRESNET = {"filters": 4, "residual_blocks": 2}
 _BAD_SRRESNET = (_FILTERS, {"residual_blocks": -1})
 _MAPPING = {"latent_size": 8, "w_size": 8, "label_size": 3}
@@ -142,6 +143,7 @@ CASES = [
     Case(networks.UNetGenerator, _UNET | {"inference_norm": "image"}, 64, ()),
     Case(networks.UNetGenerator, _UNET | {"norm": "instance"}, 64, ()),
     Case(networks.UNetGenerator, _UNET | {"upsampling": "resize"}, 64, ()),
+    Case(networks.ResNetGenerator, _RESNET | _AFFINE, 16, ()),
     Case(networks.PatchDiscriminator, {"filters": 4}, 32, _BAD_PATCH),
     Case(networks.PatchDiscriminator, {"filters": 4, "norm": "batch"}, 33, ()),
     Case(networks.PixelDiscriminator, {"filters": 4}, 8, (_NORM, _FILTERS)),
@@ -243,6 +245,12 @@ CASES = [
         (*_BAD_GROWN, {"w_size": 0}),
     ),
     Case(networks.StyleGenerator, _GROWING | _MAPPING, examples.everything, _BAD_STYLE),
+    Case(
+        networks.StyleGenerator,
+        _GROWING | _MAPPING | {"norm_epsilon": 1e-3, "bias_before_blur": True},
+        examples.everything,
+        (),
+    ),
     Case(
         networks.StyleDiscriminator,
         _GROWING | {"label_size": 3},

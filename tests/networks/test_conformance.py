@@ -62,6 +62,8 @@ def test_inputs_have_their_arguments_names(case: Case) -> None:
         names += ["psi", *[f"noise_{i}" for i in range(6)]]
     elif case.network is networks.StackGenerator:
         names = ["embedding", "latent", "noise_one", "noise_two"]
+    elif case.network is networks.StyleDiscriminator:
+        names = ["image", "labels"]
     inputs = network.functional().input
     assert list(inputs) == [tensor.name for tensor in inputs.values()] == names
 

@@ -207,7 +207,7 @@ class GrowingDiscriminator(keras.Model):
         self.last_dense = EqualizedDense(
             min(fmap_base, fmap_max), name="last_dense", **options
         )
-        self.score = EqualizedDense(outputs, gain=1.0, name="score", **options)
+        self.score = EqualizedDense(outputs, gain=1.0, name="scores", **options)
 
         for side, from_rgb in zip(ladder, self.from_rgbs, strict=True):
             image = keras.Input((side, side, channels), name="image")
@@ -215,12 +215,13 @@ class GrowingDiscriminator(keras.Model):
         self.body(image)
         self.built = True
 
-    def body(self, images: Any, alpha: Any = 1.0) -> Any:
+    def body(self, images: Any, alpha: Any = 1.0, stddev: Any = None) -> Any:
         """Returns the last dense layer's numbers, float32 [N, outputs].
 
         Args:
             images: [N, R, R, channels], R one of the resolutions.
             alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
+            stddev: A `MinibatchStdDev` to use; None: the network's own.
         """
         last = int(math.log2(images.shape[1])) - 2
         x = leaky_relu(self.from_rgbs[last](images))
@@ -232,7 +233,7 @@ class GrowingDiscriminator(keras.Model):
             if i == last and not is_whole(alpha):
                 small = self.downsampling(images)
                 x = mix(leaky_relu(self.from_rgbs[i - 1](small)), x, alpha)
-        x = leaky_relu(self.last_conv(self.stddev(x)))
+        x = leaky_relu(self.last_conv((stddev or self.stddev)(x)))
         x = ops.reshape(x, (-1, 16 * x.shape[-1]))
         return ops.cast(self.score(leaky_relu(self.last_dense(x))), "float32")
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from tfgan_models.layers import Truncation
+from tfgan_models.layers import MinibatchStdDev, Truncation
 from tfgan_models.networks import growing
 from tfgan_models.networks.growing import GrowingDiscriminator
 from tfgan_models.networks.style_parts import StyleMapping, StyleSynthesis
@@ -29,6 +29,8 @@ class StyleGenerator(keras.Model):
         fmap_max: See `StyleSynthesis`.
         grown: See `StyleSynthesis`.
         noise_lr_multiplier: See `StyleSynthesis`.
+        norm_epsilon: See `StyleSynthesis`.
+        bias_before_blur: See `StyleSynthesis`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -58,6 +60,8 @@ class StyleGenerator(keras.Model):
         fmap_max: int = 512,
         grown: int | None = None,
         noise_lr_multiplier: float = 1.0,
+        norm_epsilon: float = 1e-8,
+        bias_before_blur: bool = False,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -72,6 +76,8 @@ class StyleGenerator(keras.Model):
             fmap_max,
             grown,
             noise_lr_multiplier,
+            norm_epsilon,
+            bias_before_blur,
             name="synthesis",
             dtype=policy,
         )
@@ -170,6 +176,8 @@ class StyleGenerator(keras.Model):
             "fmap_max": self.synthesis.fmap_max,
             "grown": self.grown,
             "noise_lr_multiplier": self.synthesis.noise_lr_multiplier,
+            "norm_epsilon": self.synthesis.norm_epsilon,
+            "bias_before_blur": self.synthesis.bias_before_blur,
             "name": self.name,
             "dtype": self.policy.name,
         }
@@ -240,7 +248,30 @@ class StyleDiscriminator(GrowingDiscriminator):
         """
         self.check_images(images)
         growing.check_labels(self.label_size, labels)
-        scores = self.body(images, alpha)
+        return self._of_class(self.body(images, alpha), labels)
+
+    def functional(self) -> keras.Model:
+        """Returns a functional model on the same layers, for export.
+
+        Each image is judged by itself, as in a batch of one: the channel of
+        `MinibatchStdDev` is that of a group of one, so that no answer depends on what
+        else was asked at the same time. Inputs, by name: "image" [N, R, R, channels],
+        R the full resolution, and "labels" [N, label_size] where there are classes;
+        output: the layer "score", float32 [N, 1].
+        """
+        shape = (self.resolution, self.resolution, self.channels)
+        inputs = {"image": keras.Input(shape, name="image")}
+        if self.label_size:
+            inputs["labels"] = keras.Input((self.label_size,), name="labels")
+        alone = MinibatchStdDev(
+            1, self.stddev.epsilon, name="stddev", dtype=self.policy
+        )
+        scores = self.body(inputs["image"], stddev=alone)
+        score = _named(self._of_class(scores, inputs.get("labels")), "score")
+        return keras.Model(inputs, score, name=self.name)
+
+    def _of_class(self, scores: Any, labels: Any) -> Any:
+        """Picks the score [N, 1] of the label from those of all classes."""
         if not self.label_size:
             return scores
         return ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)

@@ -134,6 +134,10 @@ class StyleSynthesis(keras.Model):
             None: the full one.
         noise_lr_multiplier: Learning rate of the noise's strengths relative to the rest
             of the network; 1 in the paper.
+        norm_epsilon: Added to the variance that `AdaIN` divides by.
+        bias_before_blur: Whether the bias of the doubling convolutions is added before
+            the blur, which darkens it at the border, and not after the noise as in the
+            paper. Some PyTorch implementations do.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: None besides what `keras.Model` takes.
@@ -157,6 +161,8 @@ class StyleSynthesis(keras.Model):
         fmap_max: int = 512,
         grown: int | None = None,
         noise_lr_multiplier: float = 1.0,
+        norm_epsilon: float = 1e-8,
+        bias_before_blur: bool = False,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -174,6 +180,8 @@ class StyleSynthesis(keras.Model):
         self.fmap_max = fmap_max
         self.grown = grown or resolution
         self.noise_lr_multiplier = noise_lr_multiplier
+        self.norm_epsilon = norm_epsilon
+        self.bias_before_blur = bias_before_blur
         self.policy = policy
         self.num_layers = num_layers(resolution)
         self._make_layers()
@@ -209,7 +217,9 @@ class StyleSynthesis(keras.Model):
             for i in numbers
         ]
         self.biases = [ChannelBias(name=f"bias_{i}", **options) for i in numbers]
-        self.adains = [AdaIN(name=f"adain_{i}", **options) for i in numbers]
+        self.adains = [
+            AdaIN(self.norm_epsilon, name=f"adain_{i}", **options) for i in numbers
+        ]
         self.to_rgbs = [
             EqualizedConv2D(
                 self.channels, 1, gain=1.0, name=f"to_rgb_{side}", **options
@@ -247,7 +257,7 @@ class StyleSynthesis(keras.Model):
                 below = x
             x = self.convs[i - 1](x)
             if i % 2 == 0:
-                x = self.blur(x)
+                x = self.blur(self.biases[i](x) if self.bias_before_blur else x)
             x = self._style(x, i, ws, noise)
         return growing.to_image(self.to_rgbs, self.upsampling, last, x, below, alpha)
 
@@ -255,7 +265,10 @@ class StyleSynthesis(keras.Model):
         """Style layer i: noise, bias, leaky ReLU, AdaIN."""
         if noise is not None:
             x = self.noises[i](x, noise[i])
-        return self.adains[i](leaky_relu(self.biases[i](x)), ws[:, i])
+        is_blurred = i > 0 and i % 2 == 0
+        if not (self.bias_before_blur and is_blurred):
+            x = self.biases[i](x)
+        return self.adains[i](leaky_relu(x), ws[:, i])
 
     def noise_shapes(self, resolution: int | None = None) -> list[tuple[int, int, int]]:
         """Returns the shape [h, w, 1] of each style layer's noise map.
@@ -283,6 +296,8 @@ class StyleSynthesis(keras.Model):
             "fmap_max": self.fmap_max,
             "grown": self.grown,
             "noise_lr_multiplier": self.noise_lr_multiplier,
+            "norm_epsilon": self.norm_epsilon,
+            "bias_before_blur": self.bias_before_blur,
             "name": self.name,
             "dtype": self.policy.name,
         }

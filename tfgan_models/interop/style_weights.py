@@ -1,0 +1,139 @@
+"""What the readers of other projects' StyleGANs share: names, shapes and widths."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tfgan_models.errors import UsageError
+
+_SHOWN = 3
+"""How many tensors of each kind a message names."""
+
+_FMAP_BASE = 8192
+
+
+def check(
+    arrays: Mapping[str, np.ndarray],
+    expected: Mapping[str, tuple[int, ...]],
+    what: str,
+) -> None:
+    """Checks that a file holds just the tensors of a network.
+
+    Args:
+        arrays: The file's tensors by name.
+        expected: The shape of each tensor of the network.
+        what: What the file was taken for, as "FILE, its generator of 64 px".
+
+    Raises:
+        UsageError: Tensors are missing, have another shape or are no floating point
+            numbers, or are left over; the first of each kind are named.
+    """
+    missing = [f"{n} {_shape(s)}" for n, s in expected.items() if n not in arrays]
+    shared = [name for name in expected if name in arrays]
+    other = [
+        f"{name} {_shape(arrays[name].shape)} instead of {_shape(expected[name])}"
+        for name in shared
+        if arrays[name].shape != tuple(expected[name])
+    ]
+    kinds = [
+        f"{name} ({arrays[name].dtype})"
+        for name in shared
+        if arrays[name].dtype.kind != "f"
+    ]
+    left = [f"{n} {_shape(a.shape)}" for n, a in arrays.items() if n not in expected]
+    problems = {
+        "lacks": missing,
+        "has another shape in": other,
+        "has no floating point numbers in": kinds,
+        "has, with no place for it,": left,
+    }
+    found = [f"{verb} {listed(names)}" for verb, names in problems.items() if names]
+    if found:
+        raise UsageError(
+            f"{what} does not fit: the file {'; it '.join(found)}. Only the unchanged "
+            "architecture can be converted."
+        )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns the first few names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def size(arrays: Mapping[str, np.ndarray], name: str, axis: int, what: str) -> int:
+    """Returns one side of a tensor, from which a network's size is recognised.
+
+    Args:
+        arrays: The file's tensors by name.
+        name: The tensor.
+        axis: Which of its sides; -1 is the last.
+        what: See `check`.
+
+    Raises:
+        UsageError: There is no such tensor, or it has not that side, or it is empty.
+    """
+    shape = arrays[name].shape if name in arrays else ()
+    place = axis if axis >= 0 else len(shape) + axis
+    if not 0 <= place < len(shape) or not shape[place]:
+        found = f"has it as {_shape(shape)}" if name in arrays else "lacks it"
+        raise UsageError(
+            f"{what} cannot be recognised: its size is read from the tensor {name}, "
+            f"and the file {found}. Only the unchanged architecture can be converted."
+        )
+    return shape[place]
+
+
+def numbers(arrays: Mapping[str, Any], pattern: str) -> list[int]:
+    """Returns the numbers that a pattern's group has in tensors' names, in order."""
+    found = (re.match(pattern, name) for name in arrays)
+    # More digits than any network has would take long to read.
+    return sorted({int(match[1][:9]) for match in found if match})
+
+
+def channel_options(
+    widths: Mapping[int, int], fmap_base: Any, what: str
+) -> dict[str, int]:
+    """Returns `fmap_base` and `fmap_max` that give a network's widths.
+
+    Args:
+        widths: Side of a block in pixels -> its channels; the discriminator's first
+            dense layer counts as 2 pixels.
+        fmap_base: What the file says that it is, taken if it fits; else 8192 if that
+            does, or the smallest that does.
+        what: See `check`.
+
+    Raises:
+        UsageError: No two such numbers give these widths.
+    """
+    most = max(widths.values())
+    lowest = max(width * side // 2 for side, width in widths.items())
+    tops = [(w + 1) * side // 2 - 1 for side, w in widths.items() if w < most]
+    highest = min(tops, default=math.inf)
+    if lowest > highest:
+        raise UsageError(
+            f"{what} has channels that no fmap_base and fmap_max give: "
+            f"{', '.join(f'{w} at {side} px' for side, w in widths.items())}. Allowed: "
+            "min(fmap_max, 2 * fmap_base / R) at R px."
+        )
+    wished = (b for b in (fmap_base, _FMAP_BASE) if isinstance(b, int))
+    fitting = (base for base in wished if lowest <= base <= highest)
+    return {"fmap_base": next(fitting, lowest), "fmap_max": most}
+
+
+def put(weight: Any, array: np.ndarray) -> None:
+    """Gives a Keras weight its values, in its own number type."""
+    weight.assign(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def arguments(options: Mapping[str, Any]) -> str:
+    """Returns a constructor's arguments in words: "resolution=64, channels=3"."""
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return str(list(shape))
