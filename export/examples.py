@@ -19,6 +19,7 @@ def examples(
     inputs: Mapping[str, str],
     shapes: Mapping[str, Sequence[int | None] | None],
     n: int = 1,
+    side: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns an example of each input of a signature.
 
@@ -26,14 +27,20 @@ def examples(
         inputs: Name -> dtype, by TensorFlow's names.
         shapes: Name -> shape; None for a size that is not known, or a whole shape.
         n: How many samples.
+        side: What sizes not known are; None: 64 of images, 1 of others.
     """
     return {
-        name: example(name, dtype, shapes[name], n) for name, dtype in inputs.items()
+        name: example(name, dtype, shapes[name], n, side)
+        for name, dtype in inputs.items()
     }
 
 
 def example(
-    name: str, dtype: str, shape: Sequence[int | None] | None, n: int = 1
+    name: str,
+    dtype: str,
+    shape: Sequence[int | None] | None,
+    n: int = 1,
+    side: int | None = None,
 ) -> np.ndarray:
     """Returns an example of one input.
 
@@ -45,10 +52,13 @@ def example(
         dtype: By TensorFlow's name, as `float32`; `string`: bytes objects.
         shape: With the samples' axis, if it has one; None: [n].
         n: How many samples, where the first axis may be any.
+        side: What sizes not known are, images' among them.
     """
     sizes = [None] if shape is None else list(shape)
     if sizes and sizes[0] is None:
         sizes[0] = n
+    if side is not None:
+        sizes = [side if size is None else size for size in sizes]
     if dtype == "string":
         return _strings(name, [size or 1 for size in sizes])
     return _numbers(name, sizes).astype(_numpy_dtype(dtype))

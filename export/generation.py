@@ -27,13 +27,13 @@ class Argument:
     Args:
         name: As requests have it.
         dtype: Of its values.
-        shape: Of one sample's.
+        shape: Of one sample's; None: any size.
         limits: The smallest and the largest value allowed; None: all are.
     """
 
     name: str
     dtype: tf.DType
-    shape: tuple[int, ...] = ()
+    shape: tuple[int | None, ...] = ()
     limits: tuple[int, int] | None = None
 
 

@@ -49,16 +49,26 @@ def main(argv: Sequence[str]) -> None:
     if not model_dir or not export_dir:
         raise UsageError("--model_dir and --export_dir are both required.")
     name = flags.FLAGS.name or Path(model_dir).absolute().name
-    _check_name(name)
+    check_name(name)
     quiet_tensorflow()
     from export.checkpoints import load_networks
 
     networks = load_networks(model_dir, flags.FLAGS.which)
     written = export_networks(networks, Path(export_dir), name)
+    tell(written, Path(export_dir))
+
+
+def tell(written: Iterable[Path], export_dir: Path) -> None:
+    """Prints what an export has written and how to serve it.
+
+    Args:
+        written: What `export_networks` returned.
+        export_dir: Where it was told to write.
+    """
     for path in written:
         print(f"Wrote {path} ({_size(path) / 1e6:.1f} MB)")
     print(f"Serve here:   python -m export.serve --model_base={export_dir}")
-    compose = Path(export_dir, server_files.COMPOSE)
+    compose = export_dir / server_files.COMPOSE
     print(f"Serve in production: docker compose -f {compose} up")
 
 
@@ -68,7 +78,7 @@ def export_networks(
     name: str,
     version: int | None = None,
 ) -> list[Path]:
-    """Exports networks: image to image, or generators that draw from latents.
+    """Exports networks: image to image, generators that draw from latents, others.
 
     Everything is written beside its place and moved there when it is complete, so
     that a server which polls the folder never loads half a model. What the server is
@@ -76,7 +86,7 @@ def export_networks(
 
     Args:
         networks: Key (as "a2b") -> network; one from image to image has an attribute
-            `size_multiple`.
+            `size_multiple`, any other that is no generator is functional.
         export_dir: Created if it does not exist.
         name: Common to all the networks.
         version: 1 or more; None: one more than the newest that any of them has.
@@ -90,7 +100,7 @@ def export_networks(
             layers that Keras alone can rebuild.
         FailureError: The files could not be written.
     """
-    _check_name(name)
+    check_name(name)
     parents = {key: export_dir / f"{name}_{key}" for key in networks}
     if version is None:
         version = 1 + max(
@@ -129,8 +139,8 @@ def _stage(
     functional = network.functional() if hasattr(network, "functional") else network
     to_stock(functional).save(keras_file)
     try:
-        write_saved_model(network, saved_model)
-        warmup.write(saved_model, parent.name)
+        side = write_saved_model(network, saved_model)
+        warmup.write(saved_model, parent.name, side)
         batching = server_files.batching(saved_model)
         if batching is not None:
             files.write_text(saved_model / server_files.BATCHING, batching)
@@ -148,7 +158,12 @@ def _move(written: Path, place: Path) -> Path:
     return place
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuses a name that cannot be a served model's.
+
+    Raises:
+        UsageError: It holds something else than letters, digits, '_', '-' and '.'.
+    """
     # What a URL and a folder can both hold as one part, unquoted.
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UsageError(

@@ -208,19 +208,22 @@ def batching(directory: Path) -> str | None:
     """Returns the batching parameters that fit a SavedModel's signatures.
 
     None where an input of some signature has a size that may differ between requests,
-    as images of any height and width: the server would refuse to merge those. Without
-    the file it runs every request by itself.
+    as images of any height and width, or an output is not one for each sample: the
+    server would refuse to merge those. Without the file it runs every request by
+    itself.
     """
     signatures = saved_signatures.read(directory).values()
     shapes = [s for signature in signatures for s in signature.input_shapes.values()]
+    made = [s for signature in signatures for s in signature.output_shapes.values()]
     if not shapes or not all(_can_be_merged(shape) for shape in shapes):
+        return None
+    if not all(shape and shape[0] is None for shape in made):
         return None
     pixels = max(
         (
             shape[1] * shape[2]
-            for signature in signatures
-            for shape in signature.output_shapes.values()
-            if shape and len(shape) == 4 and None not in shape[1:]
+            for shape in [*shapes, *made]
+            if len(shape) == 4 and None not in shape[1:]
         ),
         default=1,
     )

@@ -1,6 +1,7 @@
-"""SavedModels of image-to-image networks: the functions that a server offers."""
+"""SavedModels of networks: the functions that a server offers."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,6 +9,7 @@ import tensorflow as tf
 from export import image_endpoints, png, signature_doc
 from export.captions import CaptionModule
 from export.generation import LatentModule, StyleModule, draws_from_latents
+from export.plain import PlainModule
 from export.super_resolution import SuperResolutionModule
 from tfgan_models.networks import SRResNet, StackGenerator, StyleGenerator
 
@@ -74,26 +76,40 @@ class TranslationModule(tf.Module):
             )
 
 
-def write_saved_model(network: keras.Model, directory: Path) -> None:
+def write_saved_model(network: keras.Model, directory: Path) -> int | None:
     """Writes the SavedModel of a network, and what its signatures are, in words.
 
     Args:
-        network: A generator that draws from latents; `SRResNet`; or image to image of
-            the same size, with an attribute `size_multiple`.
+        network: A generator that draws from latents; `SRResNet`; image to image of the
+            same size, with an attribute `size_multiple`; or any other functional model.
         directory: Created; must not exist.
+
+    Returns:
+        The side of images that the network takes, where that is to be known for an
+        example; None: see `export.examples`.
+
+    Raises:
+        UsageError: The network is neither of these nor functional, or takes no images
+            of a common size.
     """
-    if isinstance(network, StyleGenerator):
-        module = StyleModule(network)
-    elif isinstance(network, StackGenerator):
-        module = CaptionModule(network)
-    elif draws_from_latents(network):
-        module = LatentModule(network)
-    elif isinstance(network, SRResNet):
-        module = SuperResolutionModule(network)
-    else:
-        module = TranslationModule(network, network.size_multiple)
+    module = _module(network)
     tf.saved_model.save(module, str(directory), signatures=dict(module.endpoints))
     signature_doc.write(module, network, directory)
+    return module.side if isinstance(module, PlainModule) else None
+
+
+def _module(network: keras.Model) -> Any:
+    if isinstance(network, StyleGenerator):
+        return StyleModule(network)
+    if isinstance(network, StackGenerator):
+        return CaptionModule(network)
+    if draws_from_latents(network):
+        return LatentModule(network)
+    if isinstance(network, SRResNet):
+        return SuperResolutionModule(network)
+    if hasattr(network, "size_multiple"):
+        return TranslationModule(network, network.size_multiple)
+    return PlainModule(network)
 
 
 def _continue_axis(

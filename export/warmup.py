@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def write(directory: Path, name: str) -> None:
+def write(directory: Path, name: str, side: int | None = None) -> None:
     """Writes a request of one sample for every signature of a SavedModel.
 
     Nothing is loaded or run.
@@ -29,6 +29,7 @@ def write(directory: Path, name: str) -> None:
     Args:
         directory: The SavedModel, which no server may be able to see yet.
         name: Of the model.
+        side: Of images of any size and the like, see `export.examples`.
     """
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -41,7 +42,7 @@ def write(directory: Path, name: str) -> None:
             request = log.predict_log.request
             request.model_spec.name = name
             request.model_spec.signature_name = signature_name
-            arrays = examples(signature.inputs, signature.input_shapes)
+            arrays = examples(signature.inputs, signature.input_shapes, side=side)
             for key, array in arrays.items():
                 tensor = tf.make_tensor_proto(array, signature.inputs[key])
                 request.inputs[key].CopyFrom(tensor)

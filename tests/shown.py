@@ -62,6 +62,8 @@ def check(command: str) -> None:
             raise UsageError(f"Received: {arguments}")
         return
     found = importlib.import_module(module)
+    if hasattr(found, "__path__"):
+        found = importlib.import_module(f"{module}.__main__")
     values = flags.FLAGS
     values.remove_flag_values(list(values))
     try:
@@ -91,6 +93,8 @@ def _check_values(name: str, module: object, left: Sequence[str]) -> None:
         return
     if len(left) > 1 and name not in TAKE_PATHS + TAKE_FLAGS:
         raise UsageError(f"Only flags are taken. Received: {left[1:]}")
+    if name == "tfgan_models.interop":
+        module.check_flags()
     if hasattr(module, "TRAINER"):
         from trainers import recipe
 

@@ -55,6 +55,7 @@ COMMANDS = {
     "export.batch": "folders of millions of pictures, by Apache Beam",
     "export.convert": "a SavedModel as ONNX, OpenVINO or LiteRT",
     "export.studio": "a web page for those who would rather look",
+    "tfgan_models.interop": "other projects' files as networks of ours, and back",
 }
 """What else can be started, by module."""
 

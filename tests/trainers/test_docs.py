@@ -51,6 +51,8 @@ def test_commands_that_are_not_understood_are_found() -> None:
         "python -m trainers.generate text --model=runs/mine": "UsageError",
         "python -m trainers.generate images --network=srgan --model=a": "UsageError",
         "python -m trainers nosuch": "UsageError",
+        "python -m tfgan_models.interop --from=nosuch": "IllegalFlagValueError",
+        "python -m tfgan_models.interop --from=addons": "UsageError",
     }
     right = ["python -m trainers.gan --loss=hinge", "python -m trainers --help"]
     found = shown.faults([*wrong, *right])

@@ -38,6 +38,8 @@ def test_every_other_command_is_listed() -> None:
         for folder in ("trainers", "export")
         for name in modules(folder, r"^if __name__ == ")
     }
+    packages = (ROOT / "tfgan_models").glob("*/__main__.py")
+    runnable |= {f"tfgan_models.{path.parent.name}" for path in packages}
     trainers = {f"trainers.{name}" for name in SYSTEMS}
     assert set(COMMANDS) == runnable - trainers - {"trainers.__main__"}
 
