@@ -7,7 +7,14 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
+# tensorflow-addons ended with TensorFlow 2.15, which has wheels for these.
+ADDONS_VENV ?= .venv-addons
+ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))' \
+	>/dev/null 2>&1 && echo $$p && break; done)
+
 .PHONY: help demo test slow lint format bench serving serve-real quality gallery browser wheel clean
+.PHONY: interop addons-python addons-found
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -15,6 +22,7 @@ help:
 	@echo "make slow    the slow tests"
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
+	@echo "make interop models of the real tensorflow-addons against their conversions (about 2 minutes)"
 	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
 	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
@@ -74,8 +82,28 @@ quality: $(VENV)/.dev
 gallery: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gallery
 
+# Named first, so that its absence is told before anything is installed.
+interop: addons-found $(VENV)/.dev build/addons/.made
+	$(BIN)/python -m pytest -q -s tests/interop/addons/test_real.py
+
+addons-python:
+	@echo "$(ADDONS_PYTHON)"
+
+addons-found:
+	@test -n "$(ADDONS_PYTHON)" || { echo "Python 3.9, 3.10 or 3.11 is needed for tensorflow-addons; none was found. Install one, or name it: make interop ADDONS_PYTHON=/path/to/python"; exit 2; }
+
+$(ADDONS_VENV)/.installed: requirements-addons.txt | addons-found
+	$(ADDONS_PYTHON) -m venv $(ADDONS_VENV)
+	$(ADDONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-addons.txt
+	touch $@
+
+build/addons/.made: tests/interop/addons/models.py $(ADDONS_VENV)/.installed
+	rm -rf build/addons
+	$(ADDONS_VENV)/bin/python tests/interop/addons/models.py build/addons
+	touch $@
+
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ADDONS_VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

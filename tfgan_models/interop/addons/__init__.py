@@ -1,0 +1,135 @@
+"""Keras 2 models with layers of tensorflow-addons, as models of today's Keras.
+
+tensorflow-addons ended with TensorFlow 2.15; its layers are rebuilt from Keras's own
+and ours, with the file's weights and equal output. No code of a file is run.
+"""
+
+from pathlib import Path
+
+import keras
+
+from tfgan_models.errors import UsageError
+from tfgan_models.interop.addons import h5_file, saved_model_folder
+from tfgan_models.interop.addons.description import Layer, Model
+from tfgan_models.interop.addons.rebuild import Rebuilder
+from tfgan_models.interop.converted import Converted
+
+_LARGEST_MULTIPLE = 256
+_PICTURES = {1, 3}  # Channels.
+
+# What values of other types than Keras 2 writes lead to.
+_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def load(path: Path) -> Converted:
+    """Rebuilds a Keras 2 model, saved whole as .h5 or SavedModel.
+
+    A model which takes images [N, H, W, 1 or 3] of any size and gives such images of
+    the same size for multiples of some number has it as attribute `size_multiple`.
+
+    Args:
+        path: The .h5 file or the SavedModel's folder.
+
+    Returns:
+        The network as "model": functional, inputs and outputs named as in the file,
+        computing in float32.
+
+    Raises:
+        UsageError: The file is of another kind, is damaged, or holds layers which have
+            no counterpart here.
+    """
+    path = Path(path)
+    _check_kind(path)
+    try:
+        folder = path.is_dir()
+        model, version = (saved_model_folder if folder else h5_file).read(path)
+        rebuilder = Rebuilder()
+        network = rebuilder.network(model, path.name if folder else path.stem)
+    except UsageError:
+        raise
+    except _MALFORMED as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UsageError(
+            f"{path} describes its model in a way that is not Keras 2's ({problem})."
+        ) from None
+    multiple = _size_multiple(network)
+    if multiple:
+        network.size_multiple = multiple
+    return Converted({"model": network}, _notes(rebuilder, model, version))
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise UsageError(
+                f"{path} has no saved_model.pb. Name the SavedModel's folder, or a .h5 "
+                "file."
+            )
+        return
+    if not path.is_file():
+        raise UsageError(f"There is no file or folder {path}.")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        raise UsageError(
+            f"{path} is a zip archive, as .keras files are; Keras 2's are not read: "
+            'save the model where it was made with model.save("model.h5").'
+        )
+    if start != b"\x89HDF":
+        raise UsageError(f"{path} is no .h5 file and no SavedModel's folder.")
+
+
+def _size_multiple(network: keras.Model) -> int | None:
+    """Of which number height and width must be multiples, for an image of that size."""
+    inputs, outputs = network.inputs, network.outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        return None
+    shape, answer = inputs[0].shape, outputs[0].shape
+    if len(shape) != 4 or len(answer) != 4 or shape[1:3] != (None, None):
+        return None
+    if not {shape[-1], answer[-1]} <= _PICTURES:
+        return None
+    multiple = 1
+    while multiple <= _LARGEST_MULTIPLE:
+        sizes = [(512 + multiple * i, 512 + multiple * j) for i, j in ((1, 2), (3, 1))]
+        if all(_answers(network, size) == size for size in sizes):
+            return multiple
+        multiple *= 2
+    return None
+
+
+def _answers(network: keras.Model, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Height and width of the answer to an image of this size; None: there is none."""
+    try:
+        shape = network.compute_output_shape((1, *size, network.inputs[0].shape[-1]))
+    except (TypeError, ValueError):  # Skip connections of different sizes.
+        return None
+    return shape[1:3]
+
+
+def _notes(rebuilder: Rebuilder, model: Model, version: str) -> tuple[str, ...]:
+    notes = [
+        f"{count} {before} became {after}"
+        for (before, after), count in sorted(rebuilder.became.items())
+    ]
+    layers = [each for layer in model.walk() for each in (layer, layer.wrapped) if each]
+    halves = sum("float16" in str(layer.arguments.get("dtype")) for layer in layers)
+    if halves:
+        notes.append(f"{halves} layers of half precision compute in float32")
+    unclear = sum(_named_gelu(layer) for layer in layers)
+    if unclear and _since_2_12(version):
+        notes.append(
+            f"{unclear} activations are named 'gelu', the exact one, as Keras itself "
+            "reads them; a .h5 file of Keras 2.12 or later names tensorflow-addons' "
+            "approximate gelu so too: a SavedModel of the same model tells them apart"
+        )
+    return tuple(notes)
+
+
+def _named_gelu(layer: Layer) -> bool:
+    return layer.arguments.get("activation") == "gelu"
+
+
+def _since_2_12(version: str) -> bool:
+    numbers = version.split(".")[:2]
+    return all(each.isdigit() for each in numbers) and [*map(int, numbers)] >= [2, 12]

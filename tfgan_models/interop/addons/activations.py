@@ -1,0 +1,109 @@
+"""Activations of Keras 2 and tensorflow-addons by the names that files have."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Keras 2's, whose slope Keras 3 changed."""
+    return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
+def tanh_gelu(x: Any) -> Any:
+    """tensorflow-addons' default."""
+    return ops.gelu(x, approximate=True)
+
+
+def mish(x: Any) -> Any:
+    """Returns x tanh(softplus(x))."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+def lisht(x: Any) -> Any:
+    """Returns x tanh(x)."""
+    return x * ops.tanh(x)
+
+
+def hardshrink(x: Any) -> Any:
+    """Zero within 0.5 of zero."""
+    return ops.where(ops.abs(x) > 0.5, x, ops.zeros_like(x))
+
+
+def softshrink(x: Any) -> Any:
+    """Brought 0.5 closer to zero."""
+    return ops.relu(x - 0.5) - ops.relu(-x - 0.5)
+
+
+def tanhshrink(x: Any) -> Any:
+    """Returns x - tanh(x)."""
+    return x - ops.tanh(x)
+
+
+def rrelu(x: Any) -> Any:
+    """At inference the mean of its random slopes, 1/8 to 1/3."""
+    return ops.leaky_relu(x, negative_slope=(0.125 + 1 / 3) / 2)
+
+
+def snake(x: Any) -> Any:
+    """Returns x + (1 - cos 2x) / 2."""
+    return x + (1.0 - ops.cos(2.0 * x)) / 2.0
+
+
+KERAS: dict[str, str] = {
+    **{
+        name: name
+        for name in (
+            "elu",
+            "exponential",
+            "gelu",
+            "leaky_relu",
+            "linear",
+            "relu",
+            "relu6",
+            "selu",
+            "sigmoid",
+            "silu",
+            "softmax",
+            "softplus",
+            "softsign",
+            "tanh",
+        )
+    },
+    "softmax_v2": "softmax",
+    "swish": "silu",
+}
+"""Name -> Keras 3's activation that is the same."""
+
+OWN: dict[str, Callable[[Any], Any]] = {
+    "hard_sigmoid": hard_sigmoid,
+    "mish": mish,
+    "Addons>gelu": tanh_gelu,
+    "Addons>hardshrink": hardshrink,
+    "Addons>lisht": lisht,
+    "Addons>mish": mish,
+    "Addons>rrelu": rrelu,
+    "Addons>snake": snake,
+    "Addons>softshrink": softshrink,
+    "Addons>tanhshrink": tanhshrink,
+}
+"""Name -> what is applied after a layer without activation."""
+
+
+def name_of(value: Any) -> str:
+    """The name by which a file names an activation.
+
+    Args:
+        value: None, a name, or a dictionary with one.
+
+    Returns:
+        A name, which may be unknown here.
+    """
+    if value is None:
+        return "linear"
+    if isinstance(value, dict):
+        value = value["config"] if value.get("class_name") == "function" else value
+    if isinstance(value, dict):
+        value = value.get("registered_name") or value.get("class_name")
+    return str(value)

@@ -1,0 +1,267 @@
+"""A Keras 2 model rebuilt from Keras 3's layers and ours, with its weights."""
+
+import collections
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfgan_models.errors import UsageError
+from tfgan_models.interop.addons import activations, operations, references
+from tfgan_models.interop.addons.addon_layers import plain_kernel
+from tfgan_models.interop.addons.check import FUNCTION_LAYERS, NODE_LAYER
+from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer, Model
+from tfgan_models.interop.addons.stock import Shape
+from tfgan_models.interop.addons.weights import KINDS
+
+_MOST_CALLS = 20_000
+"""Calls of layers in all: nested models called twice each would be without end."""
+
+
+class Rebuilder:
+    """Makes one functional model of a file's, nested ones laid open.
+
+    Attributes:
+        became: (class in the file, class here) -> how many.
+    """
+
+    def __init__(self) -> None:
+        self.became: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._made: dict[Layer, Callable[[Any], Any]] = {}
+        self._names: set[str] = set()
+        self._renamed: set[keras.Operation] = set()
+        self._calls = 0
+
+    def network(self, model: Model, name: str) -> keras.Model:
+        """The model, with the file's weights.
+
+        Args:
+            model: With its layers' arrays.
+            name: Of the result.
+
+        Returns:
+            It, computing in float32; inputs and outputs have the names of the layers.
+
+        Raises:
+            UsageError: The file contradicts itself.
+        """
+        inputs = [_input(layer) for layer in _inputs(model)]
+        self._names.update(tensor.name for tensor in inputs)
+        outputs = [
+            self._named(tensor, name)
+            for tensor, name in zip(
+                self._run(model, inputs), _output_names(model), strict=True
+            )
+        ]
+        single = len(outputs) == 1
+        first = inputs[0] if len(inputs) == 1 else inputs
+        return keras.Model(first, outputs[0] if single else outputs, name=_plain(name))
+
+    def _named(self, tensor: Any, name: str) -> Any:
+        """An output that goes by the name of its layer, as in Keras 2."""
+        operation = tensor._keras_history.operation
+        if operation.name == _plain(name):
+            return tensor
+        return keras.layers.Activation(
+            "linear", dtype="float32", name=self._unique(name)
+        )(tensor)
+
+    def _run(self, model: Model, inputs: list[Any]) -> list[Any]:
+        if model.sequential:
+            for layer in model.weighted():
+                inputs = self._call(layer, inputs, {})
+            return inputs
+        known = {layer.name for layer in model.layers}
+        given = references.flat(model.inputs)
+        if len(given) != len(inputs):
+            raise UsageError(
+                f"A nested model of {len(given)} inputs is called with {len(inputs)}."
+            )
+        values = {
+            (name, 0): [tensor]
+            for (name, *_), tensor in zip(given, inputs, strict=True)
+        }
+
+        def tensor(reference: list) -> Any:
+            try:
+                return values[reference[0], reference[1]][reference[2]]
+            except (LookupError, TypeError):
+                raise UsageError(
+                    f"The file refers to output {reference}, which no layer gives."
+                ) from None
+
+        for call in references.in_order(model):
+            first = references.resolve(call.first, known, tensor)
+            others = references.resolve(call.others, known, tensor)
+            values[call.key] = self._call(call.layer, first, others)
+        return [tensor(each) for each in references.flat(model.outputs)]
+
+    def _call(self, layer: Layer, first: Any, others: dict[str, Any]) -> list[Any]:
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise UsageError(f"The model calls layers more than {_MOST_CALLS} times.")
+        if layer.model is not None:
+            return self._run(layer.model, first)
+        try:
+            result = self._result(layer, first, others)
+            self._rename(result)
+            return [result]
+        except UsageError:
+            raise
+        except Exception as error:
+            # Keras and TensorFlow raise all kinds for arguments that do not fit.
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"Layer {layer.name!r} ({layer.kind}) cannot be rebuilt: {reason}"
+            ) from None
+
+    def _rename(self, tensor: Any) -> None:
+        """Gives new operations names that no layer has: Keras's may be the file's."""
+        waiting = [tensor]
+        while waiting:
+            operation = waiting.pop()._keras_history.operation
+            if isinstance(operation, keras.layers.Layer) or operation in self._renamed:
+                continue
+            self._renamed.add(operation)
+            operation.name = self._unique(operation.name)
+            waiting += operation._inbound_nodes[-1].input_tensors
+
+    def _result(self, layer: Layer, first: Any, others: dict[str, Any]) -> Any:
+        if layer.kind in FUNCTION_LAYERS:
+            function = operations.function_name(layer.arguments)
+            return operations.call(function, first, others)
+        single = isinstance(first, list) and len(first) == 1
+        if layer.kind == NODE_LAYER:
+            return operations.call_node(layer.arguments, first)
+        used = {key for key, value in others.items() if value not in (None, False)}
+        if used:
+            raise TypeError(f"it is called with {', '.join(sorted(used))}")
+        x = first[0] if single else first
+        if layer not in self._made:
+            self._made[layer] = self._make(layer, x)
+        return self._made[layer](x)
+
+    def _make(self, outer: Layer, x: Any) -> Callable[[Any], Any]:
+        """The layer, or function, that does what `outer` does; built, with weights."""
+        layer = outer.wrapped or outer
+        kind, shape = KINDS[layer.kind], _shape(x)
+        names = [*kind.weights(layer.arguments), *kind.statistics]
+        arrays = _arrays(outer, names)
+        _check_shapes(outer, kind.shapes(layer.arguments, shape), arrays)
+        arguments = {
+            kind.renamed.get(name, name): value
+            for name, value in layer.arguments.items()
+            if name in kind.arguments or name in kind.renamed
+        }
+        after = None
+        if "activation" in kind.arguments:
+            activation = activations.name_of(arguments.get("activation"))
+            after = activations.OWN.get(activation)
+            arguments["activation"] = activations.KERAS.get(activation, "linear")
+        # The name itself is left for what is applied afterwards.
+        name = outer.name if after is None else f"{outer.name}_linear"
+        common = {"name": self._unique(name), "dtype": "float32"}
+        if kind.make is not None:
+            made = kind.make(shape, **arguments, **common)
+        else:
+            made = getattr(keras.layers, layer.kind)(**arguments, **common)
+        if isinstance(made, keras.layers.Layer):
+            made(x)
+            made.set_weights([arrays[name] for name in names])
+            made.trainable = outer.trainable
+        else:
+            self._names.discard(common["name"])
+        self._count(outer, made)
+        return made if after is None else lambda x: after(made(x))
+
+    def _count(self, layer: Layer, made: Any) -> None:
+        if layer.kind.startswith("Addons>"):
+            ours = isinstance(made, keras.layers.Layer)
+            self.became[layer.kind, type(made).__name__ if ours else "operations"] += 1
+
+    def _unique(self, name: str) -> str:
+        name = base = _plain(name)
+        number = 0
+        while name in self._names:
+            number += 1
+            name = f"{base}_{number}"
+        self._names.add(name)
+        return name
+
+
+def _plain(name: str) -> str:
+    """A name that TensorFlow's graphs and Keras's files take."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:200] or "unnamed"
+
+
+def _inputs(model: Model) -> list[Layer]:
+    layers = {layer.name: layer for layer in model.layers}
+    if not model.sequential:
+        names = [name for name, *_ in references.flat(model.inputs)]
+        if all(name in layers for name in names):
+            return [layers[name] for name in names]
+        raise UsageError(f"The file's inputs {names} are none of its layers.")
+    first = model.layers[0]
+    if first.model is not None:
+        return _inputs(first.model)
+    if first.kind == "InputLayer":
+        return [first]
+    return [Layer(f"{first.name}_input", "InputLayer", first.arguments, True, [])]
+
+
+def _output_names(model: Model) -> list[str]:
+    if not model.sequential:
+        return [name for name, *_ in references.flat(model.outputs)]
+    last = model.layers[-1]
+    if last.model is None:
+        return [last.name]
+    names = _output_names(last.model)
+    return [last.name] if len(names) == 1 else names
+
+
+def _input(layer: Layer) -> Any:
+    shape = layer.arguments.get("batch_input_shape")
+    if not isinstance(shape, list) or not all(
+        size is None or isinstance(size, int) for size in shape
+    ):
+        raise UsageError(
+            f"The shape of input {layer.name!r} is not in the file: the model was "
+            "never called. Call it once where it was made, and save it again."
+        )
+    dtype = layer.arguments.get("dtype")
+    # Half precision was for training: everything is computed in float32 here.
+    kept = isinstance(dtype, str) and re.fullmatch(r"u?int\d+|bool", dtype)
+    return keras.Input(
+        shape[1:], dtype=dtype if kept else "float32", name=_plain(layer.name)
+    )
+
+
+def _shape(x: Any) -> Shape:
+    return tuple(x[0].shape if isinstance(x, list) else x.shape)
+
+
+def _arrays(layer: Layer, names: list[str]) -> dict[str, np.ndarray]:
+    """The weights that are used at inference, in float32."""
+    arrays = {name: layer.arrays[name] for name in names}
+    if layer.kind == WEIGHT:
+        _check_shapes(
+            layer, {"g": arrays["kernel"].shape[-1:], "initialized": ()}, layer.arrays
+        )
+        arrays["kernel"] = plain_kernel(layer)
+    if layer.kind == SPECTRAL:
+        last = layer.arrays[names[0]].shape[-1]
+        _check_shapes(layer, {"sn_u": (1, last)}, layer.arrays)
+    return {name: array.astype("float32") for name, array in arrays.items()}
+
+
+def _check_shapes(
+    layer: Layer, shapes: dict[str, Shape], arrays: dict[str, np.ndarray]
+) -> None:
+    for name, shape in shapes.items():
+        if name in arrays and arrays[name].shape != shape:
+            raise UsageError(
+                f"Weight {name} of layer {layer.name!r} ({layer.kind}) has shape "
+                f"{arrays[name].shape} in the file; its description makes it {shape}."
+            )
