@@ -1,4 +1,7 @@
-"""What README and docs/stylegan.md show of StyleGAN and ProGAN runs."""
+"""What README and docs/stylegan.md show of StyleGAN and ProGAN runs.
+
+That their modules and flags exist is checked in test_docs.py; here they are run.
+"""
 
 import os
 import re
@@ -10,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -105,7 +110,6 @@ def test_export_and_snippets(workplace: Path) -> None:
         run(["python", "-c", snippet], workplace)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", commands(PAGE, "python -m trainers.generate"), ids=lambda c: c[3]
 )

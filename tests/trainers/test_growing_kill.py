@@ -71,7 +71,9 @@ def kill_after(process: subprocess.Popen, run: Path, step: int, delay: float) ->
     return checkpoints.steps(run / "checkpoints")[-1]
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize(
+    "name", ["stylegan", pytest.param("progan", marks=pytest.mark.slow)]
+)
 def test_killed_and_started_again_is_bit_for_bit_the_same(
     name: str, classes: Path, tmp_path: Path
 ) -> None:

@@ -190,6 +190,7 @@ def test_best_is_refused_where_no_figure_was_computed(
         checkpoints.load_networks(tmp_path, "best")
 
 
+@pytest.mark.slow
 def test_the_recipe_and_checkpoints_do_not_depend_on_figures(
     train: Train, tmp_path: Path
 ) -> None:
