@@ -97,9 +97,9 @@ $(ADDONS_VENV)/.installed: requirements-addons.txt | addons-found
 	$(ADDONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-addons.txt
 	touch $@
 
-build/addons/.made: tests/interop/addons/models.py $(ADDONS_VENV)/.installed
+build/addons/.made: $(addprefix tests/interop/addons/,record.py models.py layer_models.py) $(ADDONS_VENV)/.installed
 	rm -rf build/addons
-	$(ADDONS_VENV)/bin/python tests/interop/addons/models.py build/addons
+	$(ADDONS_VENV)/bin/python tests/interop/addons/record.py build/addons
 	touch $@
 
 wheel: $(VENV)/.dev

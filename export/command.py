@@ -108,5 +108,8 @@ def _parse_flags(unknown: bool, argv: Sequence[str]) -> list[str]:
 
 def _fail(error: Exception, status: int) -> int:
     message = str(error).replace("\n", " ")
-    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    folder, name = os.path.split(sys.argv[0])
+    # A package is called by its folder's name.
+    name = os.path.basename(folder) if name == "__main__.py" else name
+    print(f"{name}: {message}", file=sys.stderr)
     return status

@@ -3,8 +3,10 @@
 No real weights: random ones make every layer and its place count.
 """
 
+import functools
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +21,23 @@ from tfgan_models.interop import inception as interop
 from tfgan_models.interop import inception_v3
 
 SIZE = inception_v3.IMAGE_SIZE
+build_inception = inception_v3.inception_v3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_once() -> Iterator[None]:
+    """Each of our networks is built once, a second long, and emptied for each test."""
+    build = functools.cache(build_inception)
+
+    def emptied(convention: str, top: bool = True) -> keras.Model:
+        network = build(convention, top)
+        for weight in network.weights:
+            weight.assign(keras.ops.zeros_like(weight))
+        return network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inception_v3, "inception_v3", emptied)
+        yield
 
 
 def pixels(count: int = 2) -> np.ndarray:
@@ -119,14 +138,14 @@ def test_other_state_dicts_are_refused(
         interop.load_inception(tmp_path / "a.pth")
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["top", "no top"])
-def theirs(request: pytest.FixtureRequest) -> keras.Model:
+@functools.cache
+def applications(top: bool) -> keras.Model:
     """keras.applications's network with random weights and moments."""
     model = keras.applications.InceptionV3(
         weights=None,
-        include_top=request.param,
+        include_top=top,
         input_shape=(SIZE, SIZE, 3),
-        pooling=None if request.param else "avg",
+        pooling=None if top else "avg",
     )
     random = np.random.default_rng(2)
     for layer in model.layers:
@@ -143,13 +162,11 @@ def theirs(request: pytest.FixtureRequest) -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "suffix"),
+    ("top", "suffix"),
     [(True, ".h5"), (True, ".keras"), (False, ".h5"), (False, ".weights.h5")],
-    indirect=["theirs"],
 )
-def test_files_of_keras_applications(
-    tmp_path: Path, theirs: keras.Model, suffix: str
-) -> None:
+def test_files_of_keras_applications(tmp_path: Path, top: bool, suffix: str) -> None:
+    theirs = applications(top)
     path = tmp_path / f"inception{suffix}"
     if suffix == ".weights.h5":
         theirs.save_weights(path)
@@ -191,7 +208,7 @@ def test_another_networks_keras_file(tmp_path: Path) -> None:
 def test_it_computes_in_float32_whatever_the_policy() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = inception_v3.inception_v3(inception_v3.GRAPH_2015)
+        network = build_inception(inception_v3.GRAPH_2015)
         layers = [*network.layers, *inception_v3.body(network).layers]
         assert {layer.compute_dtype for layer in layers} == {"float32"}
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
@@ -223,10 +240,8 @@ def test_offline_it_fails_fast_and_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("theirs", [True], indirect=True)
-def test_keras_cache_is_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, theirs: keras.Model
-) -> None:
+def test_keras_cache_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    theirs = applications(True)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
     name = interop.WEIGHTS_URL.rpartition("/")[2]

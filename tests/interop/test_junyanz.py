@@ -118,12 +118,14 @@ def answer(twin: nn.Module, x: np.ndarray) -> torch.Tensor:
 
 
 def difference(network: keras.Model, twin: nn.Module, x: np.ndarray) -> float:
-    """Returns the largest difference of the outputs."""
+    """Returns, and tells, the largest difference of the outputs."""
     theirs = answer(twin, x)
     ours = np.asarray(network(x, training=False))
     assert ours.shape == tuple(theirs.shape)
     assert ours.std() > 0.01
-    return float(np.abs(ours - theirs.numpy()).max())
+    found = float(np.abs(ours - theirs.numpy()).max())
+    print(f"differs by {found:.1e}")
+    return found
 
 
 def inputs(twin: nn.Module, network: keras.Model) -> np.ndarray:

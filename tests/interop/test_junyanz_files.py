@@ -1,6 +1,9 @@
 """What is refused of pytorch-CycleGAN-and-pix2pix's files, and what ours become."""
 
+import json
+import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from tests.interop.junyanz_twins import (
 )
 from tfgan_models import networks
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.interop import __main__ as command
 from tfgan_models.interop import junyanz
 
 
@@ -179,7 +183,7 @@ def test_what_has_no_counterpart_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=said):
             junyanz.save(network, path)
     plain = networks.PixelDiscriminator(4)
-    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
+    with pytest.raises(UsageError, match=r"ends in \.safetensors"):
         junyanz.save(plain, tmp_path / "theirs.pth")
     with pytest.raises(FailureError, match="could not be written"):
         junyanz.save(plain, tmp_path / "missing" / "theirs.safetensors")
@@ -194,3 +198,59 @@ def test_without_safetensors_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(FailureError, match=r"pip install 'tfgan-models\[interop\]'"):
         junyanz.load(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "said"),
+    [
+        ([0] * 70, "x", "cannot be read as safetensors"),
+        ([2**62, 0, 4, 4], "model.0.weight", "cannot be read as safetensors"),
+        ([0], "x\n\x1b[2J", "is none of these networks"),
+        ([0], "x" * 100_000, "is none of these networks"),
+    ],
+)
+def test_safetensors_of_strange_shapes_and_names(
+    shape: list[int], name: str, said: str, tmp_path: Path
+) -> None:
+    tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+    header = json.dumps({name: tensor}).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    line = refused(path)
+    assert said in line
+    assert line.isprintable()
+    assert len(line) < 2100
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([f"model.{i}.conv_block.1.weight" for i in range(2000)], "it has 2000 blocks"),
+        (
+            ["model.model.1.model." + "3.model." * i + "1.weight" for i in range(20)],
+            "it has 21 downsamplings",
+        ),
+    ],
+)
+def test_networks_deeper_than_any_are_refused_before_they_are_built(
+    names: list[str], said: str, tmp_path: Path
+) -> None:
+    first = {"model.1.weight": torch.ones(1, 3, 7, 7)}
+    if "model.model" in names[0]:
+        first = {"model.model.0.weight": torch.ones(1, 3, 4, 4)}
+    path = tmp_path / "deep.pth"
+    torch.save(first | dict.fromkeys(names, torch.ones(1, 1, 3, 3)), path)
+    assert said in refused(path)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"[" * 200_000])
+def test_keras_files_that_keras_fails_on_are_one_line(
+    content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, content)
+    with pytest.raises(UsageError, match=r"x\.keras cannot be read: ") as error:
+        command._load_keras(path)
+    assert str(error.value).isprintable()

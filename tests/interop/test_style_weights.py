@@ -3,7 +3,8 @@
 import pytest
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.style_weights import channel_options, listed
+from tfgan_models.interop.converted import listed
+from tfgan_models.interop.style_weights import channel_options, check_blocks
 from tfgan_models.networks.growing import features
 
 SIDES = (2, 4, 8, 16, 32)
@@ -40,3 +41,9 @@ def test_widths_of_another_rule(odd: dict[int, int]) -> None:
 def test_long_lists_are_cut() -> None:
     assert listed("abc") == "a, b, c"
     assert listed("abcde") == "a, b, c and 2 more"
+
+
+def test_images_larger_than_any_are_refused() -> None:
+    check_blocks(11, "FILE")
+    with pytest.raises(UsageError, match=r"12 blocks, of 8192 px\. Allowed: up to 11"):
+        check_blocks(12, "FILE")

@@ -203,7 +203,7 @@ def _own_network(weights: Path, key: str | None) -> "keras.Model":
         networks = load_networks(weights)
     except UsageError as error:
         # It names another command's flag.
-        message = str(error).replace("--model_dir=", "--weights=", 1)
+        message = str(error).replace("--model_dir", "--weights", 1)
         raise UsageError(message) from error
     if key is None and len(networks) == 1:
         return next(iter(networks.values()))
@@ -227,7 +227,8 @@ def _load_keras(path: Path) -> "keras.Model":
         )
     try:
         return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    # What Keras raises depends on where the damage is: RecursionError, BadZipFile, ...
+    except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"--weights={path} cannot be read: {reason}") from error
 

@@ -1,11 +1,20 @@
 """What a conversion from another project's file gives."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
     import keras
+
+_LONGEST_LINE = 2000
+
+_SHOWN = 3
+"""How many names of each kind a message has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,3 +29,42 @@ class Converted:
 
     networks: Mapping[str, "keras.Model"]
     notes: tuple[str, ...]
+
+
+def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
+    """Makes what a reader says lines, whatever names the file has.
+
+    Args:
+        load: A reader: path and options -> what it made.
+
+    Returns:
+        The same, whose notes and errors hold no line ends, no escape codes and no
+        pages of text.
+    """
+
+    @functools.wraps(load)
+    def lined(path: Path, *args: Any, **options: Any) -> Converted:
+        try:
+            converted = load(Path(path), *args, **options)
+        except (UsageError, FailureError) as error:
+            said = _line(str(error))
+            if said == str(error):
+                raise
+            raise type(error)(said) from error
+        notes = tuple(_line(note) for note in converted.notes)
+        return dataclasses.replace(converted, notes=notes)
+
+    return lined
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns the first few names, and how many more there are; "none" of none."""
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more or "none"
+
+
+def _line(text: str) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    half = _LONGEST_LINE // 2
+    return text if len(text) <= _LONGEST_LINE else f"{text[:half]} ... {text[-half:]}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
-from tfgan_models.interop.converted import Converted
+from tfgan_models.interop.converted import Converted, in_lines
 from tfgan_models.interop.junyanz_names import Architecture, Entry
 from tfgan_models.layers import InstanceNormalization
 from tfgan_models.networks.unet import INFERENCE_NORMS
@@ -49,12 +49,15 @@ _COUNTED = {"resnet": "block{}_1_conv", "unet": "down{}_conv", "patch": "conv{}_
 """Layers of which there are as many as it is deep; a patch one has one more."""
 
 
+@in_lines
 def load(path: Path, inference_norm: str = "averages") -> Converted:
     """Makes our network of a file of theirs.
 
     The architecture is told from the tensors' names and shapes. What has no weights
     cannot be: padding by repetition passes for reflection, and a discriminator's last
-    sigmoid, which early versions had, is left out.
+    sigmoid, which early versions had, is left out. U-Nets of some related projects join
+    the skip connections the other way round, under the same names and shapes: look at
+    the pictures.
 
     Args:
         path: A state dict, as `latest_net_G_A.pth`, in either of PyTorch's formats or
@@ -117,7 +120,9 @@ def save(network: keras.Model, path: Path) -> None:
     """
     path = Path(path)
     if path.suffix != _SUFFIX:
-        raise UsageError(f"{path} must end in {_SUFFIX}. Received: {path.name}")
+        raise UsageError(
+            f"{path} cannot be written: weights go to a file that ends in {_SUFFIX}."
+        )
     architecture = _architecture(network)
     entries = junyanz_names.table(architecture)
     _check_nothing_is_lost(network, entries)
@@ -140,8 +145,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     safetensors = _safetensors()
     try:
         return safetensors.numpy.load_file(path)
-    # Number types that NumPy has not are a TypeError or an AttributeError.
-    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
+    # Number types and shapes that NumPy has not are errors of Python's own.
+    except (
+        *(safetensors.SafetensorError, OSError, TypeError, AttributeError),
+        *(ValueError, MemoryError),
+    ) as error:
         raise UsageError(
             f"{path} cannot be read as safetensors: it is cut off, damaged or of "
             f"another kind ({type(error).__name__}: {error}). Download or save it "

@@ -19,7 +19,10 @@ from tfgan_models.networks import (
 
 DROPOUT = 0.5
 LEAST_UNET_DEPTH = 5
+MOST_UNET_DEPTH = 12
 MOST_PATCH_LAYERS = 6
+MOST_BLOCKS = 256
+"""More than anybody trains; thousands would take hours to build."""
 
 _BIASED = ("instance", "affine_instance")
 _AFFINE = ("affine_instance", "batch")

@@ -8,15 +8,15 @@ from typing import NoReturn
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import junyanz_names
+from tfgan_models.interop.converted import listed
 from tfgan_models.interop.junyanz_names import Architecture
 
 SUPPORTED = (
-    "Supported: the resnet (reflection padding, any number of blocks), U-Net (5 or "
-    "more downsamplings), basic, n_layers (1 to 6) and pixel networks of "
+    "Supported: the resnet (reflection padding, up to 256 blocks), U-Net (5 to 12 "
+    "downsamplings), basic, n_layers (1 to 6) and pixel networks of "
     "pytorch-CycleGAN-and-pix2pix with instance, affine instance, batch or no norm."
 )
 
-_SHOWN = 3
 _STATISTICS = ("running_mean", "running_var")
 _COUNTER = "num_batches_tracked"
 
@@ -94,6 +94,8 @@ def _resnet(shapes: Shapes, path: Path) -> Architecture:
     blocks = {
         name.split(".conv_block.")[0] for name in shapes if ".conv_block." in name
     }
+    if len(blocks) > junyanz_names.MOST_BLOCKS:
+        _refuse(path, what, f"it has {len(blocks)} blocks")
     # Dropout comes before the second convolution, whose place is 5 or 6.
     second = {
         place: sum(
@@ -120,7 +122,8 @@ def _unet(shapes: Shapes, path: Path) -> Architecture:
         if not any(name.startswith(prefix) for name in shapes):
             break
         depth += 1
-    if depth < junyanz_names.LEAST_UNET_DEPTH:
+    least, most = junyanz_names.LEAST_UNET_DEPTH, junyanz_names.MOST_UNET_DEPTH
+    if not least <= depth <= most:
         _refuse(path, what, f"it has {depth} downsamplings")
     head = shapes.get("model.model.3.weight", ())
     outputs = head[1] if len(head) == 4 else channels
@@ -176,7 +179,7 @@ def _check(architecture: Architecture, shapes: Shapes, path: Path) -> None:
     if extra:
         faults.append(f"it has {_listed(extra, shapes)} besides")
     if wrong:
-        expected = ", ".join(str(list(wanted[name])) for name in wrong[:_SHOWN])
+        expected = listed(str(list(wanted[name])) for name in wrong)
         faults.append(f"{_listed(wrong, shapes)} should be {expected}")
     if any(0 in shape for shape in wanted.values()):
         faults.append("it has tensors without numbers")
@@ -204,6 +207,4 @@ def _any(shapes: Shapes, part: str) -> bool:
 
 
 def _listed(names: list[str], shapes: Shapes) -> str:
-    shown = ", ".join(f"{n} {list(shapes[n])}" for n in names[:_SHOWN])
-    more = len(names) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown or "none"
+    return listed(f"{name} {list(shapes[name])}" for name in names)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import style_weights, torch_file
-from tfgan_models.interop.converted import Converted
+from tfgan_models.interop.converted import Converted, in_lines, listed
 from tfgan_models.networks import StyleGenerator
 
 LICENCE = (
@@ -31,6 +31,7 @@ _BLOCK = "generator.progression.{}"
 State = Mapping[str, np.ndarray]
 
 
+@in_lines
 def load(path: Path, resolution: int | None = None) -> Converted:
     """Reads a StyledGenerator.
 
@@ -51,11 +52,12 @@ def load(path: Path, resolution: int | None = None) -> Converted:
     state, notes = _state(path)
     what = f"{path}, its StyledGenerator"
     blocks = style_weights.numbers(state, r"generator\.progression\.(\d+)\.")
+    style_weights.check_blocks(len(blocks), what)
     if len(blocks) < 2 or blocks != list(range(len(blocks))):
         raise UsageError(
             f"{what} has the blocks {blocks} (generator.progression.N). Allowed: 0, 1, "
             "... each once, two or more. Received the tensors "
-            f"{style_weights.listed(state)}."
+            f"{listed(state)}."
         )
     _check_version(state, len(blocks), what)
     widths = {
@@ -110,7 +112,7 @@ def _state(path: Path) -> tuple[State, list[str]]:
     other = [str(n) for n, v in content.items() if not isinstance(v, np.ndarray)]
     if other or not content:
         raise UsageError(
-            f"{path} holds {style_weights.listed(other) or 'nothing'} where tensors "
+            f"{path} holds {listed(other) if other else 'nothing'} where tensors "
             "were expected. Allowed: a state dict of StyledGenerator, or a checkpoint "
             "with 'g_running' or 'generator'."
         )

@@ -2,17 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tfgan_models.errors import UsageError
-
-_SHOWN = 3
-"""How many tensors of each kind a message names."""
+from tfgan_models.interop.converted import listed
 
 _FMAP_BASE = 8192
+
+_MOST_BLOCKS = 11
+"""Up to 4096 px. A block can be a few numbers, and its images any size."""
 
 
 def check(
@@ -58,11 +59,21 @@ def check(
         )
 
 
-def listed(names: Iterable[str]) -> str:
-    """Returns the first few names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def check_blocks(count: int, what: str) -> None:
+    """Refuses networks of larger images than anybody trains.
+
+    Args:
+        count: Blocks, the first of which is 4 px.
+        what: See `check`.
+
+    Raises:
+        UsageError: There are too many.
+    """
+    if count > _MOST_BLOCKS:
+        raise UsageError(
+            f"{what} has {count} blocks, of {4 << min(count - 1, 60)} px. Allowed: up "
+            f"to {_MOST_BLOCKS}, of {4 << (_MOST_BLOCKS - 1)} px."
+        )
 
 
 def size(arrays: Mapping[str, np.ndarray], name: str, axis: int, what: str) -> int:

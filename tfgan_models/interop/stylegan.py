@@ -16,7 +16,7 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import dnnlib_file, style_weights
-from tfgan_models.interop.converted import Converted
+from tfgan_models.interop.converted import Converted, in_lines, listed
 from tfgan_models.interop.dnnlib_file import PickledNetwork
 from tfgan_models.interop.stylegan_options import Options, check_options
 from tfgan_models.networks import StyleDiscriminator, StyleGenerator
@@ -31,6 +31,7 @@ _FUSED_FROM = 128
 _CUTOFF = 8
 
 
+@in_lines
 def load(path: Path) -> Converted:
     """Reads a pickle of StyleGAN's networks; see `dnnlib_file.read` for what is run.
 
@@ -58,7 +59,7 @@ def load(path: Path) -> Converted:
     ]
     if unknown:
         raise UsageError(
-            f"{path} holds the networks {style_weights.listed(unknown)}. Allowed: G "
+            f"{path} holds the networks {listed(unknown)}. Allowed: G "
             "and Gs of NVlabs/stylegan, built by 'G_style', and D by 'D_basic'. "
             "ProGAN's and StyleGAN2's cannot be converted."
         )
@@ -172,9 +173,10 @@ def _ladder(
     """Returns the sides of the blocks: 4, 8, ... up to the full resolution."""
     pattern = rf"{prefix}(\d+)x\d+/{layer}/weight$"
     sides = [4, *(s for s in style_weights.numbers(variables, pattern) if s != 4)]
+    style_weights.check_blocks(len(sides), what)
     if len(sides) < 2 or sides != [4 << i for i in range(len(sides))]:
         raise UsageError(
-            f"{what} has blocks of {style_weights.listed(map(str, sides))} px. "
+            f"{what} has blocks of {listed(map(str, sides))} px. "
             "Allowed: 4, 8, 16, ... each once, two or more."
         )
     return sides

@@ -112,7 +112,7 @@ def test_weights_alone(file: Path) -> None:
 
 
 def test_other_files(tmp_path: Path) -> None:
-    assert "There is no file" in refusal(tmp_path / "none.h5")
+    assert "does not exist" in refusal(tmp_path / "none.h5")
     assert "no saved_model.pb" in refusal(tmp_path)
     keras_file = tmp_path / "m.keras"
     with zipfile.ZipFile(keras_file, "w") as archive:

@@ -51,11 +51,11 @@ def test_instance_normalization_is_keras_s_own(tmp_path: Path, axis: int) -> Non
     converted = convert(tmp_path, stack(image(6, 4, 5), norm), weights)
     found = converted.networks["model"].get_layer("n")
     assert isinstance(found, keras.layers.GroupNormalization)
-    assert (found.groups, found.epsilon) == (-1, 1e-2)
+    assert (found.groups, found.epsilon) == (5, 1e-2)  # One group a channel.
     x = random(2, 6, 4, 5)
     expected = normalized(x, (1, 2), 1e-2) * gamma + beta
     np.testing.assert_allclose(answer(converted, x), expected, atol=1e-5)
-    assert converted.notes == (
+    assert converted.notes[1:-1] == (
         "1 Addons>InstanceNormalization became GroupNormalization",
     )
 
@@ -232,7 +232,7 @@ def test_gelu_layer(tmp_path: Path, approximate: bool) -> None:
 
 def test_gelu_of_a_file_that_does_not_say_which(tmp_path: Path) -> None:
     config = stack(image(3), layer("Activation", "a", activation="gelu"))
-    (note,) = convert(tmp_path, config).notes
+    _, note, _ = convert(tmp_path, config).notes
     assert note.startswith("1 activations are named 'gelu', the exact one")
 
 
@@ -245,7 +245,7 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
     converted = convert(tmp_path, stack(image(3), dense), weights)
     x = random(5, 3)
     np.testing.assert_allclose(answer(converted, x), x @ kernel + bias, atol=1e-6)
-    assert converted.notes == ("1 layers of half precision compute in float32",)
+    assert converted.notes[1:-1] == ("1 layers of half precision compute in float32",)
 
 
 def test_fused_batch_normalization_has_a_smallest_epsilon(tmp_path: Path) -> None:

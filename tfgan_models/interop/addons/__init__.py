@@ -12,15 +12,18 @@ from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import h5_file, saved_model_folder
 from tfgan_models.interop.addons.description import Layer, Model
 from tfgan_models.interop.addons.rebuild import Rebuilder
-from tfgan_models.interop.converted import Converted
+from tfgan_models.interop.converted import Converted, in_lines
+
+LICENCE = "The weights stay under the terms of whoever trained them."
 
 _LARGEST_MULTIPLE = 256
 _PICTURES = {1, 3}  # Channels.
 
 # What values of other types than Keras 2 writes lead to.
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 
 
+@in_lines
 def load(path: Path) -> Converted:
     """Rebuilds a Keras 2 model, saved whole as .h5 or SavedModel.
 
@@ -47,6 +50,11 @@ def load(path: Path) -> Converted:
         network = rebuilder.network(model, path.name if folder else path.stem)
     except UsageError:
         raise
+    except RecursionError:
+        raise UsageError(
+            f"{path} has too many layers one after the other, or nested too deeply: "
+            "Keras follows some 900."
+        ) from None
     except _MALFORMED as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UsageError(
@@ -55,7 +63,12 @@ def load(path: Path) -> Converted:
     multiple = _size_multiple(network)
     if multiple:
         network.size_multiple = multiple
-    return Converted({"model": network}, _notes(rebuilder, model, version))
+    recognised = (
+        f"Recognised a Keras 2 model of {sum(1 for _ in model.walk())} layers, "
+        f"{network.count_params():,} parameters."
+    )
+    notes = (recognised, *_notes(rebuilder, model, version), LICENCE)
+    return Converted({"model": network}, notes)
 
 
 def _check_kind(path: Path) -> None:
@@ -67,7 +80,9 @@ def _check_kind(path: Path) -> None:
             )
         return
     if not path.is_file():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(
+            f"{path} does not exist. Name a .h5 file or a SavedModel's folder."
+        )
     with path.open("rb") as file:
         start = file.read(4)
     if start == b"PK\x03\x04":

@@ -9,13 +9,14 @@ import h5py
 import numpy as np
 
 from tfgan_models.errors import UsageError
+from tfgan_models.interop.addons import h5_heap
 from tfgan_models.interop.addons.check import refuse_unknown
 from tfgan_models.interop.addons.description import Layer, Model, decode, parse
 from tfgan_models.interop.addons.weights import check_names, ordered
 
 _KINDS = "biuf"
 _TOP = "top_level_model_weights"
-_MOST_TEXT = 2**31
+_MOST_TEXT = 2**28
 """Bytes of a list of names, if each of them were as long as it can be."""
 
 
@@ -32,6 +33,7 @@ def read(path: Path) -> tuple[Model, str]:
         UsageError: It is damaged, holds weights alone, or holds more than its size.
     """
     try:
+        h5_heap.check(path)
         with h5py.File(path, "r") as file:
             return _Reader(path, file).read()
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -48,6 +50,7 @@ class _Reader:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path, self.file = path, file
         self.left = path.stat().st_size
+        self.described = 0
 
     def read(self) -> tuple[Model, str]:
         text = self._text("model_config")
@@ -56,6 +59,7 @@ class _Reader:
                 f"{self.path} holds weights without the model they belong to. Save the "
                 'model whole where it was made: model.save("model.h5").'
             )
+        self.described = len(text)
         model = parse(decode(text))
         refuse_unknown(model, self.path)
         groups = self._follow(self.file, "model_weights", h5py.Group)
@@ -110,7 +114,10 @@ class _Reader:
                 )
             self._spend(attribute.shape[0] * attribute.dtype.itemsize)
             if attribute.shape[0] * self._overhead > _MOST_TEXT:
-                raise UsageError(f"{self.path}: attribute {key} is too long.")
+                raise UsageError(
+                    f"{self.path}: attribute {key} may take more than {_MOST_TEXT} "
+                    "bytes. Save the model as a SavedModel where it was made."
+                )
             texts = group.attrs[key]
             names += [
                 text.decode() if isinstance(text, bytes) else str(text)
@@ -120,7 +127,7 @@ class _Reader:
 
     @functools.cached_property
     def _overhead(self) -> int:
-        """Bytes that are no arrays', so the most that one text can be long."""
+        """Bytes neither of arrays nor of the description: the most a name can have."""
         sizes: list[int] = []
 
         def add(name: str, item: Any) -> None:
@@ -129,7 +136,7 @@ class _Reader:
                 sizes.append(item.id.get_storage_size())
 
         self.file.visititems(add)
-        return max(self.path.stat().st_size - sum(sizes), 0)
+        return max(self.path.stat().st_size - sum(sizes) - self.described, 0)
 
     def _follow(self, parent: Any, name: str, kind: type) -> Any:
         """What is at a path of plain links, so inside this file."""

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from tfgan_models import layers
@@ -53,7 +55,15 @@ def _axes(axis: Any) -> Any:
 
 
 def _binary(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: function(x, y)
+    return lambda x, y: function(_numbers(x), _numbers(y))
+
+
+def _numbers(value: Any) -> Any:
+    """Constants, which files have as lists, as arrays."""
+    if not isinstance(value, list):
+        return value
+    array = np.asarray(value)
+    return array.astype("float32") if array.dtype.kind == "f" else array
 
 
 def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,7 +79,19 @@ def _stack(values: Any, axis: int = 0) -> Any:
 
 
 def _add_n(inputs: Any) -> Any:
+    for each in inputs:
+        _check_depends(each)
     return functools.reduce(ops.add, inputs)
+
+
+def _check_depends(values: Any) -> None:
+    """Refuses to compute what is the same for every input of the model.
+
+    It would be computed here and now, of any size that the file asks for.
+    """
+    given = keras.tree.flatten(values)
+    if not any(isinstance(each, keras.KerasTensor) for each in given):
+        raise TypeError("it is of numbers alone, of no tensor")
 
 
 def _reshape(tensor: Any, shape: Any) -> Any:
@@ -184,10 +206,11 @@ def call(name: str, first: Any, arguments: dict[str, Any]) -> Any:
         What it returns.
 
     Raises:
-        TypeError: It has no such argument here.
+        TypeError: It has no such argument here, or none of them is a tensor.
     """
     given = {key: value for key, value in arguments.items() if key != "name"}
     bound = inspect.signature(FUNCTIONS[name]).bind(first, **given)
+    _check_depends(bound.arguments)
     return FUNCTIONS[name](*bound.args, **bound.kwargs)
 
 
@@ -228,11 +251,11 @@ NODES: dict[str, Callable[..., Any]] = {
             "Neg": ops.negative,
             "Abs": ops.abs,
             "Square": ops.square,
-            "Add": ops.add,
-            "AddV2": ops.add,
-            "Sub": ops.subtract,
-            "Mul": ops.multiply,
-            "RealDiv": ops.true_divide,
+            "Add": _binary(ops.add),
+            "AddV2": _binary(ops.add),
+            "Sub": _binary(ops.subtract),
+            "Mul": _binary(ops.multiply),
+            "RealDiv": _binary(ops.true_divide),
         }.items()
     },
 }
@@ -261,10 +284,14 @@ def call_node(arguments: dict[str, Any], inputs: list[Any]) -> Any:
 
     Returns:
         What it returns.
+
+    Raises:
+        TypeError: None of them is a tensor.
     """
     constants = arguments.get("constants") or {}
     inputs = list(inputs)
     for index, value in sorted((int(key), value) for key, value in constants.items()):
         inputs.insert(index, value)
     node = arguments["node_def"]
+    _check_depends(inputs)
     return NODES[node["op"]](node.get("attr", {}), *inputs)

@@ -1,6 +1,7 @@
 """A Keras 2 model rebuilt from Keras 3's layers and ours, with its weights."""
 
 import collections
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,13 @@ from tfgan_models.interop.addons.check import FUNCTION_LAYERS, NODE_LAYER
 from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer, Model
 from tfgan_models.interop.addons.stock import Shape
 from tfgan_models.interop.addons.weights import KINDS
+
+# Keras writes for terminals.
+_BOLD = re.compile(r"\x1b\[\d*m")
+
+_MOST_AXES = 8
+_MOST_NUMBERS = 2**26
+"""Of one sample: 8192 x 8192. Exporting makes one."""
 
 _MOST_CALLS = 20_000
 """Calls of layers in all: nested models called twice each would be without end."""
@@ -112,7 +120,7 @@ class Rebuilder:
             raise
         except Exception as error:
             # Keras and TensorFlow raise all kinds for arguments that do not fit.
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(_BOLD.sub("", str(error)).split())[:200]
             raise UsageError(
                 f"Layer {layer.name!r} ({layer.kind}) cannot be rebuilt: {reason}"
             ) from None
@@ -229,6 +237,16 @@ def _input(layer: Layer) -> Any:
         raise UsageError(
             f"The shape of input {layer.name!r} is not in the file: the model was "
             "never called. Call it once where it was made, and save it again."
+        )
+    known = [size for size in shape[1:] if size is not None]
+    if (
+        len(shape) > _MOST_AXES
+        or any(size < 1 for size in known)
+        or math.prod(known) > _MOST_NUMBERS
+    ):
+        raise UsageError(
+            f"Input {layer.name!r} has the shape {str(shape)[:80]}. Allowed: up to "
+            f"{_MOST_AXES} sizes of 1 or more, of {_MOST_NUMBERS} numbers in all."
         )
     dtype = layer.arguments.get("dtype")
     # Half precision was for training: everything is computed in float32 here.

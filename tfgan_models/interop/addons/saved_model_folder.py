@@ -20,6 +20,7 @@ from tfgan_models.interop.addons.weights import slots
 
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+_LARGEST_MESSAGE = 2**24
 _NOT_WEIGHTS = ("optimizer/", "keras_api/", "save_counter/", "_CHECKPOINTABLE")
 
 
@@ -62,11 +63,11 @@ def _metadata(folder: Path) -> str | None:
 
     try:
         if (folder / "keras_metadata.pb").is_file():
-            data = (folder / "keras_metadata.pb").read_bytes()
+            data = _bounded(folder / "keras_metadata.pb")
             nodes = _saved_metadata().FromString(data).nodes
             found = [node.metadata for node in nodes if node.node_path == "root"]
         else:  # Before TensorFlow 2.5.
-            data = (folder / "saved_model.pb").read_bytes()
+            data = _bounded(folder / "saved_model.pb")
             graphs = saved_model_pb2.SavedModel.FromString(data).meta_graphs
             nodes = graphs[0].object_graph_def.nodes if graphs else []
             found = [node.user_object.metadata for node in nodes[:1]]
@@ -75,6 +76,17 @@ def _metadata(folder: Path) -> str | None:
             f"{folder} is damaged: its description is unreadable."
         ) from None
     return found[0] if found and found[0] else None
+
+
+def _bounded(path: Path) -> bytes:
+    """The bytes of a message, whose objects take up to 50 times as much memory."""
+    size = path.stat().st_size
+    if size > _LARGEST_MESSAGE:
+        raise UsageError(
+            f"{path} has {size} bytes. Descriptions of up to {_LARGEST_MESSAGE} are "
+            'read; save the model as one file: model.save("model.h5").'
+        )
+    return path.read_bytes()
 
 
 @functools.cache
