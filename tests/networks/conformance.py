@@ -247,7 +247,7 @@ CASES = [
     Case(networks.StyleGenerator, _GROWING | _MAPPING, examples.everything, _BAD_STYLE),
     Case(
         networks.StyleGenerator,
-        _GROWING | _MAPPING | {"norm_epsilon": 1e-3, "bias_before_blur": True},
+        _GROWING | _MAPPING | {"norm_epsilon": 1e-5, "bias_before_blur": True},
         examples.everything,
         (),
     ),
