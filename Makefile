@@ -14,7 +14,7 @@ ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
 .PHONY: help demo test slow lint format bench serving serve-real quality gallery browser wheel clean
-.PHONY: interop addons-python addons-found
+.PHONY: interop addons-python addons-found addons-environment
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -96,6 +96,8 @@ $(ADDONS_VENV)/.installed: requirements-addons.txt | addons-found
 	$(ADDONS_PYTHON) -m venv $(ADDONS_VENV)
 	$(ADDONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-addons.txt
 	touch $@
+
+addons-environment: $(ADDONS_VENV)/.installed
 
 build/addons/.made: $(addprefix tests/interop/addons/,record.py models.py layer_models.py) $(ADDONS_VENV)/.installed
 	rm -rf build/addons
