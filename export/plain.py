@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import keras
 import tensorflow as tf
 
-from export import signature_doc
+from export import signature_doc, stock
 from export.generation import Argument, assert_all, make_endpoint
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import (
@@ -121,15 +121,14 @@ def output_names(model: keras.Model, inputs: Sequence[str]) -> list[str]:
 
 
 def _functional(network: keras.Model) -> keras.Model:
-    functional = network.functional() if hasattr(network, "functional") else network
-    if not getattr(functional, "inputs", None) or not functional.outputs:
+    model = stock.functional(network)
+    if not getattr(model, "inputs", None) or not model.outputs:
         raise UsageError(
             f"{type(network).__name__} {network.name!r} cannot be exported: its inputs "
             "and outputs are not known. Build it as keras.Model(inputs, outputs)."
         )
     # Called with a list, whatever structure its inputs had.
-    inputs, outputs = list(functional.inputs), list(functional.outputs)
-    return keras.Model(inputs, outputs, name=functional.name)
+    return keras.Model(list(model.inputs), list(model.outputs), name=model.name)
 
 
 def _is_unnamed(tensor: keras.KerasTensor) -> bool:

@@ -132,12 +132,10 @@ def _stage(
 
     from export import warmup
     from export.signatures import write_saved_model
-    from export.stock import to_stock
+    from export.stock import functional, to_stock
 
     saved_model, keras_file = scratch / parent.name, scratch / f"{parent.name}.keras"
-    # Networks that are not functional models can say what they are as one.
-    functional = network.functional() if hasattr(network, "functional") else network
-    to_stock(functional).save(keras_file)
+    to_stock(functional(network)).save(keras_file)
     try:
         side = write_saved_model(network, saved_model)
         warmup.write(saved_model, parent.name, side)

@@ -45,6 +45,11 @@ def to_stock(network: keras.Model) -> keras.Model:
     return stock
 
 
+def functional(network: keras.Model) -> keras.Model:
+    """Returns a network as a functional model, where it can say what it is as one."""
+    return network.functional() if hasattr(network, "functional") else network
+
+
 def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
     expansion = stock_layers.EXPANSIONS.get(type(operation))
     if expansion is not None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.converted import listed
+from tfgan_models.interop.messages import listed
 from tfgan_models.interop.style_weights import channel_options, check_blocks
 from tfgan_models.networks.growing import features
 

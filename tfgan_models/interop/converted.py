@@ -2,19 +2,20 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.interop.messages import printable
 
 if TYPE_CHECKING:
     import keras
 
 _LONGEST_LINE = 2000
 
-_SHOWN = 3
-"""How many names of each kind a message has."""
+TERMS = "The weights stay under the terms of whoever trained them."
+"""The note on files whose licence nothing is known of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +58,7 @@ def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
     return lined
 
 
-def listed(names: Iterable[str]) -> str:
-    """Returns the first few names, and how many more there are; "none" of none."""
-    names = list(names)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more or "none"
-
-
 def _line(text: str) -> str:
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = printable(text)
     half = _LONGEST_LINE // 2
     return text if len(text) <= _LONGEST_LINE else f"{text[:half]} ... {text[-half:]}"

@@ -13,13 +13,12 @@ import numpy as np
 
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
-from tfgan_models.interop.converted import Converted, in_lines
+from tfgan_models.interop.converted import TERMS, Converted, in_lines
 from tfgan_models.interop.junyanz_names import Architecture, Entry
 from tfgan_models.layers import InstanceNormalization
 from tfgan_models.networks.unet import INFERENCE_NORMS
 
 _SUFFIX = ".safetensors"
-_PREFIX = "module."
 _SHOWN = 4
 
 _UNTOLD = ("name", "dtype", "upsampling")
@@ -126,9 +125,10 @@ def save(network: keras.Model, path: Path) -> None:
     architecture = _architecture(network)
     entries = junyanz_names.table(architecture)
     _check_nothing_is_lost(network, entries)
+    layers = {layer.name: layer for layer in network.layers}
     tensors = {}
     for entry in entries:
-        tensors[entry.tensor] = _theirs(network, entry)
+        tensors[entry.tensor] = _theirs(layers, entry)
         if entry.weight == "moving_variance":
             module = entry.tensor.rpartition(".")[0]
             # Loading asks for it; with a momentum nothing is computed from it.
@@ -175,11 +175,10 @@ def _without_prefix(
     tensors: dict[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Takes DataParallel's prefix off, as often as all names have it; a note of it."""
-    notes: tuple[str, ...] = ()
-    while tensors and all(name.startswith(_PREFIX) for name in tensors):
-        tensors = {name.removeprefix(_PREFIX): v for name, v in tensors.items()}
-        notes = (f"DataParallel's prefix {_PREFIX!r} was taken off all names.",)
-    return tensors, notes
+    bare = torch_file.without_prefix(tensors)
+    if bare is tensors:
+        return tensors, ()
+    return bare, ("DataParallel's prefix 'module.' was taken off all names.",)
 
 
 def _averages_alone(architecture: Architecture) -> bool:
@@ -234,7 +233,7 @@ def _notes(
             "Weights do not show a U-Net's dropout: 0.5 is assumed, which plays a part "
             "in training alone."
         )
-    notes.append("The weights stay under the terms of whoever trained them.")
+    notes.append(TERMS)
     return tuple(notes)
 
 
@@ -310,8 +309,7 @@ def _check_nothing_is_lost(network: keras.Model, entries: tuple[Entry, ...]) -> 
                 )
 
 
-def _theirs(network: keras.Model, entry: Entry) -> np.ndarray:
-    layers = {layer.name: layer for layer in network.layers}
+def _theirs(layers: dict[str, keras.Layer], entry: Entry) -> np.ndarray:
     weights = _weights(layers[entry.layer]) if entry.layer in layers else {}
     if entry.weight not in weights:
         raise UsageError(

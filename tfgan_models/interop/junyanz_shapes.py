@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import junyanz_names
-from tfgan_models.interop.converted import listed
 from tfgan_models.interop.junyanz_names import Architecture
+from tfgan_models.interop.messages import listed
 
 SUPPORTED = (
     "Supported: the resnet (reflection padding, up to 256 blocks), U-Net (5 to 12 "

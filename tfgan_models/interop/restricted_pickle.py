@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.interop.messages import printable
 
 # Each makes 80 bytes or its own length; some 50 describe a tensor.
 _MOST_STEPS = 500_000
@@ -129,7 +130,7 @@ def _line(error: Exception) -> str:
     text = str(error)
     if len(text) > _MOST_SAID:
         text = f"{text[:_MOST_SAID]}..."
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return printable(text)
 
 
 def load(

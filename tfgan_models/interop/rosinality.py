@@ -13,7 +13,8 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import style_weights, torch_file
-from tfgan_models.interop.converted import Converted, in_lines, listed
+from tfgan_models.interop.converted import Converted, in_lines
+from tfgan_models.interop.messages import listed
 from tfgan_models.networks import StyleGenerator
 
 LICENCE = (
@@ -116,15 +117,12 @@ def _state(path: Path) -> tuple[State, list[str]]:
             "were expected. Allowed: a state dict of StyledGenerator, or a checkpoint "
             "with 'g_running' or 'generator'."
         )
-    while all(name.startswith("module.") for name in content):
-        content = {name[len("module.") :]: array for name, array in content.items()}
-    return content, notes
+    return torch_file.without_prefix(content), notes
 
 
 def _check_version(state: State, blocks: int, what: str) -> None:
     for j in range(1, blocks):
-        conv = f"{_BLOCK.format(j)}.conv1"
-        blur = f"{conv}.{1 if f'{conv}.0.weight' in state else 2}.weight_flip"
+        _, blur = _blur_names(state, j)
         if blur not in state:
             raise UsageError(
                 f"{what} lacks {blur}: it was written by an older version of the "
@@ -135,8 +133,8 @@ def _check_version(state: State, blocks: int, what: str) -> None:
 
 def _check_blurs(state: State, blocks: int, what: str) -> None:
     for j in range(1, blocks):
-        for name, array in _blurs(state, j).items():
-            if not np.allclose(array, _BLUR, atol=1e-6):
+        for name in _blur_names(state, j):
+            if not np.allclose(state[name], _BLUR, atol=1e-6):
                 raise UsageError(
                     f"{what} has another blur in {name} than [1, 2, 1] x [1, 2, 1] / "
                     "16, the only one that can be converted."
@@ -147,12 +145,9 @@ def _is_fused(state: State, block: int) -> bool:
     return f"{_BLOCK.format(block)}.conv1.0.weight" in state
 
 
-def _blurs(state: State, block: int) -> dict[str, np.ndarray]:
-    place = 1 if _is_fused(state, block) else 2
-    names = [
-        f"{_BLOCK.format(block)}.conv1.{place}.{n}" for n in ("weight", "weight_flip")
-    ]
-    return {name: state[name] for name in names}
+def _blur_names(state: State, block: int) -> tuple[str, str]:
+    blur = f"{_BLOCK.format(block)}.conv1.{1 if _is_fused(state, block) else 2}"
+    return f"{blur}.weight", f"{blur}.weight_flip"
 
 
 def _mapping_layers(state: State) -> list[str]:
@@ -195,10 +190,7 @@ def _conv1_shapes(
     else:
         shapes[f"{conv}.1.conv.weight_orig"] = (width, below, 3, 3)
         shapes[f"{conv}.1.conv.bias"] = (width,)
-    place = 1 if _is_fused(state, block) else 2
-    for name in ("weight", "weight_flip"):
-        shapes[f"{conv}.{place}.{name}"] = (width, 1, 3, 3)
-    return shapes
+    return shapes | dict.fromkeys(_blur_names(state, block), (width, 1, 3, 3))
 
 
 def _resolution(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.converted import listed
+from tfgan_models.interop.messages import listed
 
 _FMAP_BASE = 8192
 

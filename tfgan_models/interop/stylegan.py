@@ -16,8 +16,9 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import dnnlib_file, style_weights
-from tfgan_models.interop.converted import Converted, in_lines, listed
+from tfgan_models.interop.converted import Converted, in_lines
 from tfgan_models.interop.dnnlib_file import PickledNetwork
+from tfgan_models.interop.messages import listed
 from tfgan_models.interop.stylegan_options import Options, check_options
 from tfgan_models.networks import StyleDiscriminator, StyleGenerator
 

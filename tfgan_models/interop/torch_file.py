@@ -50,6 +50,8 @@ _MOST_DIMENSIONS = 32
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 
+_PARALLEL = "module."
+
 _FLAT = "a flat dictionary of tensors, written by torch.save(module.state_dict(), path)"
 _NESTED = (
     "dictionaries, lists, numbers, texts and tensors, as written by "
@@ -133,6 +135,13 @@ def read_nested(path: str | Path) -> dict[str, Any]:
             return _array(where, value, storages, budget)
 
         return restricted_pickle.plain(_dictionary(state), budget, leaf)
+
+
+def without_prefix(state: dict[str, Any]) -> dict[str, Any]:
+    """Takes DataParallel's "module." off, as often as all names begin with it."""
+    while state and all(name.startswith(_PARALLEL) for name in state):
+        state = {name.removeprefix(_PARALLEL): v for name, v in state.items()}
+    return state
 
 
 def _dictionary(state: Any) -> dict[str, Any]:

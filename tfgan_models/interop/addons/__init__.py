@@ -12,9 +12,7 @@ from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import h5_file, saved_model_folder
 from tfgan_models.interop.addons.description import Layer, Model
 from tfgan_models.interop.addons.rebuild import Rebuilder
-from tfgan_models.interop.converted import Converted, in_lines
-
-LICENCE = "The weights stay under the terms of whoever trained them."
+from tfgan_models.interop.converted import TERMS, Converted, in_lines
 
 _LARGEST_MULTIPLE = 256
 _PICTURES = {1, 3}  # Channels.
@@ -67,7 +65,7 @@ def load(path: Path) -> Converted:
         f"Recognised a Keras 2 model of {sum(1 for _ in model.walk())} layers, "
         f"{network.count_params():,} parameters."
     )
-    notes = (recognised, *_notes(rebuilder, model, version), LICENCE)
+    notes = (recognised, *_notes(rebuilder, model, version), TERMS)
     return Converted({"model": network}, notes)
 
 

@@ -16,29 +16,9 @@ def tanh_gelu(x: Any) -> Any:
     return ops.gelu(x, approximate=True)
 
 
-def mish(x: Any) -> Any:
-    """Returns x tanh(softplus(x))."""
-    return x * ops.tanh(ops.softplus(x))
-
-
 def lisht(x: Any) -> Any:
     """Returns x tanh(x)."""
     return x * ops.tanh(x)
-
-
-def hardshrink(x: Any) -> Any:
-    """Zero within 0.5 of zero."""
-    return ops.where(ops.abs(x) > 0.5, x, ops.zeros_like(x))
-
-
-def softshrink(x: Any) -> Any:
-    """Brought 0.5 closer to zero."""
-    return ops.relu(x - 0.5) - ops.relu(-x - 0.5)
-
-
-def tanhshrink(x: Any) -> Any:
-    """Returns x - tanh(x)."""
-    return x - ops.tanh(x)
 
 
 def rrelu(x: Any) -> Any:
@@ -60,6 +40,7 @@ KERAS: dict[str, str] = {
             "gelu",
             "leaky_relu",
             "linear",
+            "mish",
             "relu",
             "relu6",
             "selu",
@@ -73,20 +54,19 @@ KERAS: dict[str, str] = {
     },
     "softmax_v2": "softmax",
     "swish": "silu",
+    "Addons>hardshrink": "hard_shrink",
+    "Addons>mish": "mish",
+    "Addons>softshrink": "soft_shrink",
+    "Addons>tanhshrink": "tanh_shrink",
 }
 """Name -> Keras 3's activation that is the same."""
 
 OWN: dict[str, Callable[[Any], Any]] = {
     "hard_sigmoid": hard_sigmoid,
-    "mish": mish,
     "Addons>gelu": tanh_gelu,
-    "Addons>hardshrink": hardshrink,
     "Addons>lisht": lisht,
-    "Addons>mish": mish,
     "Addons>rrelu": rrelu,
     "Addons>snake": snake,
-    "Addons>softshrink": softshrink,
-    "Addons>tanhshrink": tanhshrink,
 }
 """Name -> what is applied after a layer without activation."""
 

@@ -13,6 +13,7 @@ from tfgan_models.interop.addons.description import (
     Model,
 )
 from tfgan_models.interop.addons.weights import KINDS
+from tfgan_models.interop.messages import listed
 
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 NODE_LAYER = "TensorFlowOpLayer"
@@ -34,11 +35,10 @@ def refuse_unknown(model: Model, path: Any) -> None:
     found = [problem for layer in model.walk() for problem in _problems(layer)]
     if not found:
         return
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     raise UsageError(
-        f"{path} holds what cannot be converted: {', '.join(found[:_MOST_NAMED])}"
-        f"{more}. Code of a file is never run: replace these layers where the model "
-        "was made, and save it again."
+        f"{path} holds what cannot be converted: {listed(found, _MOST_NAMED)}. Code of "
+        "a file is never run: replace these layers where the model was made, and save "
+        "it again."
     )
 
 

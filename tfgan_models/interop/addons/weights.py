@@ -5,6 +5,9 @@ from typing import NamedTuple
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import addon_layers, stock
 from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer
+from tfgan_models.interop.messages import listed
+
+_MOST_NAMED = 8
 
 KINDS = {**stock.KINDS, **addon_layers.KINDS}
 
@@ -107,10 +110,6 @@ def check_names(layer: Layer, expected: list[str], found: list[str]) -> None:
     if ends != expected:
         raise UsageError(
             f"The weights of layer {layer.name!r} ({layer.kind}) in the file are not "
-            f"those of its description: {_brief(ends)}; expected {_brief(expected)}."
+            f"those of its description: {listed(ends, _MOST_NAMED)}; expected "
+            f"{listed(expected, _MOST_NAMED)}."
         )
-
-
-def _brief(names: list[str]) -> str:
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return (", ".join(names[:8]) or "none") + more
