@@ -1,8 +1,8 @@
 """JSON documents as TensorFlow Serving reads them.
 
-Python's own parser does the work. What it refuses (a nesting of thousands of levels,
-"Inf", "-NaN", errors that must be named as TensorFlow Serving names them) is read by
-the parser of this module, which is slow and knows no limit of depth but its own.
+Python's own parser does the work. What it refuses ("Inf", "-NaN", errors that must be
+named as TensorFlow Serving names them) is read by the parser of this module, which is
+slow.
 """
 
 import json
@@ -13,7 +13,9 @@ from typing import Any
 
 from export.serving.status import Code, ServingError, invalid
 
-_MAX_DEPTH = 1_000_000
+# Twice what an array can have. Python's parser sees only what exceeds its own stack.
+_MAX_DEPTH = 64
+_TOO_DEEP = f"Values are nested more than {_MAX_DEPTH} deep."
 # Characters of a document whose errors are worth the slow parser's time.
 _SHORT = 2**18
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -52,7 +54,7 @@ def parse(body: bytes, deadline: float = math.inf) -> Any:
         try:
             return _DECODER.raw_decode(text, _SPACE.match(text).end())[0]
         except RecursionError:
-            pass
+            raise invalid(f"JSON Parse error: {_TOO_DEEP}") from None
         except json.JSONDecodeError as error:
             if len(text) > _SHORT and not _NOT_FINITE.match(text, error.pos):
                 raise _parse_error(text, error.msg, error.pos) from None
@@ -134,7 +136,7 @@ class _Parser:
         self._count()
         self._open.append(container)
         if len(self._open) > _MAX_DEPTH:
-            raise self._error(f"Nested more than {_MAX_DEPTH} deep.")
+            raise self._error(_TOO_DEEP)
 
     def _count(self) -> None:
         self._values += 1

@@ -17,7 +17,8 @@ from export.serving.rest_numbers import decimal_text, float32_text
 from export.serving.rest_values import shown
 from export.serving.status import Code, ServingError
 
-DEEPEST = 500_000
+# More than an array can have.
+NESTED = 60
 # More than Python's stack can hold.
 DEEP = 20_000
 
@@ -151,16 +152,17 @@ def test_arrays_are_built_just_where_no_check_objects(value: Any, dtype: str) ->
 
 
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
-def test_nesting_of_any_depth_is_read(begin: str, end: str) -> None:
-    nested = begin * DEEPEST + "1" + end * DEEPEST
+def test_nesting_deeper_than_a_tensor_is_refused(begin: str, end: str) -> None:
+    nested = begin * NESTED + "1" + end * NESTED
     inputs = decode(f'{{"instances": [1], "nested": {nested}}}', x="int32")
     assert inputs["x"].tolist() == [1]
-    nested = begin * DEEP + "1" + end * DEEP
     for body, text in (
         (f'{{"instances": [{nested}]}}', "element: 0"),
         (f'{{"inputs": [{nested}]}}', "32 dim" if begin == "[" else "Type: Object"),
         (f'{{"instances": {nested}, "inputs": 1}}', "Not formatted correctly"),
-        (f'{{"a": {begin * DEEP}', "JSON Parse error"),
+        (f'{{"a": {begin * NESTED}', "JSON Parse error"),
+        (f'{{"inputs": {begin * DEEP}1{end * DEEP}}}', "nested more than 64 deep"),
+        (f'{{"inputs": [Inf, {begin * 64}1{end * 64}]}}', "nested more than 64 deep"),
     ):
         with pytest.raises(ServingError) as caught:
             decode(body, x="int32")
@@ -168,8 +170,18 @@ def test_nesting_of_any_depth_is_read(begin: str, end: str) -> None:
         assert len(caught.value.message) < 2000
 
 
+@pytest.mark.parametrize("prefix", ["", "Inf, ", '"\\ud83d\\ude00", '])
+def test_megabytes_of_nested_lists_are_refused_at_once(prefix: str) -> None:
+    body = f'{{"instances": [{prefix}{"[" * 2**20}{"]" * 2**20}]}}'
+    started = time.process_time()
+    with pytest.raises(ServingError, match="nested more than 64 deep"):
+        decode(body, x="float32")
+    # A second and more without a limit of depth.
+    assert time.process_time() - started < 0.5
+
+
 def test_parsing_stops_at_the_deadline() -> None:
-    body = b"[" * DEEP
+    body = b"[Inf" + b", 1" * DEEP + b"]"
     with pytest.raises(ServingError) as caught:
         rest.parse_body(body, time.monotonic() - 1)
     assert caught.value.code == Code.DEADLINE_EXCEEDED
