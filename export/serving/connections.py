@@ -2,9 +2,12 @@
 
 import asyncio
 
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _IDLE_SECONDS = 30.0
+# A request that was sent before its client knew arrives within this time.
+_LAST_REQUEST_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
@@ -19,6 +22,20 @@ class Connection(H11Protocol):
         """Begins to watch the connection."""
         super().connection_made(transport)
         self._watch()
+
+    def shutdown(self) -> None:
+        """Ends with the next answer, which says so; without a request, a little later.
+
+        Closed at once, it would be reset under a request that is on its way.
+        """
+        headers = self.server_state.default_headers
+        if CLOSE_HEADER not in headers:
+            headers.append(CLOSE_HEADER)
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LAST_REQUEST_SECONDS, self._end)
+            return
+        self.cycle.default_headers = headers
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the watch."""
@@ -35,3 +52,7 @@ class Connection(H11Protocol):
             self.transport.close()
         else:
             self._watch()
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()

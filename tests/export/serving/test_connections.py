@@ -1,10 +1,12 @@
 """Connections on which nothing happens are closed, and no others."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -23,9 +25,8 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"late"})
 
 
-@pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    monkeypatch.setattr(connections, "_IDLE_SECONDS", IDLE)
+@contextlib.contextmanager
+def serving() -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
     config = uvicorn.Config(
         slow, http=connections.Connection, lifespan="off", log_config=None, ws="none"
     )
@@ -33,9 +34,16 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        yield listener.getsockname()
+        yield server, listener.getsockname()
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    monkeypatch.setattr(connections, "_IDLE_SECONDS", IDLE)
+    with serving() as (_, address):
+        yield address
 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nA: "])
@@ -54,3 +62,29 @@ def test_a_slow_answer_and_one_after_it(address: tuple[str, int]) -> None:
     with httpx.Client(base_url="http://{}:{}".format(*address)) as client:
         for _ in range(2):
             assert client.get("/", timeout=20).text == "late"
+
+
+def test_clients_that_keep_connections_are_told_of_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of three: one is being answered, one asks once more, one stays silent."""
+    monkeypatch.setattr(connections, "_LAST_REQUEST_SECONDS", 3 * IDLE)
+    with serving() as (server, address), contextlib.ExitStack() as stack:
+        asking, late, silent = (
+            stack.enter_context(httpx.Client(base_url="http://{}:{}".format(*address)))
+            for _ in range(3)
+        )
+        for client in (late, silent):
+            assert "connection" not in client.get("/").headers
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(asking.get, "/")
+            time.sleep(IDLE)
+            server.should_exit = True
+            time.sleep(IDLE)
+            with pytest.raises(httpx.ConnectError):
+                httpx.get("http://{}:{}".format(*address))
+            answers = [late.get("/"), running.result()]
+        assert [answer.text for answer in answers] == ["late", "late"]
+        assert [a.headers["connection"] for a in answers] == ["close", "close"]
+        started = time.monotonic()
+    assert time.monotonic() - started < 10
