@@ -4,8 +4,9 @@
 
 --input is a folder, or a glob in quotes (** crosses folders). Every input a/b.jpg ends
 as OUTPUT/a/b.jpg.png or as a line of OUTPUT/dead_letters.jsonl, with the reason; the
-exit status is 0 then. Run it again to do what is not done: what has an answer is left
-alone, dead letters are tried again.
+exit status is 3 where there are any of these, 0 where there are none, 1 where the
+pipeline failed and 2 where the command cannot be carried out as given. Run it again to
+do what is not done: what has an answer is left alone, dead letters are tried again.
 
 It runs in this process; all other flags are Apache Beam's:
 --direct_running_mode=multi_processing --direct_num_workers=4 for several processes,
@@ -17,6 +18,7 @@ installed.
 import logging
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from types import FrameType
@@ -24,7 +26,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
-from export.command import quiet_tensorflow, run
+from export.command import nearest_flag, quiet_tensorflow, run
+from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
     from export.batches.pipeline import Counts
 
+DEAD = 3
+"""The exit status where there are dead letters."""
 HERE = (None, "DirectRunner")
 """The names of the runner in this process."""
 
@@ -50,13 +55,14 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Translates all inputs and prints the counts."""
+    """Translates all inputs and prints the counts; exits with `DEAD` letters."""
     given = flags.FLAGS
     if not (given.model and given.input and given.output):
         raise UsageError(
             "--model, --input and --output are required. Received: "
             f"--model={given.model} --input={given.input} --output={given.output}"
         )
+    extras.require("Translating in batches", "batch", "apache_beam")
     quiet_tensorflow()
     # Beam tells of optional packages as soon as it is imported.
     logging.getLogger().setLevel(logging.ERROR)
@@ -67,9 +73,10 @@ def main(argv: Sequence[str]) -> None:
         print(f"Skipped {counts.skipped} that were there already.")
     if counts.failed:
         print(
-            f"{counts.failed} could not be translated; the reasons are in "
-            f"{given.output.rstrip('/')}/dead_letters.jsonl"
+            f"{counts.failed} of {sum(counts)} could not be translated; the reasons "
+            f"are in {given.output.rstrip('/')}/dead_letters.jsonl"
         )
+        sys.exit(DEAD)
 
 
 def translate(
@@ -91,13 +98,9 @@ def translate(
             cannot be written.
         FailureError: Apache Beam is not installed, or the pipeline failed.
     """
-    try:
-        from export.batches import listing, models, pipeline
-    except ModuleNotFoundError as error:
-        raise FailureError(
-            f"Translating in batches needs the package {error.name}: "
-            "pip install 'tfgan-models[batch]'"
-        ) from error
+    extras.require("Translating in batches", "batch", "apache_beam")
+    from export.batches import listing, models, pipeline
+
     options = _options(arguments)
     source = listing.find_source(given)
     output = output.rstrip("/") or "/"
@@ -148,9 +151,10 @@ def _options(arguments: Sequence[str]) -> "PipelineOptions":
     unknown = parsers[0].parse_known_args(list(arguments))[1]
     # Other runners have flags of their own, which only they know.
     if unknown and options.view_as(StandardOptions).runner in HERE:
+        near = nearest_flag(unknown[0].split("=")[0].lstrip("-"))
         raise UsageError(
-            f"Neither this command nor Apache Beam has a flag {unknown[0]!r}. Globs "
-            "need quotes: --input='photos/*.jpg'"
+            f"Neither this command nor Apache Beam has a flag {unknown[0]!r}.{near} "
+            "Globs need quotes: --input='photos/*.jpg'"
         )
     return options
 

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.errors import FailureError, UsageError, did_you_mean
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -99,11 +100,32 @@ def _guarded(
 def _parse_flags(unknown: bool, argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(argv, known_only=unknown)
+    except flags.UnrecognizedFlagError as error:
+        name = error.flagname
+        wrong = UsageError(
+            f"Unknown flag --{name}.{nearest_flag(name)} --help lists all flags."
+        )
+        sys.exit(_fail(wrong, 2))
+    except flags.IllegalFlagValueError as error:
+        sys.exit(_fail(UsageError(f"{error}.{_nearest_value(str(error))}"), 2))
     except flags.Error as error:
         sys.exit(_fail(error, 2))
     except SystemExit:
         # absl exits with 1 after it has shown the help that was asked for.
         sys.exit(0)
+
+
+def nearest_flag(name: str) -> str:
+    """Returns " Did you mean --A?" with the defined flags nearest to a name, or ""."""
+    return did_you_mean(f"--{name}", (f"--{known}" for known in flags.FLAGS))
+
+
+def _nearest_value(message: str) -> str:
+    """What was meant where absl's message is of a value that an enum has not."""
+    wrong = re.search(r"flag --(\w+)=(.*): value should be one of", message)
+    if wrong is None:
+        return ""
+    return did_you_mean(wrong[2], flags.FLAGS[wrong[1]].parser.enum_values)
 
 
 def _fail(error: Exception, status: int) -> int:

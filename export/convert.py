@@ -23,6 +23,7 @@ from absl import flags
 
 from export import files
 from export.command import quiet_tensorflow, run
+from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 FORMATS = {"onnx": "ONNX", "openvino": "OpenVINO", "litert": "LiteRT"}
 """Format -> as its makers write it."""
+PACKAGES = {
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "openvino": ("openvino",),
+    "litert": ("ai_edge_litert",),
+}
+"""Format -> what writes and runs it."""
 BOUND = 1e-3
 """Largest difference allowed, for answers up to 1: an eighth of one of 256 levels."""
 
@@ -75,6 +82,7 @@ def main(argv: Sequence[str]) -> None:
     options = flags.FLAGS
     if not options.model or not options.format or not options.output:
         raise UsageError("--model, --format and --output are all required.")
+    _require(options.format)
     quiet_tensorflow()
     compared = convert(
         Path(options.model),
@@ -147,13 +155,12 @@ def load(format: str, path: Path) -> "Runner":
 
 
 def _format(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"export.formats.{name}")
-    except ModuleNotFoundError as error:
-        raise FailureError(
-            f"--format={name} needs the package {error.name}: "
-            "pip install 'tfgan-models[convert]'"
-        ) from error
+    _require(name)
+    return importlib.import_module(f"export.formats.{name}")
+
+
+def _require(name: str) -> None:
+    extras.require(f"--format={name}", "convert", *PACKAGES[name])
 
 
 def _check_output(output: Path, suffix: str) -> None:

@@ -19,6 +19,7 @@ from absl import flags
 
 from export.command import quiet_tensorflow, run
 from export.listening import bracketed, listen
+from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def _require(package: str) -> None:
         importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise FailureError(
-            f"The endpoint needs the package {error.name}: "
-            "pip install 'tfgan-models[export]'"
+            extras.missing("The endpoint", error.name, "export")
         ) from error
 
 

@@ -25,6 +25,7 @@ from absl import flags
 from export.command import run
 from export.listening import listen
 from export.page.endpoint import Endpoint, names_in, own_endpoint
+from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 
@@ -56,8 +57,7 @@ def main(argv: Sequence[str]) -> None:
             from export.page.server import show_until_stopped
         except ModuleNotFoundError as error:
             raise FailureError(
-                f"The studio needs the package {error.name}: "
-                "pip install 'tfgan-models[studio]'"
+                extras.missing("The studio", error.name, "studio")
             ) from error
         # From here on there is something to clean up.
         signal.signal(signal.SIGTERM, _exit)

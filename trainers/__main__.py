@@ -1,5 +1,6 @@
 """`python -m trainers`: what there is to train, and what to do with the result."""
 
+import difflib
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -87,9 +88,10 @@ def main(arguments: Sequence[str]) -> int:
         print(usage(), end="")
         return 0
     known = ", ".join(SYSTEMS)
+    [meant] = difflib.get_close_matches(arguments[0], SYSTEMS, 1) or ["cyclegan"]
     print(
         f"trainers: Takes no arguments but --help. Received: {' '.join(arguments)}. "
-        f"Start a system by its name, one of {known}: python -m trainers.cyclegan",
+        f"Start a system by its name, one of {known}: python -m trainers.{meant}",
         file=sys.stderr,
     )
     return 2

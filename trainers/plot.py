@@ -16,6 +16,7 @@ import numpy as np
 from absl import flags
 
 from export import command, files
+from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics.spec import is_higher_better
 from trainers import report, run_log
@@ -273,10 +274,7 @@ def _blank(panels: int, names: Sequence[str]) -> tuple["Figure", int, int]:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
     except ImportError as error:
-        raise UsageError(
-            "Plots need matplotlib, which is not installed. Install it by: "
-            "pip install 'tfgan-models[metrics]'"
-        ) from error
+        raise UsageError(extras.missing("A plot", "matplotlib", "metrics")) from error
     rows, columns = math.ceil(panels / _COLUMNS), min(panels, _COLUMNS)
     width = columns * _PANEL[0]
     # In inches: a letter of the legend, and a line's sample with its gaps.

@@ -213,12 +213,12 @@ def test_the_command_says_what_it_did(
         text=True,
         timeout=120,
     )
-    assert finished.returncode == 0
+    assert finished.returncode == 3
     # Beam's worker processes tell of themselves.
     assert finished.stderr == "" or len(flags) > 1
     assert finished.stdout.splitlines() == [
         f"Wrote 2 pictures into {tmp_path}/out",
-        f"1 could not be translated; the reasons are in {tmp_path}/out/"
+        f"1 of 3 could not be translated; the reasons are in {tmp_path}/out/"
         "dead_letters.jsonl",
     ]
     assert (tmp_path / "out/2.png.png").is_file()

@@ -17,6 +17,7 @@ def main(argv):
     {body}
 
 flags.DEFINE_integer("number", 1, "A number.")
+flags.DEFINE_enum("kind", "long", ["long", "short"], "A kind.")
 run(main)
 """
 
@@ -38,7 +39,9 @@ def run(body: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
         ("raise UsageError('so\\nso')", (), 2, "so so"),
         ("raise FailureError('broken')", (), 1, "broken"),
         ("pass", ("--number=x",), 2, "flag --number=x: invalid literal"),
-        ("pass", ("--nimber=2",), 2, "Unknown command line flag 'nimber'"),
+        ("pass", ("--nimber=2",), 2, "Unknown flag --nimber. Did you mean --number?"),
+        ("pass", ("--zzz",), 2, "Unknown flag --zzz. --help lists all flags."),
+        ("pass", ("--kind=shrot",), 2, "<long|short>. Did you mean short?"),
         ("pass", ("extra",), 2, "Only flags (--name=value) are taken. Received: 'ext"),
     ],
 )

@@ -256,7 +256,7 @@ def test_a_missing_package(tmp_path: Path, package: str) -> None:
     assert finished.returncode == 1
     assert finished.stderr == (
         f"serve.py: The endpoint needs the package {package}: "
-        "pip install 'tfgan-models[export]'\n"
+        "pip install -e '.[export]'\n"
     )
 
 

@@ -364,7 +364,7 @@ def test_without_gradio(tmp_path: Path) -> None:
     assert process.communicate(timeout=60) == (
         "",
         "studio.py: The studio needs the package gradio_of_no_one: "
-        "pip install 'tfgan-models[studio]'\n",
+        "pip install -e '.[studio]'\n",
     )
     assert process.returncode == 1
 

