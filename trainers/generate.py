@@ -34,7 +34,7 @@ from pathlib import Path
 from absl import flags
 
 from export import command
-from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.errors import FailureError, UsageError, did_you_mean
 from trainers.generation import latent_commands, text_commands, upscale_commands
 from trainers.generation.registry import Command, Job
 
@@ -58,7 +58,12 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "which", "latest", ["latest", "best"], "Which checkpoint of a training."
     )
-    flags.DEFINE_string("output_dir", "generated", "Where the files go.")
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Where the files go. Default: generated in a training's folder; of an exported "
+        "model, generated/NAME here.",
+    )
     for group in GROUPS:
         group.define_flags()
         # For --help, which shows what the program's own file defines.
@@ -78,7 +83,9 @@ def main(argv: Sequence[str]) -> None:
             "--model is required: a training's --model_dir, its exported .keras file "
             "or its SavedModel."
         )
-    output_dir = _make_folder(Path(_FLAGS.output_dir).expanduser())
+    output_dir = _make_folder(
+        Path(_FLAGS.output_dir or default_folder(_FLAGS.model)).expanduser()
+    )
     command.quiet_tensorflow()
     try:
         written = job(output_dir)
@@ -96,9 +103,10 @@ def _prepared(argv: Sequence[str]) -> Job:
     name, *arguments = argv[1:] or [""]
     if name not in COMMANDS or (arguments and not COMMANDS[name].argument):
         received = " ".join(argv[1:]) or "none"
+        near = did_you_mean(name, COMMANDS) if name not in COMMANDS else ""
         raise UsageError(
-            f"Give one command: {', '.join(COMMANDS)}. Received: {received}. Usage: "
-            "python -m trainers.generate images --model=runs/mine"
+            f"Give one command: {', '.join(COMMANDS)}. Received: {received}.{near} "
+            "Usage: python -m trainers.generate images --model=runs/mine"
         )
     found = COMMANDS[name]
     if found.argument and not arguments:
@@ -111,6 +119,21 @@ def _prepared(argv: Sequence[str]) -> Job:
             options = ", ".join(f"--{flag}" for flag in found.flags)
             raise UsageError(f"{name} does not take --{flag}. It takes: {options}.")
     return found.prepare(arguments)
+
+
+def default_folder(model: str) -> Path:
+    """Returns where pictures of a model go: each has a folder of its own.
+
+    Args:
+        model: A training's folder, a .keras file or a SavedModel.
+    """
+    path = Path(model).expanduser().absolute()
+    if (path / "networks.json").is_file():
+        return Path(model) / "generated"
+    if path.name.isdecimal():  # a version of the model
+        path = path.parent
+    # Not beside it: servers look for models there.
+    return Path("generated") / path.name.removesuffix(".keras")
 
 
 def _make_folder(output_dir: Path) -> Path:

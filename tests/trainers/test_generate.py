@@ -13,6 +13,7 @@ from PIL import Image
 from tests.export.conftest import REPOSITORY, environment
 from tests.trainers.generation import networks
 from tfgan_models.errors import UsageError
+from trainers import generate
 from trainers.generation import parsing
 
 # Runs command lines one after the other: TensorFlow starts once.
@@ -112,6 +113,7 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
     out = f"--output_dir={tmp_path}"
     expected = {
         ("paint", style): "Give one command: images, mix, morph, truncation, noise",
+        ("image", style): "Received: image. Did you mean images?",
         (): "Received: none",
         ("images", "mix", style): "Received: images mix",
         ("images",): "--model is required",
@@ -187,15 +189,29 @@ def test_classes_have_the_names_of_the_data_set(tmp_path: Path) -> None:
     recipe = {"model": "stylegan", "dataset": f"folder:{tmp_path / 'data'}"}
     (run / "recipe.json").write_text(json.dumps(recipe))
     common = ["images", f"--model={run}", "--layout=files", "--seeds=1"]
-    named, numbered, wrong = run_all(
+    named, numbered, wrong, here = run_all(
         [*common, "--class=dog", f"--output_dir={tmp_path / 'named'}"],
         [*common, "--class=1", f"--output_dir={tmp_path / 'numbered'}"],
         [*common, "--class=cow", f"--output_dir={tmp_path / 'wrong'}"],
+        [*common, "--class=dog"],
     )
     assert named.startswith("Wrote") and numbered.startswith("Wrote")
     pictures = [tmp_path / kind / "seed_0001.png" for kind in ("named", "numbered")]
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert "or one of: cat, dog, owl. Received: cow" in wrong
+    assert here == f"Wrote {run}/generated/seed_0001.png\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "folder"),
+    [
+        ("models/mine_generator.keras", "generated/mine_generator"),
+        ("models/v1.2_generator/", "generated/v1.2_generator"),
+        ("models/mine_generator/3", "generated/mine_generator"),
+    ],
+)
+def test_each_exported_model_has_a_folder(model: str, folder: str) -> None:
+    assert generate.default_folder(model) == Path(folder)
 
 
 def test_the_command_exits_with_2_and_one_line() -> None:
