@@ -27,16 +27,24 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line);
   text-align: left; vertical-align: top; }
-th { white-space: nowrap; } tbody tr:nth-child(even) { background: var(--stripe); }
-.number { text-align: right; white-space: nowrap; }
+td:first-child { white-space: nowrap; }
+tbody tr:nth-child(even) { background: var(--stripe); }
+.number { text-align: right; } td.number { white-space: nowrap; }
 .note, figcaption { color: var(--faint); font-size: .9rem; max-width: 60rem; }
+@media screen and (max-width: 70rem) { thead { display: none; }
+  table, tbody, tr { display: block; } tr { padding: .4rem 0; }
+  td, td.number { display: flex; gap: 1rem; justify-content: space-between;
+    border: 0; padding: .1rem .8rem; text-align: right; white-space: normal; }
+  td::before { content: attr(data-column); color: var(--faint); flex: none; }
+  td:first-child { font-weight: 600; } }
 figure { margin: 0; } img { max-width: 100%; height: auto; background: #fff; }
 @media print { :root { --ink: #000; --faint: #444; --line: #999; --paper: #fff;
   --stripe: #fff; } body { font-size: 10pt; margin: 0; padding: 0; }
   .wide { overflow: visible; } h2 { break-after: avoid; }
   tr, figure { break-inside: avoid; } }
 """
-_NUMBER = re.compile(r"[-+]?[.\d].*|-?")
+_NUMBER = re.compile(r"[-+]?[.\d]\S*( [±@] \S+)?( [^\W\d]{1,3})?|-?")
+"""A number, with its deviation, its step or a unit where it has one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +182,7 @@ def _to_html(part: Table | Picture) -> str:
         )
     right = _numeric(part)
     header = _row("th", part.header, right)
-    rows = "".join(_row("td", row, right) for row in part.rows)
+    rows = "".join(_row("td", row, right, part.header) for row in part.rows)
     note = f'<p class="note">{_escaped(part.note)}</p>\n' if part.note else ""
     return (
         f'{heading}<div class="wide"><table>\n<thead>\n{header}</thead>\n'
@@ -182,10 +190,20 @@ def _to_html(part: Table | Picture) -> str:
     )
 
 
-def _row(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
+def _row(
+    tag: str,
+    cells: Sequence[str],
+    right: Sequence[bool],
+    columns: Sequence[str] = (),
+) -> str:
+    """A row; its cells name their columns, which narrow screens show beside them."""
     styles = [' class="number"' if number else "" for number in right]
-    styled = zip(cells, styles, strict=True)
-    inner = "".join(f"<{tag}{style}>{_escaped(cell)}</{tag}>" for cell, style in styled)
+    names = [f' data-column="{_escaped(column)}"' for column in columns]
+    attributes = map("".join, zip(styles, names or [""] * len(styles), strict=True))
+    inner = "".join(
+        f"<{tag}{given}>{_escaped(cell)}</{tag}>"
+        for cell, given in zip(cells, attributes, strict=True)
+    )
     return f"<tr>{inner}</tr>\n"
 
 

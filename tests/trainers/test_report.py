@@ -58,6 +58,25 @@ def test_text_is_aligned() -> None:
     ]
 
 
+def test_words_that_begin_with_a_number_are_no_numbers() -> None:
+    """Such a column, neither wrapped nor aligned left, was cut off on a page."""
+    rows = (("a", "0.1 ± 0.02", "14 generated, 14 real"), ("b", "-", "7 real"))
+    text = report.to_text(report.Table("", ("run", "kid", "made of"), rows))
+    assert text.split("\n") == [
+        "run         kid  made of",
+        "a    0.1 ± 0.02  14 generated, 14 real",
+        "b             -  7 real",
+    ]
+
+
+def test_narrow_screens_have_the_columns_beside_their_cells(tmp_path: Path) -> None:
+    report.write(tmp_path / "page.html", "Page", {}, [TABLE])
+    page = Page((tmp_path / "page.html").read_text())
+    cells = [attrs["data-column"] for tag, attrs in page.elements if tag == "td"]
+    assert cells == ["run", "fid", "how"] * 3
+    assert "content: attr(data-column)" in report._STYLE
+
+
 def test_names_of_rows_are_no_numbers() -> None:
     table = report.Table("", ("run", "fid"), (("7", "7"), ("10", "10")))
     assert report.to_text(table) == "run  fid\n7      7\n10    10"
