@@ -98,8 +98,8 @@ def _check_values(name: str, module: object, left: Sequence[str]) -> None:
     if hasattr(module, "TRAINER"):
         from trainers import recipe
 
-        preset = flags.FLAGS.preset or "cpu"
-        recipe.check(recipe.from_flags(module.TRAINER.presets[preset]))
+        preset = module.TRAINER.presets[flags.FLAGS.preset or "cpu"]
+        recipe.check(recipe.resolve(preset, recipe.given(type(preset))))
 
 
 def _main() -> None:

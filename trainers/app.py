@@ -5,6 +5,7 @@ flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
 
 import dataclasses
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ class Trainer:
         reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
         completed: (splits, recipe) -> the recipe for `build_model`, with what only the
             data set tells, such as the number of its classes.
+        generate: The command of `trainers.generate` for a first look, or None.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Trainer:
     tasks: Callable[..., Any]
     reals: Callable[..., Any] | None = None
     completed: Callable[..., Any] | None = None
+    generate: str | None = None
 
 
 def run(trainer: Trainer) -> None:
@@ -141,14 +144,26 @@ def main(trainer: Trainer) -> None:
     from trainers import devices, loop
 
     strategy = devices.make_strategy(_FLAGS.strategy, _FLAGS.virtual_devices)
-    recipe = _resolve(trainer)
-    print(recipes.to_text(trainer.name, recipe), flush=True)
+    preset, why = _preset()
+    start = trainer.presets[preset]
+    values = recipes.given(type(start))
+    model_dir = _model_dir(trainer, values.get("dataset", start.dataset))
+    recipe = recipes.resolve(
+        start, values, trainer.name, None if _FLAGS.fresh else model_dir
+    )
+    recipes.check(recipe)
+    size, full = recipe.image_size, trainer.presets["paper"].image_size
+    # A dry run's output is JSON and nothing else.
+    print(
+        why.format(size=size, full=full),
+        file=sys.stderr if _FLAGS.dry_run else sys.stdout,
+    )
+    print(recipes.shown(trainer.name, preset, recipe), flush=True)
     devices.check_batch(recipe.batch_size, strategy)
     if _FLAGS.dry_run:
         return
     worker = devices.worker(strategy)
     metrics = _metrics(strategy)
-    model_dir = _model_dir(trainer, recipe)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
     if worker == 0:
         _make_folder(model_dir)
@@ -165,24 +180,60 @@ def main(trainer: Trainer) -> None:
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
         sys.exit(128 + outcome.stopped_by)
-    if _FLAGS.export_dir and worker == 0:
-        from export import saved_model
+    if worker == 0:
+        if _FLAGS.export_dir:
+            from export import saved_model
 
-        for path in saved_model.export_networks(
-            outcome.model.exported_networks, Path(_FLAGS.export_dir), model_dir.name
-        ):
-            print(f"Exported {path}", flush=True)
+            for path in saved_model.export_networks(
+                outcome.model.exported_networks, Path(_FLAGS.export_dir), model_dir.name
+            ):
+                print(f"Exported {path}", flush=True)
+        print(closing(trainer, outcome.step, model_dir, _FLAGS.export_dir), flush=True)
 
 
-def _resolve(trainer: Trainer) -> recipes.Recipe:
-    """The preset, with the values of the flags that were given."""
+def closing(
+    trainer: Trainer, step: int, model_dir: Path, export_dir: str | None
+) -> str:
+    """Returns what a training ends with: what was written, and what to do with it.
+
+    Args:
+        trainer: The system.
+        step: The last step.
+        model_dir: The training's folder.
+        export_dir: Where it was exported, if it was.
+    """
+    run = shlex.quote(str(model_dir))
+    commands = [
+        f"export.serve --model_base={shlex.quote(export_dir)}"
+        if export_dir
+        else f"export.saved_model --model_dir={run} --export_dir=models",
+        f"trainers.evaluate --model={run}",
+    ]
+    if trainer.generate:
+        commands.insert(0, f"trainers.generate {trainer.generate} --model={run}")
+    return "\n  python -m ".join(
+        [
+            f"Trained to step {step}. {model_dir} holds checkpoints, sample pictures, "
+            "metrics.jsonl and logs for TensorBoard. Next:",
+            *commands,
+        ]
+    )
+
+
+def _preset() -> tuple[str, str]:
+    """The name of the preset, and what is told of it."""
     import tensorflow as tf
 
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    preset = _FLAGS.preset or ("paper" if has_gpu else "cpu")
-    recipe = recipes.from_flags(trainer.presets[preset])
-    recipes.check(recipe)
-    return recipe
+    if _FLAGS.preset:
+        return _FLAGS.preset, f"The {_FLAGS.preset} recipe, {{size}} px."
+    if tf.config.list_physical_devices("GPU"):
+        return "paper", (
+            "GPU found: the paper's recipe, {size} px; --preset=cpu for a small one."
+        )
+    return "cpu", (
+        "No GPU: the small cpu recipe, {size} px; --preset=paper for the full one, "
+        "{full} px."
+    )
 
 
 def _metrics(strategy: Any) -> Any:
@@ -207,10 +258,10 @@ def _metrics(strategy: Any) -> Any:
     return watch.Metrics(specs, extractors, _FLAGS.early_stop)
 
 
-def _model_dir(trainer: Trainer, recipe: recipes.Recipe) -> Path:
+def _model_dir(trainer: Trainer, dataset: str) -> Path:
     if _FLAGS.model_dir:
         return Path(_FLAGS.model_dir).expanduser()
-    data = recipe.dataset.removeprefix("folder:").strip("/").replace("/", "-")
+    data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
     return Path("runs") / f"{trainer.name}-{data}"
 
 

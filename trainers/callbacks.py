@@ -17,7 +17,7 @@ from PIL import Image
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError
-from trainers import run_log
+from trainers import progress, run_log
 
 LOG_EVERY = 20
 Grids = Mapping[str, np.ndarray]
@@ -230,7 +230,7 @@ class Progress(keras.callbacks.Callback):
         if status:
             status |= {"seconds_per_kimg": self._seconds_per_kimg}
             told = ", ".join(f"{name} {value:.4g}" for name, value in status.items())
-            print(f"\nstep {self.step}: {told}", flush=True)
+            progress.say(f"step {self.step}: {told}")
 
     def _write_grids(self) -> None:
         if self._drawn == self.step:

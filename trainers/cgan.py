@@ -147,6 +147,7 @@ TRAINER = app.Trainer(
     tasks=latent.tasks,
     reals=latent.reals,
     completed=completed,
+    generate="images",
 )
 
 if __name__ == "__main__":

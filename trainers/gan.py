@@ -96,6 +96,7 @@ TRAINER = app.Trainer(
     samples=latent.samples,
     tasks=latent.tasks,
     reals=latent.reals,
+    generate="images",
 )
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What `trainers.progan` and `trainers.stylegan` share."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tfgan_models.errors import UsageError
 from trainers.recipe import Recipe, Span, option
@@ -76,6 +77,41 @@ class GrowingRecipe(Recipe):
     micro_batch: int = option(
         0, "Images of a replica computed at once, to save memory; 0: all."
     )
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`; phases are scaled with the whole."""
+        if "kimg_per_phase" in fixed:
+            return self._of(self.kimg_per_phase, steps)
+        # Batches differ by resolution: which share of the images do so many steps see?
+        low, high = 0.0, 1.0
+        while self._scaled(high, steps).kimg > high * self.kimg:
+            low, high = high, 2 * high
+        for _ in range(50):
+            middle = (low + high) / 2
+            if self._scaled(middle, steps).kimg > middle * self.kimg:
+                low = middle
+            else:
+                high = middle
+        return self._scaled(high, steps)
+
+    def of_kimg(self, kimg: float, fixed: Collection[str]) -> Self:
+        """See `Recipe`; phases are scaled with the whole."""
+        phase = self.kimg_per_phase
+        if "kimg_per_phase" not in fixed:
+            phase = max(0.001, round(phase * kimg / self.kimg, 3))
+        return dataclasses.replace(self, kimg=kimg, kimg_per_phase=phase)
+
+    def _scaled(self, factor: float, steps: int) -> Self:
+        return self._of(max(0.001, round(factor * self.kimg_per_phase, 3)), steps)
+
+    def _of(self, phase: float, steps: int) -> Self:
+        """The recipe with such phases, in thousands of images, ended after `steps`."""
+        from tfgan_models import growth
+
+        endless = dataclasses.replace(self, kimg=1e12, kimg_per_phase=phase)
+        last = growth.at_step(growth.phases(schedule(endless)), steps - 1)
+        kimg = last.images_at(steps) / 1000
+        return dataclasses.replace(self, kimg=kimg, kimg_per_phase=phase)
 
 
 def schedule(recipe: GrowingRecipe) -> "Growth":

@@ -11,7 +11,7 @@ import tensorflow as tf
 from export import checkpoints
 from tfgan_models import growth
 from tfgan_models.adversarial import GANModel
-from trainers import callbacks, devices, evaluation, watch
+from trainers import callbacks, devices, evaluation, progress, watch
 from trainers import recipe as recipes
 from trainers.recipe import Recipe, Span
 
@@ -94,7 +94,7 @@ def train(
     devices.check_same_step(start, directory, strategy)
     model.begin(start)  # also where nothing is left to train
     if start:
-        print(f"Resuming {model_dir} at step {start} of {total}", flush=True)
+        progress.say(f"Resuming {model_dir} at step {start} of {total}")
 
     saver = callbacks.Checkpoints(directory, pace.checkpoint_every, start)
     stop = callbacks.StopOnSignal()
@@ -126,21 +126,32 @@ def train(
             )
         )
 
+    shown = progress.Steps(total, start) if worker == 0 and start < total else None
+    if shown:
+        between.insert(0, shown)
     try:
-        for span in spans:
+        for place, span in enumerate(spans, 1):
             first = max(start, span.first_step)
             if first < span.end_step and not model.stop_training:
                 model.begin(first)
-                _fit(model, batches, first, span, between, worker == 0)
+                if shown and model.train_function is None:
+                    stage = f" of stage {place} of {len(spans)}" * (len(spans) > 1)
+                    progress.say(
+                        f"Building the graph{stage}: the first step takes longest, "
+                        "minutes for large networks."
+                    )
+                _fit(model, batches, first, span, between)
         saver.save()
         if quality and stop.received is None:
             quality.evaluate()
     finally:
         stop.give_back()
+        if shown:
+            shown.close()
     if saver.step < total and stop.received is None:
         over = quality is not None and quality.is_over
         reason = f"No better {quality.name}" if over else "The time is over"
-        print(f"{reason} at step {saver.step} of {total}", flush=True)
+        progress.say(f"{reason} at step {saver.step} of {total}")
     return Outcome(model, saver.step, stop.received)
 
 
@@ -200,7 +211,6 @@ def _fit(
     start: int,
     span: Span,
     between: list[keras.callbacks.Callback],
-    chief: bool,
 ) -> None:
     """Calls `fit` to the span's end: the epoch begun before, whole ones, the rest."""
     step = start
@@ -218,6 +228,6 @@ def _fit(
             steps_per_epoch=steps,
             callbacks=between,
             shuffle=False,  # the pipeline has done it
-            verbose=1 if chief else 0,
+            verbose=0,  # Keras's bar is of an epoch
         )
         step += epochs * steps

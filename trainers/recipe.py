@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from absl import flags
 
@@ -14,6 +15,11 @@ from tfgan_models.errors import UsageError
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
 """Names in `tfgan_models.losses.ADVERSARIAL`, which imports TensorFlow."""
 PRECISIONS = ("float32", "bfloat16", "float16")
+LENGTHS = {
+    "steps": "Training steps in all. Stages are scaled in proportion.",
+    "kimg": "Thousands of images in all. Stages are scaled in proportion.",
+}
+"""What gives the length of every training: flags, where they are no fields."""
 _FILE = "recipe.json"
 
 
@@ -39,6 +45,22 @@ class Recipe:
         "float32", "What the networks compute in.", PRECISIONS
     )
 
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """Returns the recipe with so many steps in all.
+
+        Args:
+            steps: 1 or more.
+            fixed: The fields that are to stay as they are; other stages are scaled.
+
+        Raises:
+            UsageError: They leave no steps for the other stages.
+        """
+        raise NotImplementedError
+
+    def of_kimg(self, kimg: float, fixed: Collection[str]) -> Self:
+        """Returns the recipe with so many thousands of images; see `of_steps`."""
+        return self.of_steps(math.ceil(1000 * kimg / self.batch_size), fixed)
+
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecipe(Recipe):
@@ -46,6 +68,10 @@ class EpochRecipe(Recipe):
 
     epochs: int = option(200, "Passes over the data, where --steps is 0.")
     steps: int = option(0, "Training steps; 0: as --epochs says.")
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`."""
+        return dataclasses.replace(self, steps=steps)
 
 
 R = TypeVar("R", bound=Recipe)
@@ -99,16 +125,93 @@ def define_flags(recipe: type[Recipe]) -> None:
             flags.DEFINE_float(field.name, None, text)
         else:
             flags.DEFINE_string(field.name, None, text)
+    if "steps" not in flags.FLAGS:
+        flags.DEFINE_integer("steps", None, LENGTHS["steps"])
+    if "kimg" not in flags.FLAGS:
+        flags.DEFINE_float("kimg", None, LENGTHS["kimg"])
 
 
-def from_flags(preset: R) -> R:
-    """Returns `preset` with the values of the flags that were given."""
-    given = {
-        field.name: flags.FLAGS[field.name].value
-        for field in dataclasses.fields(preset)
-        if flags.FLAGS[field.name].value is not None
-    }
-    return dataclasses.replace(preset, **given)
+def given(recipe: type[Recipe]) -> dict[str, Any]:
+    """Returns the flags that were given of a recipe and of its length, by name."""
+    names = [*(field.name for field in dataclasses.fields(recipe)), *LENGTHS]
+    values = {name: flags.FLAGS[name].value for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def resolve(
+    preset: R, values: Mapping[str, Any], name: str = "", model_dir: Path | None = None
+) -> R:
+    """Returns `preset` with other values, its stages scaled to a length among them.
+
+    Args:
+        preset: Where the recipe starts from.
+        values: As `given` returns them.
+        name: The model's.
+        model_dir: Where a training may be that is to go on: one of before stages were
+            scaled keeps its recipe.
+
+    Raises:
+        UsageError: There are two lengths, or one that the stages cannot have.
+    """
+    fields = {field.name for field in dataclasses.fields(preset)}
+    plain = dataclasses.replace(preset, **{n: values[n] for n in fields & {*values}})
+    is_saved = model_dir is not None and (model_dir / _FILE).is_file()
+    if is_saved and fields >= {*values} and not differences(model_dir, name, plain):
+        return plain
+    lengths = {n: values[n] for n in ("epochs", *LENGTHS) if values.get(n)}
+    if len(lengths) > 1 or min(lengths.values(), default=1) < 0:
+        received = ", ".join(f"--{n}={value}" for n, value in lengths.items())
+        raise UsageError(
+            f"A training has one length, which is above 0. Received: {received}"
+        )
+    recipe = _in_epochs(plain, values)
+    if "kimg" in lengths:
+        if "kimg" in fields:  # its stages are those of the preset's
+            recipe = dataclasses.replace(recipe, kimg=preset.kimg)
+        return recipe.of_kimg(lengths["kimg"], values)
+    return recipe.of_steps(lengths["steps"], values) if "steps" in lengths else recipe
+
+
+def _in_epochs(recipe: R, values: Collection[str]) -> R:
+    """The recipe whose epochs rule where they are given, and steps are not."""
+    for epochs in (name for name in values if name.endswith("epochs")):
+        steps = epochs.removesuffix("epochs") + "steps"
+        if steps not in values:
+            recipe = dataclasses.replace(recipe, **{steps: 0})
+    return recipe
+
+
+def shares(
+    steps: int, stages: Mapping[str, int], fixed: Collection[str]
+) -> dict[str, int]:
+    """Divides steps among stages, in proportion to what they have.
+
+    Args:
+        steps: Of all stages.
+        stages: Steps by field; a stage of 0 is left out.
+        fixed: Those that keep what they have.
+
+    Returns:
+        Steps of each stage, 1 or more where it is not left out.
+
+    Raises:
+        UsageError: The fixed ones do not leave so many.
+    """
+    free = {n: count for n, count in stages.items() if n not in fixed and count}
+    rest = steps - sum(stages[n] for n in stages if n in fixed)
+    if rest < len(free) or (rest and not free):
+        kept = ", ".join(f"{n}={stages[n]}" for n in stages if n in fixed) or "none"
+        raise UsageError(
+            f"The stages cannot have {steps} steps in all: each needs one at least, "
+            f"and those that are given ({kept}) keep theirs. Give another --steps."
+        )
+    found, done, weight = dict(stages), 0, 0
+    for place, (name, count) in enumerate(free.items(), 1):
+        weight += count
+        end = max(round(rest * weight / sum(free.values())), done + 1)
+        end = min(end, rest - (len(free) - place))
+        found[name], done = end - done, end
+    return found
 
 
 def check(recipe: Recipe) -> None:
@@ -127,8 +230,17 @@ def check(recipe: Recipe) -> None:
 
 
 def to_text(name: str, recipe: Recipe) -> str:
-    """Returns the recipe as JSON, as it is printed and saved."""
+    """Returns the recipe as JSON, as it is saved."""
     return json.dumps({"model": name, **dataclasses.asdict(recipe)}, indent=2)
+
+
+def shown(name: str, preset: str, recipe: Recipe) -> str:
+    """Returns the recipe as JSON for a person: of epochs and steps those that rule."""
+    values = dataclasses.asdict(recipe)
+    for epochs in [key for key in values if key.endswith("epochs")]:
+        steps = epochs.removesuffix("epochs") + "steps"
+        del values[epochs if values[steps] else steps]
+    return json.dumps({"model": name, "preset": preset, **values}, indent=2)
 
 
 def save(model_dir: Path, name: str, recipe: Recipe) -> None:

@@ -1,12 +1,12 @@
 """`python -m trainers.srgan`: super-resolution in two stages (arXiv:1609.04802)."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
 from trainers import app
-from trainers.recipe import Recipe, Span, option
+from trainers.recipe import Recipe, Span, option, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,14 @@ class SRGANRecipe(Recipe):
     ema_decay: float = option(
         0.0, "Above 0: averaged generators are kept, sampled and exported."
     )
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`."""
+        stages = {
+            "mse_steps": self.mse_steps,
+            "adversarial_steps": self.adversarial_steps,
+        }
+        return dataclasses.replace(self, **shares(steps, stages, fixed))
 
 
 PRESETS = {
@@ -251,6 +259,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    generate="upscale --image=photo.jpg",
 )
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """`python -m trainers.stackgan`: pictures of captions, in stages (arXiv:1612.03242)."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
 from trainers import app
-from trainers.recipe import Recipe, Span, option
+from trainers.recipe import Recipe, Span, option, shares
 
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
     from tfgan_models.stackgan import StackGAN
+
+_BIRDS_EPOCH = 8855 // 64
+"""Steps of a pass over the paper's training images."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,21 @@ class StackGANRecipe(Recipe):
     )
     mirror: bool = option(True, "Show half of the images mirrored.")
     crop: bool = option(True, "Cut images at random from 76/64 of their size.")
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`; a stage in epochs is as long as with the paper's birds."""
+        stages = {} if self.embeddings else {"matching_steps": self.matching_steps}
+        for stage in ("first_stage", "second_stage"):
+            if f"{stage}_epochs" in fixed and not getattr(self, f"{stage}_steps"):
+                raise UsageError(
+                    f"--{stage}_epochs does not go with the length of the whole "
+                    f"training in --steps or --kimg. Give --{stage}_steps."
+                )
+            epochs = getattr(self, f"{stage}_epochs")
+            stages[f"{stage}_steps"] = (
+                getattr(self, f"{stage}_steps") or epochs * _BIRDS_EPOCH
+            )
+        return dataclasses.replace(self, **shares(steps, stages, fixed))
 
 
 PRESETS = {
@@ -333,6 +351,7 @@ TRAINER = app.Trainer(
     samples=samples,
     tasks=tasks,
     completed=completed,
+    generate='text "a red heart"',
 )
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ TRAINER = app.Trainer(
     samples=growing_images.samples,
     tasks=growing_images.tasks,
     reals=growing_images.reals,
+    generate="images",
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What README, CONTRIBUTING and docs/ show: commands, links, tables."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from export.signatures import TranslationModule
 from export.super_resolution import SuperResolutionModule
 from tests import shown
 from tfgan_models.metrics.spec import KINDS
+from trainers import app
 from trainers.__main__ import SYSTEMS
 from trainers.recipe import LOSSES
 
@@ -37,6 +39,13 @@ def test_commands_are_understood() -> None:
     """Their modules exist, their flags are defined and can have these values."""
     commands = [c for page in PAGES for c in shown.commands(page.read_text())]
     assert len(commands) > 60
+    for name in SYSTEMS:
+        trainer = importlib.import_module(f"trainers.{name}").TRAINER
+        for export_dir in (None, "my models"):
+            told = app.closing(trainer, 7, Path("my runs/a"), export_dir)
+            lines = [line.strip() for line in told.splitlines()[1:]]
+            assert len(lines) > 1
+            commands += lines
     assert shown.faults(commands) == {}
 
 

@@ -88,7 +88,7 @@ def test_evaluate_as_the_readme_says(workplace: Path, model: str) -> None:
     """Needs the export of the test before."""
     result = run(of("trainers.evaluate", f"--model={model}"), workplace)
     assert result.returncode == 0, result.stderr
-    assert "kid_lite0" in result.stdout
+    assert "kid5k_lite0" in result.stdout
     written = re.search(r"Wrote (\S+html) and (\S+json)", result.stdout)
     for path in written.groups():
         assert (workplace / path).stat().st_size > 500

@@ -1,0 +1,136 @@
+"""What a person sees of a long run: a line that moves, or a few lines in a file."""
+
+import io
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import keras
+from tqdm import tqdm
+
+T = TypeVar("T")
+_STEPS = "step {n_fmt} of {total_fmt}, {elapsed} so far, {remaining} left{postfix}"
+_IMAGES = "{desc}: {n_fmt} images, {elapsed}"
+_SECONDS = 10.0
+"""Between two lines of a file at least ..."""
+_SILENCE = 600.0
+"""... and at most, where a percent takes longer."""
+
+
+def say(text: str) -> None:
+    """Prints a line, above the moving one where there is one."""
+    tqdm.write(text)
+    sys.stdout.flush()
+
+
+class _Nowhere(io.TextIOBase):
+    """A file that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Meter:
+    """A count on a line that moves; where there is no terminal, on a line at times.
+
+    Args:
+        form: tqdm's `bar_format` of the line.
+        options: More of tqdm's.
+    """
+
+    def __init__(self, form: str, **options: Any) -> None:
+        self._moves = sys.stdout.isatty()
+        self._bar = tqdm(
+            file=sys.stdout if self._moves else _Nowhere(),
+            dynamic_ncols=True,
+            bar_format="{bar:20} " * (self._moves and "total" in options) + form,
+            **options,
+        )
+        self._said, self._at = self._bar.n, time.monotonic()
+
+    def update(self, count: int = 1, **values: str) -> None:
+        """Counts on.
+
+        Args:
+            count: How many more.
+            **values: Shown at the end of the line, by name.
+        """
+        if values:
+            self._bar.set_postfix(values, refresh=False)
+        self._bar.update(count)
+        if not self._moves and self._is_due():
+            self.say()
+
+    def say(self) -> None:
+        """Prints the line where it does not move, unless it is printed already."""
+        if not self._moves and self._bar.n != self._said:
+            self._said, self._at = self._bar.n, time.monotonic()
+            say(str(self._bar))
+
+    def close(self) -> None:
+        """Ends the line."""
+        self._bar.close()
+
+    def _is_due(self) -> bool:
+        since, total = time.monotonic() - self._at, self._bar.total
+        if total is None:
+            return since >= _SECONDS
+        is_another = 100 * self._bar.n // total > 100 * self._said // total
+        return since >= (_SECONDS if is_another else _SILENCE)
+
+
+class Steps(keras.callbacks.Callback):
+    """Shows the steps of a whole training, whatever the calls of `fit`.
+
+    A file has the first one, then a line for every percent at most, and the last.
+
+    Args:
+        total: Steps of the training.
+        step: The step at which this run starts.
+    """
+
+    def __init__(self, total: int, step: int) -> None:
+        super().__init__()
+        self._meter = Meter(_STEPS, total=total, initial=step)
+        self._is_first = True
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Counts the step."""
+        losses = {name: f"{float(value):.3g}" for name, value in (logs or {}).items()}
+        self._meter.update(**losses)
+        if self._is_first:
+            self._meter.say()
+            self._is_first = False
+
+    def close(self) -> None:
+        """Leaves the last step standing."""
+        self._meter.say()
+        self._meter.close()
+
+
+def counted(
+    what: str, batches: Callable[[int], Iterable[T]]
+) -> Callable[[int], Iterator[T]]:
+    """Returns `batches`, whose images are counted on the screen while they are taken.
+
+    Args:
+        what: Says what they are.
+        batches: (at most so many) -> arrays of images, or mappings of such.
+    """
+
+    def shown(most: int) -> Iterator[T]:
+        meter = Meter(_IMAGES, desc=what, leave=False)
+        try:
+            for batch in batches(most):
+                yield batch
+                images = (
+                    next(iter(batch.values())) if isinstance(batch, Mapping) else batch
+                )
+                meter.update(len(images))
+        finally:
+            meter.close()
+
+    return shown
