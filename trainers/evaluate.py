@@ -8,6 +8,7 @@
 Prints a table, writes <output_dir>/evaluation.json and evaluation.html.
 """
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from trainers.evaluation import Figure, Task
     from trainers.sources import Subject
 
-ALL = (
-    "kid_lite0,fid_lite0,is_lite0,pr_lite0,dc_lite0,msssim,l1,psnr,ssim,psnr_y,ssim_y,"
-    "cycle"
-)
+DEFAULT = "kid5k_lite0,fid5k_lite0,l1,psnr,ssim,psnr_y,ssim_y,cycle"
+FEW = 100
+"""With fewer real images figures vary a lot, and FID tells little but their number."""
 Results = dict[str, dict[str, list["Figure"]]]
 """Task -> system ("model" or a baseline) -> its figures."""
 
@@ -67,7 +67,8 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "metrics",
         None,
-        f"Figures to compute. Default: those of {ALL} that can be.",
+        f"Figures to compute, see docs/figures.md. Default: those of {DEFAULT} that "
+        f"the model can be measured by, fid5k_lite0 with {FEW} real images or more.",
     )
     flags.DEFINE_string(
         "inception_weights",
@@ -93,11 +94,12 @@ def main(argv: Sequence[str]) -> None:
             "--model is required: a trainer's --model_dir, an exported model, a folder "
             "of images, or the URL of a served model."
         )
+    print(f"Loading {values.model}", flush=True)
     command.quiet_tensorflow()
     from tfgan_models.metrics import spec
     from trainers import evaluation, sources
 
-    specs = spec.parse_list(values.metrics or ALL)
+    specs = spec.parse_list(values.metrics or DEFAULT)
     extractors = evaluation.extractors_of(specs, values.inception_weights)
     subject = sources.find(
         sources.Request(
@@ -147,8 +149,9 @@ def evaluate(
 
     results: Results = {}
     parts: list[report.Table | report.Picture] = []
-    for task in subject.tasks:
-        results[task.name], shown = _measure(task, specs, extractors, seed, left_out)
+    for task in map(_shown, subject.tasks):
+        chosen = _worthwhile(task, specs, left_out)
+        results[task.name], shown = _measure(task, chosen, extractors, seed, left_out)
         figures = table(task.name, results[task.name])
         print(f"\n{report.to_text(figures)}", flush=True)
         parts += [figures, *shown]
@@ -172,6 +175,42 @@ def evaluate(
     return results
 
 
+def _shown(task: "Task") -> "Task":
+    """The task, which shows how far it is."""
+    from trainers import progress
+
+    return dataclasses.replace(
+        task,
+        batches=progress.counted(f"{task.name}: generated", task.batches),
+        real=progress.counted(f"{task.name}: real", task.real),
+        train=progress.counted(f"{task.name}: training", task.train),
+    )
+
+
+def _worthwhile(
+    task: "Task", specs: Sequence["Spec"], left_out: Callable[[str], None] | None
+) -> Sequence["Spec"]:
+    """Warns where real images are few; without FID then, unless it was asked for."""
+    from trainers import progress
+
+    real = sum(map(len, task.real(FEW)))
+    if real >= FEW:
+        return specs
+    progress.say(
+        f"Warning: {task.name} has {real} real images to compare with. Figures of "
+        f"fewer than {FEW} vary a lot: compare them with figures of the same images."
+    )
+    if left_out is None:
+        return specs
+    for spec in specs:
+        if spec.kind == "fid":
+            left_out(
+                f"{spec.text} of {task.name}: it needs {FEW} real images at least, as "
+                "it grows where they are few. KID does not."
+            )
+    return [spec for spec in specs if spec.kind != "fid"]
+
+
 def _measure(
     task: "Task",
     specs: Sequence["Spec"],
@@ -180,21 +219,24 @@ def _measure(
     left_out: Callable[[str], None] | None,
 ) -> tuple[dict[str, list["Figure"]], list[Any]]:
     """Figures of a task by system, and what else a report shows of it."""
-    from trainers import evaluation, feature_cache, gallery, translation
+    from trainers import evaluation, feature_cache, gallery, progress, translation
 
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
     kept = gallery.Gallery(task)
+    progress.say(f"{task.name}: measuring the model")
     model = evaluation.measure(
         task, specs, extractors, seed, cache, kept.watch, left_out
     )
     systems = {"model": model}
     told = {figure.spec for figure in model}
     for name, baseline in translation.baseline_tasks(task, kept.seen).items():
+        progress.say(f"{task.name}: measuring {name}, to compare with")
         systems[name] = evaluation.measure(
             baseline, [s for s in specs if s in told], extractors, seed, cache
         )
     shown: list[Any] = kept.pictures(task)
     for extractor in list(extractors.values())[:1]:
+        progress.say(f"{task.name}: looking for the nearest training images")
         memory = gallery.memorising(task, kept.samples, extractor, cache)
         shown += [memory.table, memory.picture]
     return systems, shown
@@ -247,7 +289,9 @@ def _made_of(about: Mapping[str, Any]) -> str:
 
 
 def _note_left_out(reason: str) -> None:
-    print(f"Left out: {reason}", flush=True)
+    from trainers import progress
+
+    progress.say(f"Left out: {reason}")
 
 
 def _curves(model_dir: Path) -> list["report.Picture"]:

@@ -299,6 +299,27 @@ def test_worst_and_best_are_those_of_all_images(photos: Path, models: Path) -> N
         np.testing.assert_allclose(shown, expected, atol=6e-4)
 
 
+def test_few_images_are_warned_of_and_have_no_fid(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    specs = spec.parse_list(evaluate.DEFAULT)
+    kid_alone = [s for s in specs if s.kind != "fid"]
+    reasons: list[str] = []
+
+    def chosen(count: int, left_out: Callable | None) -> list[spec.Spec]:
+        batches = [np.zeros((10, 1, 1, 3))] * (count // 10)
+        task = evaluation.Task("a2b", iter, lambda most: batches, iter)
+        return list(evaluate._worthwhile(task, specs, left_out))
+
+    assert chosen(100, reasons.append) == specs
+    assert capsys.readouterr().out == "" and reasons == []
+    assert chosen(90, reasons.append) == kid_alone
+    assert "Warning: a2b has 90 real images" in capsys.readouterr().out
+    assert len(reasons) == 1 and reasons[0].startswith("fid5k_lite0 of a2b: it needs")
+    assert chosen(90, None) == specs  # what was asked for
+    assert "Warning: a2b has 90 real images" in capsys.readouterr().out
+
+
 def test_the_command_evaluates_a_training(
     train: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -313,7 +334,15 @@ def test_the_command_evaluates_a_training(
         timeout=240,
     )
     assert result.returncode == 0, result.stderr
-    assert "Left out: pr_lite0 of a2b" in result.stdout
+    for told in (
+        f"Loading {run}\nWarning: a2b has 2 real images",
+        "Left out: fid5k_lite0 of a2b: it needs 100 real images",
+        "a2b: measuring the model\n",
+        "b2a: measuring untranslated, to compare with\n",
+    ):
+        assert told in result.stdout
+    figures = json.loads((run / "evaluation/evaluation.json").read_text())["tasks"]
+    assert set(figures["a2b"]["model"]) == {"kid5k_lite0", "cycle"}
     written = json.loads((run / "evaluation/evaluation.json").read_text())
     assert written["kind"] == "training"
     assert written["step"] in ("1", "2")
