@@ -30,15 +30,16 @@ def cyclegan(
     seed: int = 0,
     dtype: str | None = None,
     optimizer: Callable[[], keras.optimizers.Optimizer] = adam,
+    norm: str = "instance",
     **options: object,
 ) -> CycleGAN:
     """Returns a CycleGAN of a few thousand parameters, compiled."""
     keras.utils.set_random_seed(seed)
     model = CycleGAN(
-        ResNetGenerator(4, 1, dtype=dtype),
-        ResNetGenerator(4, 1, dtype=dtype),
-        PatchDiscriminator(4, layers=1, dtype=dtype),
-        PatchDiscriminator(4, layers=1, dtype=dtype),
+        ResNetGenerator(4, 1, norm=norm, dtype=dtype),
+        ResNetGenerator(4, 1, norm=norm, dtype=dtype),
+        PatchDiscriminator(4, layers=1, norm=norm, dtype=dtype),
+        PatchDiscriminator(4, layers=1, norm=norm, dtype=dtype),
         image_size=SIZE,
         seed=seed,
         **options,

@@ -165,7 +165,7 @@ def test_the_average_follows_and_is_exported() -> None:
         before, model.generator.get_weights(), average.get_weights(), strict=True
     )
     for old, new, ema in weights:
-        np.testing.assert_allclose(ema, 0.75 * old + 0.25 * new, atol=1e-7)
+        np.testing.assert_allclose(ema, 0.1 * old + 0.9 * new, atol=1e-7)
 
 
 def test_calling_draws_images() -> None:

@@ -21,12 +21,17 @@ class GANModel(keras.Model):
     for each optimizer and ends with `finish_step`. Model and networks are created in
     `strategy.scope()`; `compile` may be called anywhere.
 
+    What a user takes away is one thing everywhere: `exported_networks`, the averaged
+    generators where they are kept. Calling the model, `predict`, samples, metrics and
+    exports all use them; the generators themselves are used in training alone.
+
     Args:
-        generators: Networks by name, trained together; these are exported.
+        generators: Networks by name, trained together.
         discriminators: Networks by name, trained together.
         ema_decay: Where above 0, `ema_generators` are kept: copies of the generators
-            whose weights follow as `ema = decay * ema + (1 - decay) * weight` after
-            every step. They are exported in the generators' stead.
+            whose weights follow as `ema = d * ema + (1 - d) * weight` after every
+            step, d = min(ema_decay, (1 + t) / (10 + t)) after t steps, so that the
+            initial weights are soon forgotten.
         seed: Key of every random draw made in training.
         **kwargs: `name` and the like of `keras.Model`.
 
@@ -62,6 +67,7 @@ class GANModel(keras.Model):
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
                 name="step",
             )
+            self.averaged_since = 0
             if ema_decay:
                 self.ema_generators = {k: copy(g) for k, g in generators.items()}
         self.built = True
@@ -139,6 +145,9 @@ class GANModel(keras.Model):
 
     def begin(self, step: int) -> None:
         """Is called before training goes on, and wherever a new phase begins.
+
+        Where weights that stood still begin to move, it sets `averaged_since` to that
+        step: the average is to forget how they began.
 
         Args:
             step: The steps done so far.
@@ -218,8 +227,10 @@ class GANModel(keras.Model):
         Returns:
             The running mean of each loss, for `train_step` to return.
         """
+        steps = tf.cast(self.step - self.averaged_since, tf.float32)
+        rate = 1.0 - tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
         for key, ema in self.ema_generators.items():
-            _follow(ema, self.generators[key], self.ema_decay)
+            _follow(ema, self.generators[key], rate)
         self.step.assign_add(1)
         for metric in self.loss_metrics:
             metric.update_state(losses[metric.name], sample_weight=weight)
@@ -350,35 +361,49 @@ def copy(network: keras.Model) -> keras.Model:
     return twin
 
 
-def _dropouts(network: keras.Model) -> Iterator[keras.layers.Dropout]:
-    """Yields the dropout layers of a network and of the networks in it."""
+def all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yields the layers of a network and of the networks in it."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _dropouts(layer)
-        elif isinstance(layer, keras.layers.Dropout) and layer.rate:
+            yield from all_layers(layer)
+        else:
             yield layer
 
 
-def _follow(ema: keras.Model, network: keras.Model, decay: float) -> None:
+def normalizes_batches(network: keras.Model) -> bool:
+    """Says whether images of one call of it in training change each other."""
+    norm = keras.layers.BatchNormalization
+    return any(isinstance(layer, norm) for layer in all_layers(network))
+
+
+def _dropouts(network: keras.Model) -> Iterator[keras.layers.Dropout]:
+    """Yields the dropout layers of a network and of the networks in it."""
+    for layer in all_layers(network):
+        if isinstance(layer, keras.layers.Dropout) and layer.rate:
+            yield layer
+
+
+def _follow(ema: keras.Model, network: keras.Model, rate: tf.Tensor) -> None:
     """Moves the weights of `ema` towards those of `network`, on all replicas.
 
     What is not trained, such as statistics that are averages themselves, is copied.
     """
     pairs = list(zip(ema.variables, network.variables, strict=True))
 
-    def update(strategy: tf.distribute.Strategy) -> None:
+    def update(strategy: tf.distribute.Strategy, rate: tf.Tensor) -> None:
         for target, source in pairs:
-            rate = 1.0 - decay if source.trainable else 1.0
-            strategy.extended.update(target.value, _move, args=(source.value, rate))
+            move, more = (_move, (rate,)) if source.trainable else (_copy, ())
+            strategy.extended.update(target.value, move, args=(source.value, *more))
 
-    tf.distribute.get_replica_context().merge_call(update)
+    tf.distribute.get_replica_context().merge_call(update, args=(rate,))
 
 
-def _move(target: tf.Variable, source: tf.Tensor, rate: float) -> None:
-    if rate < 1.0:
-        target.assign_add((source - target) * tf.cast(rate, target.dtype))
-    else:
-        target.assign(source)
+def _move(target: tf.Variable, source: tf.Tensor, rate: tf.Tensor) -> None:
+    target.assign_add((source - target) * tf.cast(rate, target.dtype))
+
+
+def _copy(target: tf.Variable, source: tf.Tensor) -> None:
+    target.assign(source)
 
 
 def scaled_if_float16(

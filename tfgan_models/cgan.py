@@ -71,7 +71,8 @@ class CGAN(GANModel):
     ) -> tf.Tensor:
         """Draws images of (latents [N, latent_size], classes int [N])."""
         latent, label = inputs
-        return self.generator(latent, labels=self._one_hot(label), training=training)
+        generator = self.exported_networks["generator"]
+        return generator(latent, labels=self._one_hot(label), training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator on new noise.

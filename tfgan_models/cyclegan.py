@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import losses
-from tfgan_models.adversarial import GANModel
+from tfgan_models.adversarial import GANModel, normalizes_batches
 from tfgan_models.image_pool import ImagePool
 
 
@@ -107,7 +107,7 @@ class CycleGAN(GANModel):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates images of A [N, H, W, C] in [-1, 1] to B."""
-        return self.generator_a2b(inputs, training=training)
+        return self.exported_networks["a2b"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One joint step of both generators, then one of both discriminators.
@@ -126,14 +126,14 @@ class CycleGAN(GANModel):
             tape.watch([v.value for v in self.generator_variables])
             fake_b, same_b = self._translate(self.generator_a2b, real_a, real_b)
             fake_a, same_a = self._translate(self.generator_b2a, real_b, real_a)
-            cycled_a = self.generator_b2a(fake_b, training=True)
-            cycled_b = self.generator_a2b(fake_a, training=True)
+            cycled_a = self.forward(self.generator_b2a, fake_b, purpose=2)
+            cycled_b = self.forward(self.generator_a2b, fake_a, purpose=2)
 
             gan_a2b = losses.least_squares_generator_loss(
-                self.discriminator_b(fake_b, training=True)
+                self.forward(self.discriminator_b, fake_b)
             )
             gan_b2a = losses.least_squares_generator_loss(
-                self.discriminator_a(fake_a, training=True)
+                self.forward(self.discriminator_a, fake_a)
             )
             cycle_a = losses.l1_loss(cycled_a, real_a)
             cycle_b = losses.l1_loss(cycled_b, real_b)
@@ -176,22 +176,26 @@ class CycleGAN(GANModel):
     def _translate(
         self, generator: keras.Model, source: tf.Tensor, target: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns generator(source) and generator(target), the identity, in one call.
+        """Returns generator(source) and generator(target), the identity.
 
-        Without an identity loss the second is `target` itself, whose loss is zero.
+        In one call, unless that would mix the statistics of two domains. Without an
+        identity loss the second is `target` itself, whose loss is zero.
         """
         if not self.identity_weight:
-            return generator(source, training=True), target
-        both = generator(tf.concat([source, target], axis=0), training=True)
+            return self.forward(generator, source), target
+        if normalizes_batches(generator):
+            same = self.forward(generator, target, purpose=1)
+            return self.forward(generator, source), same
+        both = self.forward(generator, tf.concat([source, target], axis=0))
         translated, same = tf.split(both, 2)
         return translated, same
 
-    @staticmethod
     def _discriminator_loss(
-        discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor
+        self, discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor
     ) -> tf.Tensor:
         return losses.least_squares_discriminator_loss(
-            discriminator(real, training=True), discriminator(fake, training=True)
+            self.forward(discriminator, real, purpose=1),
+            self.forward(discriminator, fake, purpose=2),
         )
 
     def training_state(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class DCGAN(GANModel):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Draws images of latents [N, latent_size]."""
-        return self.generator(inputs, training=training)
+        return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator on the same noise.

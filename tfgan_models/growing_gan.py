@@ -135,6 +135,9 @@ class GrowingGAN(GANModel):
             if step == phase.first_step:
                 _inner(optimizer).reset()
         self.ema_decay = 0.5 ** (phase.batch_size / self.ema_half_life)
+        self.averaged_since = min(
+            p.first_step for p in self.phases if p.resolution == phase.resolution
+        )
         # While a resolution is faded in, the one before is what can be shown.
         grown = phase.resolution // 2 if phase.is_fading else phase.resolution
         for network in (self.generator, self.ema_generators["generator"]):

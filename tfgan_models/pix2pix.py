@@ -68,7 +68,7 @@ class Pix2Pix(GANModel):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates images [N, H, W, C] in [-1, 1]."""
-        return self.generator(inputs, training=training)
+        return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator against it.
@@ -109,7 +109,7 @@ class Pix2Pix(GANModel):
 
     def _judge(self, source: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """The discriminator's logits for `image` as a translation of `source`."""
-        return self.discriminator(tf.concat([source, image], axis=-1), training=True)
+        return self.forward(self.discriminator, tf.concat([source, image], axis=-1))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, networks serialised."""

@@ -157,10 +157,12 @@ class SRGAN(GANModel):
         if stage != self.stage:
             self.train_function = None
         self.stage = stage
+        self.averaged_since = self.first_stage_steps if stage == 2 else 0
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Upscales images [N, H, W, C] in [-1, 1] to [N, scale H, scale W, C]."""
-        return self.generator(inputs, training=training)
+        name = "srresnet" if self.stage == 1 else "srgan"
+        return self.exported_networks[name](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the present stage.

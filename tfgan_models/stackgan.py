@@ -162,6 +162,7 @@ class StackGAN(GANModel):
         if stage != self.stage:
             self.train_function = None
         self.stage = stage
+        self.averaged_since = starts[stage]
         for network in (self.generator, self.exported_networks["generator"]):
             network.stages = max(stage, 1)
 
@@ -173,7 +174,8 @@ class StackGAN(GANModel):
         self, embedding: tf.Tensor, latent: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
         """Draws images of embeddings and latents, conditions being their means."""
-        return self.generator(embedding, latent, training=training)
+        generator = self.exported_networks["generator"]
+        return generator(embedding, latent, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the present stage.

@@ -62,10 +62,12 @@ class StyleGAN(GrowingGAN):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Draws images of latents [N, latent_size]."""
-        return self.generator(inputs, training=training)
+        return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator.
+
+        The average w moves with the w of both, as in the original.
 
         Args:
             data: "real" and "label", this replica's.
@@ -80,6 +82,7 @@ class StyleGAN(GrowingGAN):
             self._discriminator_gradients, batch | self.draws(0)
         )
         self.apply(gradients, self.discriminator, self.discriminator_optimizer)
+        self.generator.truncation.track(judged.pop("w")[tf.newaxis])
 
         gradients, drawn = self.in_micro_batches(
             self._generator_gradients, labels | self.draws(1)
@@ -141,7 +144,7 @@ class StyleGAN(GrowingGAN):
         )
 
     def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
-        fake, _ = self._generate(batch)
+        fake, w = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -169,6 +172,7 @@ class StyleGAN(GrowingGAN):
             "penalty": tf.convert_to_tensor(penalty),
             "real_sign": sign_mean(real_scores),
             "fake_sign": sign_mean(fake_scores),
+            "w": tf.reduce_mean(w, axis=0),
         }
 
     def _generator_gradients(self, batch: Tensors) -> tuple[Any, Any]:

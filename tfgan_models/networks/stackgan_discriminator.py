@@ -14,7 +14,8 @@ class StageOneDiscriminator(keras.Model):
 
     4x4 convolutions of stride 2 down to 4x4, a residual block; the compressed
     embedding is joined there. No convolution has a bias. 4,029,824 trainable parameters
-    with the defaults.
+    with the defaults. The published TensorFlow code has no activation before the last
+    of these convolutions in stage one, alone of all; here there is one.
 
     Args:
         resolution: Side of the images, a power of two of at least 16.

@@ -1,4 +1,4 @@
-"""What StackGAN's networks are made of (arXiv:1612.03242), as its TensorFlow code is.
+"""What StackGAN's networks are made of (arXiv:1612.03242), after its TensorFlow code.
 
 The names of layers tell the stages apart: both are joined in one exported graph.
 """
