@@ -1,21 +1,19 @@
 """Features of real images, kept on disk under the hash of what they were made of."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from tfgan_models import caches
 from tfgan_models.metrics.extractors import Extractor
 from trainers import evaluation
 
 
 def default_directory() -> Path:
     """Returns `tfgan_models/features` in the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "tfgan_models" / "features"
+    return caches.directory("features")
 
 
 class FeatureCache:
@@ -45,7 +43,9 @@ class FeatureCache:
         features = _read(path)
         if features is None:
             features = evaluation.extract(images, extractor)
-            _write(path, features)
+            caches.keep(
+                path, lambda written: np.save(written, features, allow_pickle=False)
+            )
         return features
 
 
@@ -65,15 +65,3 @@ def _read(path: Path) -> np.ndarray | None:
     except (OSError, ValueError, EOFError):
         return None
     return features if features.ndim == 2 else None
-
-
-def _write(path: Path, features: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A place of its own: several trainings may write the same file at once.
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            written = Path(scratch) / path.name
-            np.save(written, features, allow_pickle=False)
-            os.replace(written, path)
-    except OSError:
-        return

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfgan_models.data import ImageSource, UnpairedSplits, catalog, folder
 from tfgan_models.errors import UsageError
@@ -91,3 +92,33 @@ def test_empty_domain(tmp_path: Path, save_images: Save) -> None:
     (tmp_path / "trainB").mkdir()
     with pytest.raises(UsageError, match="trainB cannot be used: it holds no image"):
         load(tmp_path)
+
+
+def test_names_that_are_not_utf8(tmp_path: Path, save_images: Save) -> None:
+    for name in ("trainA", "trainB"):
+        save_images(tmp_path / name, 1)
+        (tmp_path / name / "000.png").rename(tmp_path / name / "caf\udce9.png")
+    assert values(load(tmp_path).train_a) == [0]
+    ((both, _),) = catalog.paired(f"folder:{tmp_path}").train.pairs()
+    assert both.shape == (5, 7, 3)
+    captioned = tmp_path / "captioned"
+    save_images(captioned, 2)
+    (captioned / "001.png").rename(captioned / "caf\udce9.png")
+    for name in ("000.txt", "caf\udce9.txt"):
+        (captioned / name).write_text("one\n", encoding="utf-8-sig")
+    assert catalog.captioned(f"folder:{captioned}").train.captions == ("one", "one")
+
+
+def test_image_that_is_broken_behind_its_header_is_named(
+    tmp_path: Path, save_images: Save
+) -> None:
+    save_images(tmp_path, 1)
+    path = tmp_path / "000.png"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IDAT") + 6] ^= 0xFF
+    path.write_bytes(data)
+    source = folder.image_source(tmp_path)
+    with pytest.raises(
+        tf.errors.UnknownError, match=r"FailureError: .*000\.png cannot"
+    ):
+        values(source)

@@ -1,7 +1,6 @@
 """Decoding: every format against pixels known beforehand."""
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from tfgan_models.data import images
-from tfgan_models.errors import UsageError
 
 # How a stored image must be turned to stand upright, by the EXIF specification.
 UPRIGHT = {
@@ -209,69 +207,3 @@ def test_decoding_inside_tf_data(tmp_path: Path) -> None:
     decoded = paths.map(images.decode_path)
     assert decoded.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
     np.testing.assert_array_equal(decoded.get_single_element(), pixels)
-
-
-def noise(kind: str) -> bytes:
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    return encode(Image.fromarray(pixels), kind)
-
-
-def test_broken_files_are_named_in_one_warning_and_skipped(tmp_path: Path) -> None:
-    kinds = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif"}
-    for kind, suffix in kinds.items():
-        data = noise(kind)
-        (tmp_path / f"good.{suffix}").write_bytes(data)
-        (tmp_path / f"cut.{suffix}").write_bytes(data[: len(data) // 2])
-    (tmp_path / "empty.jpeg").touch()
-    (tmp_path / "text.PNG").write_text("no image")
-    with pytest.warns(UserWarning) as caught:
-        paths = images.readable_images(tmp_path)
-    assert [path.name for path in paths] == sorted(f"good.{s}" for s in kinds.values())
-    assert len(caught) == 1
-    message = str(caught[0].message)
-    assert f"{tmp_path}: skipped 7 of 12 images" in message
-    assert "empty.jpeg (empty file)" in message
-    assert "text.PNG (not a JPEG, PNG, WebP, BMP or GIF image)" in message
-    for suffix in kinds.values():
-        assert f"cut.{suffix} (" in message
-    assert "()" not in message
-    assert "good" not in message
-
-
-def test_folder_without_a_readable_image(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="it holds no image"):
-        images.readable_images(tmp_path)
-    (tmp_path / "a.jpg").touch()
-    with pytest.raises(UsageError, match=r"can be read: a\.jpg \(empty file\)"):
-        images.readable_images(tmp_path)
-
-
-def test_other_and_hidden_files_are_ignored_silently(tmp_path: Path) -> None:
-    (tmp_path / "below").mkdir()
-    good = [tmp_path / "b.PNG", tmp_path / "below" / "a.png"]
-    for path in good:
-        path.write_bytes(noise("PNG"))
-    for name in ("notes.txt", "Thumbs.db", "data.json", "._b.PNG"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "folder.png").mkdir()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert images.readable_images(tmp_path) == good
-
-
-@property_test
-@given(data=st.binary(max_size=64), length=st.integers(0, 200))
-def test_damaged_content_is_never_decoded_to_another_shape(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, length: int
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "damaged.png"
-    path.write_bytes(noise("PNG")[:length] + data)
-    with pytest.raises(UsageError, match=r"damaged\.png \(.+\)"):
-        images.readable_images(_only(path))
-
-
-def _only(path: Path) -> Path:
-    folder = path.parent / "damaged"
-    folder.mkdir(exist_ok=True)
-    path.replace(folder / path.name)
-    return folder

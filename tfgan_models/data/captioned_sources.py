@@ -1,5 +1,7 @@
 """Where images and what is said of them come from: TFDS and folders."""
 
+import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +85,8 @@ def folder_captioned(path: Path, found: Embeddings | None = None) -> CaptionedSp
             cannot be read, or an image has no caption or embedding.
     """
     splits = folder.labelled(path)
-    return _finished(_folder_source(splits.train), _folder_source(splits.test), found)
+    made = _finished(_folder_source(splits.train), _folder_source(splits.test), found)
+    return dataclasses.replace(made, contents=splits.contents)
 
 
 def first(source: CaptionedSource, count: int) -> CaptionedSource:
@@ -207,7 +210,7 @@ def _boxed(builder: tfds.core.DatasetBuilder, split: str) -> ImageSource:
 
 
 def _folder_source(source: LabelledSource) -> CaptionedSource:
-    names = _texts(np.array(list(source.images.records().as_numpy_iterator()), object))
+    names = tuple(map(os.fsdecode, source.images.records().as_numpy_iterator()))
     return captioned.make_source(
         source.images,
         [_lines(Path(name).with_suffix(".txt")) for name in names],
@@ -221,7 +224,7 @@ def _lines(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(

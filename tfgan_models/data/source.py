@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfgan_models.folders.contents import Contents
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageSource:
@@ -44,6 +46,7 @@ class UnpairedSplits:
         test_b: Test images of domain B.
         aligned: Whether the test images at equal places show the same thing: the
             truth that a translation can be compared with.
+        contents: What was found in their folder, where they are of one.
     """
 
     train_a: ImageSource
@@ -51,6 +54,7 @@ class UnpairedSplits:
     test_a: ImageSource
     test_b: ImageSource
     aligned: bool = False
+    contents: Contents | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +99,18 @@ class PairedSplits:
     Attributes:
         train: Training pairs.
         test: Test pairs.
+        contents: What was found in their folder, where they are of one.
     """
 
     train: PairSource
     test: PairSource
+    contents: Contents | None = None
 
     def swapped(self) -> "PairedSplits":
         """Returns the splits of the opposite direction."""
-        return PairedSplits(self.train.swapped(), self.test.swapped())
+        return dataclasses.replace(
+            self, train=self.train.swapped(), test=self.test.swapped()
+        )
 
 
 # Compared by identity: arrays have no truth of being equal.
@@ -135,10 +143,12 @@ class SuperResSplits:
     Attributes:
         train: Training images.
         test: Test images.
+        contents: What was found in their folder, where they are of one.
     """
 
     train: SuperResSource
     test: SuperResSource
+    contents: Contents | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,10 +174,12 @@ class LabelledSplits:
     Attributes:
         train: Training images.
         test: Real images to compare generated ones with.
+        contents: What was found in their folder, where they are of one.
     """
 
     train: LabelledSource
     test: LabelledSource
+    contents: Contents | None = None
 
 
 # Compared by identity: arrays have no truth of being equal.
@@ -201,7 +213,9 @@ class CaptionedSplits:
     Attributes:
         train: Training images.
         test: Real images to compare generated ones with.
+        contents: What was found in their folder, where they are of one.
     """
 
     train: CaptionedSource
     test: CaptionedSource
+    contents: Contents | None = None

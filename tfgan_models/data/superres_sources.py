@@ -85,17 +85,26 @@ def of_folder(path: Path, scale: int) -> SuperResSplits:
         UsageError: See `folder.labelled` and `of_images`.
     """
     splits = folder.labelled(path)
+    found = splits.contents
+    train = np.array(found.train[0].images.shapes, np.int64)
+    test = np.array(found.test[0].images.shapes, np.int64) if found.test[0] else train
     return SuperResSplits(
-        of_images(splits.train.images, scale), of_images(splits.test.images, scale)
+        of_images(splits.train.images, scale, train),
+        of_images(splits.test.images, scale, test[: splits.test.images.length]),
+        contents=found,
     )
 
 
-def of_images(source: ImageSource, scale: int) -> SuperResSource:
+def of_images(
+    source: ImageSource, scale: int, sizes: np.ndarray | None = None
+) -> SuperResSource:
     """Makes a source of images whose low resolution is computed.
 
     Args:
-        source: The images at high resolution. Each is decoded once, for its size.
+        source: The images at high resolution.
         scale: How often the low resolution goes into the high one.
+        sizes: Height and width of each, int64 [N, 2]; without them each image is
+            decoded once.
 
     Returns:
         The source.
@@ -110,7 +119,8 @@ def of_images(source: ImageSource, scale: int) -> SuperResSource:
     def size(record: tf.Tensor) -> tf.Tensor:
         return tf.shape(source.decode(record), tf.int64)[:2]
 
-    sizes = _gather(source.records().map(size, tf.data.AUTOTUNE), source.length)
+    if sizes is None:
+        sizes = _gather(source.records().map(size, tf.data.AUTOTUNE), source.length)
     _check_scale(source.name, sizes, scale)
     return SuperResSource(
         source.name, source.length, source.records, decode, scale, sizes

@@ -89,7 +89,7 @@ def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
 
     Args:
         network: What to enlarge it with.
-        image: JPEG, PNG, WebP, BMP or GIF, of which the first frame counts.
+        image: JPEG, PNG, WebP, BMP, GIF or TIFF, of which the first frame counts.
         output_dir: Where to write.
 
     Returns:
@@ -126,7 +126,9 @@ def _read(path: Path) -> tuple[np.ndarray, Image.Image | None, bool]:
                 return np.array(full.convert("RGB")), full.getchannel("A"), is_grey
         return decode_image(data), None, is_grey
     except OSError as error:
-        reason = error.strerror or "not a readable JPEG, PNG, WebP, BMP or GIF image"
+        reason = (
+            error.strerror or "not a readable JPEG, PNG, WebP, BMP, GIF or TIFF image"
+        )
         raise UsageError(f"--image={path} cannot be read: {reason}.") from error
     # What else damaged files, and those of billions of pixels, make Pillow raise.
     except Exception as error:

@@ -157,7 +157,7 @@ def test_images_that_cannot_be_read(files: Path, tmp_path: Path) -> None:
     found = upscale.find(str(files / "own.keras"))
     for name, contents, message in (
         ("none.png", None, "No such file or directory"),
-        ("text.png", b"text", "not a readable JPEG, PNG, WebP, BMP or GIF image"),
+        ("text.png", b"text", "not a readable JPEG, PNG, WebP, BMP, GIF or TIFF image"),
     ):
         if contents is not None:
             (tmp_path / name).write_bytes(contents)

@@ -1,0 +1,224 @@
+"""What was found in a data set's folder, as plain data and in words."""
+
+import dataclasses
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import files, headers
+from tfgan_models.folders.decoding import SUFFIXES
+
+STAND_IN_TEST_IMAGES = 16
+"""Where there are no test images, this many training images stand in for them: the
+first ones by path. They stay in the training split, so they show how training goes
+and measure nothing."""
+
+_SHOWN = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """The readable images of a folder and of those below it.
+
+    Attributes:
+        folder: The folder.
+        paths: The images, sorted.
+        shapes: Height and width of each in pixels, upright.
+        sizes: Bytes of each file.
+        broken: Image files that cannot be read.
+        passed_over: See `files.Listing`.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    shapes: tuple[tuple[int, int], ...]
+    sizes: tuple[int, ...]
+    broken: tuple[Path, ...] = ()
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def only(self, places: Sequence[int]) -> "Images":
+        """Returns those at some places."""
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[place] for place in places),
+            shapes=tuple(self.shapes[place] for place in places),
+            sizes=tuple(self.sizes[place] for place in places),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images to train on, or to test with.
+
+    Attributes:
+        name: Of the folder below the data set's, or what the images are.
+        images: The images; of pairs the inputs, or both side by side.
+        targets: Of pairs of files the targets, at the inputs' places.
+        classes: The names of the classes, or () where there are none.
+        labels: Each image's place in `classes`; 0 where there are none.
+    """
+
+    name: str
+    images: Images
+    targets: Images | None = None
+    classes: tuple[str, ...] = ()
+    labels: tuple[int, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what tells one data set from another, as plain data for JSON.
+
+        `digest` is the SHA-256 of all files' relative paths and sizes in bytes.
+        """
+        digest = hashlib.sha256()
+        for images in filter(None, (self.images, self.targets)):
+            for path, size in zip(images.paths, images.sizes, strict=True):
+                name = os.fsencode(path.relative_to(images.folder))
+                digest.update(name + f"\0{size}\n".encode())
+        counts = [self.labels.count(i) for i in range(len(self.classes))]
+        area = sorted(self.images.shapes, key=lambda shape: shape[0] * shape[1])
+        return {
+            "name": self.name,
+            "images": len(self.images.paths),
+            "smallest": list(area[0]),
+            "largest": list(area[-1]),
+            "classes": dict(zip(self.classes, counts, strict=True)),
+            "digest": digest.hexdigest(),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a data set's folder holds.
+
+    Attributes:
+        folder: The folder.
+        train: The training splits: one, or one for each domain.
+        test: The test split of each; None: the first `STAND_IN_TEST_IMAGES` of
+            training stand in.
+        passed_over: What lies in the folder itself and is not used, see
+            `files.Listing`.
+    """
+
+    folder: Path
+    train: tuple[Split, ...]
+    test: tuple[Split | None, ...]
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the facts of all splits, as plain data for JSON."""
+        return {
+            "train": [split.facts() for split in self.train],
+            "test": [split and split.facts() for split in self.test],
+        }
+
+    def lines(self, used: Sequence[str] = ()) -> list[str]:
+        """Describes the contents to a person, in a few lines.
+
+        Args:
+            used: Endings of files that are not images and yet are not passed over.
+        """
+        told = [f"Found in {shown(self.folder)}:"]
+        told += [f"  {_described(split)}" for split in self.train]
+        told += [f"  {_described(split)}" for split in self.test if split]
+        missing = [
+            f"the first {min(STAND_IN_TEST_IMAGES, len(train.images.paths))} of "
+            f"{train.name}"
+            for split, train in zip(self.test, self.train, strict=True)
+            if split is None
+        ]
+        if missing:
+            told.append(f"  no test images: {' and '.join(missing)} stand in for them")
+        left = self._left(used)
+        if left:
+            told.append(f"  passed over: {left}")
+        return told
+
+    def _left(self, used: Sequence[str]) -> str:
+        counts = dict(self.passed_over)
+        for split in (*self.train, *filter(None, self.test)):
+            for images in filter(None, (split.images, split.targets)):
+                for what, count in images.passed_over.items():
+                    counts[what] = counts.get(what, 0) + count
+        words = [
+            what if "/" in what else f"{count} {what}"
+            for what, count in sorted(counts.items(), key=lambda c: ("/" in c[0], c))
+            if what not in used
+        ]
+        return shown(", ".join(_few(words)))
+
+
+def read_images(folder: Path) -> Images:
+    """Finds the images of a folder that can be read.
+
+    Those that cannot be are named, each with the reason, in one warning.
+
+    Args:
+        folder: Where to look; folders below it count too.
+
+    Raises:
+        UsageError: There is no readable image.
+    """
+    listing = files.walk(folder)
+    found = headers.read_all(folder, listing.images)
+    both = list(zip(listing.images, found, strict=True))
+    good = [(file, header) for file, header in both if header.fault is None]
+    bad = [
+        shown(f"{file.path.relative_to(folder)} ({header.fault})")
+        for file, header in both
+        if header.fault is not None
+    ]
+    if not good:
+        raise UsageError(_no_images(folder, bad, listing.passed_over))
+    if bad:
+        warnings.warn(
+            f"{shown(folder)}: skipped {len(bad)} of {len(both)} images that cannot be "
+            f"read: {', '.join(bad)}",
+            stacklevel=2,
+        )
+    return Images(
+        folder,
+        tuple(file.path for file, _ in good),
+        tuple(header[:2] for _, header in good),
+        tuple(file.size for file, _ in good),
+        tuple(file.path for file, header in both if header.fault is not None),
+        listing.passed_over,
+    )
+
+
+def shown(path: Path | str) -> str:
+    """Returns a path, or a text with one, as it can be printed anywhere."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _no_images(folder: Path, bad: Sequence[str], others: Mapping[str, int]) -> str:
+    if bad:
+        found = f"none of its {len(bad)} images can be read: {', '.join(bad)}"
+    else:
+        found = "it holds no image"
+        if others:
+            found += f", but {', '.join(_few([f'{n} {k}' for k, n in others.items()]))}"
+    return (
+        f"{shown(folder)} cannot be used: {found}. Put readable images there "
+        f"({' '.join(SUFFIXES)})."
+    )
+
+
+def _described(split: Split) -> str:
+    facts = split.facts()
+    smallest, largest = (f"{w} x {h}" for h, w in (facts["smallest"], facts["largest"]))
+    sizes = smallest if smallest == largest else f"{smallest} to {largest}"
+    count = facts["images"]
+    kind = ("pair" if split.targets else "image") + "s" * (count != 1)
+    told = f"{split.name}: {count:,} {kind}, {sizes} px"
+    if split.classes:
+        counts = [f"{shown(name)} {n:,}" for name, n in facts["classes"].items()]
+        told += f"; {len(counts)} classes: {', '.join(_few(counts))}"
+    return told
+
+
+def _few(words: Sequence[str]) -> list[str]:
+    return [*words[:_SHOWN], *(["..."] if len(words) > _SHOWN else [])]
