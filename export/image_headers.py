@@ -104,8 +104,10 @@ def _jpeg(contents: tf.Tensor, header: tf.Tensor) -> _Measured:
 
 def _png(contents: tf.Tensor, header: tf.Tensor) -> _Measured:
     # Where other chunks come first, libpng looks for it further on.
-    contents = _unless(
-        _holds(header, b"IHDR", 12), "The PNG file does not begin with IHDR.", contents
+    contents, header = _unless(
+        _holds(header, b"IHDR", 12),
+        "The PNG file does not begin with IHDR.",
+        (contents, header),
     )
     return _Measured(contents, _big(header, 16), _big(header, 20))
 
@@ -125,10 +127,10 @@ def _webp(contents: tf.Tensor, header: tf.Tensor) -> _Measured:
         b"VP8X": (_little(header, 24, 3) + 1, _little(header, 27, 3) + 1),
     }
     found = tf.stack([_holds(header, tag, 12) for tag in sizes])
-    contents = _unless(
+    contents, found = _unless(
         _holds(header, b"RIFF", 0) & tf.reduce_any(found),
         "The WebP file begins with none of VP8, VP8L and VP8X.",
-        contents,
+        (contents, found),
     )
     size = tf.boolean_mask(tf.stack([tf.stack(pair) for pair in sizes.values()]), found)
     return _Measured(contents, size[0, 0], size[0, 1])
@@ -209,10 +211,14 @@ def _unknown(contents: tf.Tensor, header: tf.Tensor) -> _Measured:
     return _Measured(contents, tf.constant(0, tf.int64), tf.constant(0, tf.int64))
 
 
-def _unless(condition: tf.Tensor, message: str | tf.Tensor, value: tf.Tensor) -> Any:
-    """`value`; a graph fails with the message unless the condition is true."""
+def _unless(condition: tf.Tensor, message: str | tf.Tensor, values: Any) -> Any:
+    """`values`; a graph fails with the message unless the condition is true.
+
+    What is computed of them is computed after it: no later failure comes before this
+    one, whichever thread is faster.
+    """
     with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
-        return tf.identity(value)
+        return tf.nest.map_structure(tf.identity, values)
 
 
 def _at(data: tf.Tensor, index: tf.Tensor | int) -> tf.Tensor:
