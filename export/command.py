@@ -1,5 +1,7 @@
 """How every command of this repository starts and how it fails."""
 
+import atexit
+import contextlib
 import functools
 import importlib
 import os
@@ -7,7 +9,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -33,7 +34,7 @@ def quiet_tensorflow() -> None:
             importlib.import_module("tensorflow")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _native_stderr_dropped() -> Iterator[None]:
     """Sends file descriptor 2 to nowhere, and shows it after all on an exception."""
     sys.stderr.flush()
@@ -61,7 +62,7 @@ def run(
     Flags must be defined before. Exit status: 0 when `main` returns; 2 with one line
     on stderr for a UsageError or a flag that cannot be parsed; 1 with one line for a
     FailureError; 130 after Ctrl-C. Any other exception is a bug: it keeps its
-    traceback.
+    traceback. The process ends here, with whatever its threads are at.
 
     Args:
         main: The command. It calls `quiet_tensorflow()` before it first imports
@@ -73,10 +74,37 @@ def run(
     if arguments:
         # Flags after an argument are flags too.
         flags.FLAGS.set_gnu_getopt()
-    app.run(
-        functools.partial(_guarded, main, arguments),
-        flags_parser=functools.partial(_parse_flags, unknown_flags),
-    )
+    try:
+        app.run(
+            functools.partial(_guarded, main, arguments),
+            flags_parser=functools.partial(_parse_flags, unknown_flags),
+        )
+    except SystemExit as ended:
+        end(ended.code)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        end(1)
+
+
+def end(status: int | str | None) -> NoReturn:
+    """Ends the process at once, its output written and its scratch folders removed.
+
+    Python would first take down TensorFlow piece by piece, and wait for the threads of
+    every input pipeline: for minutes after a large training.
+
+    Args:
+        status: As for `sys.exit`.
+    """
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # As Python has it: what was printed did not arrive.
+            status = status or 120
+    os._exit(status or 0)
 
 
 def _guarded(

@@ -1,8 +1,10 @@
 """What happens between the steps of a training."""
 
 import math
+import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from tfgan_models.errors import FailureError
 from trainers import progress, run_log
 
 LOG_EVERY = 20
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Grids = Mapping[str, np.ndarray]
 
 
@@ -89,25 +92,44 @@ class StopOnNonFinite(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ends the training after the current step on Ctrl-C or SIGTERM.
 
-    A second signal interrupts at once. `received` is the signal's number or None.
+    A line says so at once, also while a step of minutes is being traced. A second
+    signal ends the process. `received` is the signal's number or None.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.received: int | None = None
         self._previous: dict[int, Any] = {}
+        self._previous_fd = -1
+        self._written = -1
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Takes the signals over, once for all calls of `fit`."""
         if self._previous:
             return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._stop)
+        numbers, self._written = os.pipe()
+        os.set_blocking(self._written, False)
+        # Python's own handlers wait until the main thread comes back from TensorFlow.
+        self._previous_fd = signal.set_wakeup_fd(
+            self._written, warn_on_full_buffer=False
+        )
+        threading.Thread(target=self._listen, args=[numbers], daemon=True).start()
+        for number in _SIGNALS:
+            self._previous[number] = signal.signal(number, _leave_to_the_listener)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = number
+    def _listen(self, numbers: int) -> None:
+        with open(numbers, "rb", buffering=0) as signals:
+            while number := signals.read(1):
+                if number[0] not in _SIGNALS:
+                    continue
+                if self.received is None:
+                    self.received = number[0]
+                    print(
+                        "\nStopping after this step; once more to stop at once.",
+                        flush=True,
+                    )
+                else:
+                    os._exit(128 + number[0])
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Asks `fit` to stop where a signal has come."""
@@ -116,9 +138,17 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def give_back(self) -> None:
         """Restores the handlers found before."""
+        if not self._previous:
+            return
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+        signal.set_wakeup_fd(self._previous_fd)
+        os.close(self._written)
+
+
+def _leave_to_the_listener(number: int, frame: FrameType | None) -> None:
+    """Keeps a signal from doing what it does by default."""
 
 
 class StopAtTime(keras.callbacks.Callback):

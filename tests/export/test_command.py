@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,37 @@ def test_success_and_interruption() -> None:
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "3\n", "")
     finished = run("raise KeyboardInterrupt")
     assert (finished.returncode, finished.stderr) == (130, "")
+
+
+def test_ends_with_its_last_line(tmp_path: Path) -> None:
+    """Whatever threads are at; what it printed arrives, and no scratch is left."""
+    body = (
+        "import tempfile, threading, time; global scratch; "
+        f"scratch = tempfile.TemporaryDirectory(dir={str(tmp_path)!r}); "
+        "threading.Thread(target=time.sleep, args=[90]).start(); "
+        "print('last'); sys.exit(143)"
+    )
+    begin = time.monotonic()
+    finished = run("import sys; " + body)
+    assert time.monotonic() - begin < 60
+    assert (finished.returncode, finished.stdout, finished.stderr) == (
+        143,
+        "last\n",
+        "",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_cannot_be_written_is_no_success() -> None:
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(body="print(1)")],
+            cwd=REPOSITORY,
+            env={**environment(), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            timeout=120,
+        )
+    assert finished.returncode == 120
 
 
 def test_help_is_a_success() -> None:

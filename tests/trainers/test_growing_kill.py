@@ -101,6 +101,35 @@ def test_killed_and_started_again_is_bit_for_bit_the_same(
         )
 
 
+def read_until(process: subprocess.Popen, words: str) -> str:
+    """Returns the first line with these words."""
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(process.stderr.read())
+
+
+def test_a_signal_while_tracing_is_told_and_ends_the_run(
+    classes: Path, tmp_path: Path
+) -> None:
+    process = start("stylegan", classes, tmp_path, "--image_size=8", "--kimg=100")
+    while not (tmp_path / "samples/reals.png").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    time.sleep(0.5)  # the first step takes many seconds
+    process.send_signal(signal.SIGTERM)
+    sent = time.monotonic()
+    read_until(process, "Stopping after this step; once more to stop at once.")
+    assert time.monotonic() - sent < 3
+    assert checkpoints.steps(tmp_path / "checkpoints") == []
+    read_until(process, "Stopped at step 1; run again to go on.")
+    stopped = time.monotonic()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert time.monotonic() - stopped < 5
+    process.communicate()
+    assert checkpoints.steps(tmp_path / "checkpoints") == [1]
+
+
 def test_errors_are_one_line_and_keep_no_recipe(classes: Path, tmp_path: Path) -> None:
     """With the mistake corrected, the same command works in the same folder."""
     cases = {
