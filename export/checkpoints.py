@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,7 @@ def save(
             _remove(target)
         os.replace(unfinished, target)
         others = [other for other in steps(directory) if other != step]
-        for old in others[: len(others) - (kept - 1)]:
-            _remove(directory / f"{_PREFIX}{old:08d}")
+        remove(directory, others[: len(others) - (kept - 1)])
     except (tf.errors.OpError, OSError) as error:
         raise FailureError(
             f"Could not write a checkpoint to {target}: {_one_line(error)}. "
@@ -89,7 +88,15 @@ def steps(directory: Path) -> list[int]:
     )
 
 
-def restore(directory: Path, state: Mapping[str, Any]) -> int | None:
+def remove(directory: Path, doomed: Iterable[int]) -> None:
+    """Removes the checkpoints of some steps."""
+    for step in doomed:
+        _remove(directory / f"{_PREFIX}{step:08d}")
+
+
+def restore(
+    directory: Path, state: Mapping[str, Any], only: int | None = None
+) -> int | None:
     """Restores the newest readable checkpoint into `state`.
 
     One that cannot be read is named in a warning, and the one before is tried.
@@ -97,6 +104,7 @@ def restore(directory: Path, state: Mapping[str, Any]) -> int | None:
     Args:
         directory: The folder of the checkpoints.
         state: What was passed to `save`, freshly built.
+        only: The one step to try; None: all.
 
     Returns:
         Its step, or None where there is no checkpoint.
@@ -108,7 +116,7 @@ def restore(directory: Path, state: Mapping[str, Any]) -> int | None:
     def read(prefix: str) -> None:
         tf.train.Checkpoint(**state).read(prefix).assert_consumed()
 
-    return _read_newest(directory, read)
+    return _read_newest(directory, read, steps(directory) if only is None else [only])
 
 
 def describe(group: str, networks: Mapping[str, keras.Model]) -> str:
@@ -182,13 +190,12 @@ def load_networks(
         status.assert_existing_objects_matched().expect_partial()
         found.update(networks)
 
-    _read_newest(directory, read)
+    _read_newest(directory, read, steps(directory))
     return found
 
 
-def _read_newest(directory: Path, read: Any) -> int | None:
+def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None:
     """Calls `read(prefix)` for each checkpoint, newest first, until one succeeds."""
-    found = steps(directory)
     reason = ""
     for step in reversed(found):
         path = directory / f"{_PREFIX}{step:08d}"

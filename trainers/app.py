@@ -3,6 +3,7 @@
 flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
 """
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -17,6 +18,7 @@ from absl import flags
 
 from export import command
 from tfgan_models.errors import UsageError
+from trainers import data_record, folder_lock
 from trainers import recipe as recipes
 
 _FLAGS = flags.FLAGS
@@ -130,6 +132,9 @@ def define_flags(trainer: Trainer) -> None:
     flags.DEFINE_bool(
         "fresh", False, "Start anew: what is in --model_dir is moved aside."
     )
+    flags.DEFINE_bool(
+        "change", False, "Go on although the data set of --model_dir has changed."
+    )
     flags.DEFINE_bool("dry_run", False, "Print the resolved recipe and stop.")
 
 
@@ -165,18 +170,22 @@ def main(trainer: Trainer) -> None:
     worker = devices.worker(strategy)
     metrics = _metrics(strategy)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
-    if worker == 0:
-        _make_folder(model_dir)
-    _check_folder(model_dir, trainer, recipe)
-    outcome = loop.train(
-        trainer,
-        recipe,
-        data,
-        strategy,
-        model_dir,
-        loop.Pace(_FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes),
-        metrics,
-    )
+    with contextlib.ExitStack() as stack:
+        if worker == 0:
+            _make_folder(model_dir)
+            stack.enter_context(folder_lock.held(model_dir))
+        if devices.workers(strategy) > 1:
+            devices.everyones([worker], strategy)  # the chief comes first
+        _check_folder(model_dir, trainer, recipe, data)
+        outcome = loop.train(
+            trainer,
+            recipe,
+            data,
+            strategy,
+            model_dir,
+            loop.Pace(_FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes),
+            metrics,
+        )
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
         sys.exit(128 + outcome.stopped_by)
@@ -261,20 +270,35 @@ def _metrics(strategy: Any) -> Any:
 def _model_dir(trainer: Trainer, dataset: str) -> Path:
     if _FLAGS.model_dir:
         return Path(_FLAGS.model_dir).expanduser()
+    return default_model_dir(trainer.name, dataset)
+
+
+def default_model_dir(name: str, dataset: str) -> Path:
+    """Returns where a trainer's runs on a data set go, however its path is written."""
     data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
-    return Path("runs") / f"{trainer.name}-{data}"
+    as_written = Path("runs") / f"{name}-{data}"
+    folder = recipes.folder_of(dataset)
+    # What was begun when only the writing counted keeps its place.
+    if folder is None or as_written.exists():
+        return as_written
+    path, here = folder.resolve(), Path.cwd()
+    parts = path.relative_to(here if path.is_relative_to(here) else "/").parts
+    return Path("runs") / "-".join([name, *parts])
 
 
 def _make_folder(model_dir: Path) -> None:
     """Makes `model_dir`, empty where --fresh is given; what it held is kept aside."""
     try:
-        if _FLAGS.fresh and model_dir.exists() and any(model_dir.iterdir()):
-            aside = model_dir.with_name(
-                f"{model_dir.name}.{time.strftime('%Y%m%d-%H%M%S')}"
-            )
-            os.replace(model_dir, aside)
-            print(f"Moved what was in {model_dir} to {aside}", flush=True)
         model_dir.mkdir(parents=True, exist_ok=True)
+        if _FLAGS.fresh and not folder_lock.is_empty(model_dir):
+            # The lock moves with the folder.
+            with folder_lock.held(model_dir):
+                aside = model_dir.with_name(
+                    f"{model_dir.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+                )
+                os.replace(model_dir, aside)
+                print(f"Moved what was in {model_dir} to {aside}", flush=True)
+            model_dir.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=model_dir):
             pass
     except OSError as error:
@@ -284,8 +308,10 @@ def _make_folder(model_dir: Path) -> None:
         ) from error
 
 
-def _check_folder(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> None:
-    """Refuses a `model_dir` that another recipe's training is in."""
+def _check_folder(
+    model_dir: Path, trainer: Trainer, recipe: recipes.Recipe, data: Any
+) -> None:
+    """Refuses a `model_dir` that a training of another recipe or data set is in."""
     different = recipes.differences(model_dir, trainer.name, recipe)
     if different:
         raise UsageError(
@@ -293,3 +319,12 @@ def _check_folder(model_dir: Path, trainer: Trainer, recipe: recipes.Recipe) -> 
             f"({'; '.join(different)}). Give the same recipe, another --model_dir, or "
             "--fresh to start anew."
         )
+    changes = data_record.changes(model_dir, data_record.record(recipe.dataset, data))
+    if changes and not _FLAGS.change:
+        raise UsageError(
+            f"--model_dir={model_dir} holds a training of other data ({changes}). Put "
+            "them back, give --change to go on with what there is now, or --fresh to "
+            "start anew."
+        )
+    if changes:
+        print(f"Going on although the data have changed: {changes}", flush=True)

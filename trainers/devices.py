@@ -1,11 +1,11 @@
 """Devices, tf.distribute strategies and number formats."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.errors import UsageError
 
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
 
@@ -80,22 +80,14 @@ def workers(strategy: tf.distribute.Strategy) -> int:
     return len(jobs.get("worker", ())) + len(jobs.get("chief", ()))
 
 
-def check_same_step(
-    step: int, directory: Path, strategy: tf.distribute.Strategy
-) -> None:
-    """Raises FailureError unless every worker resumes at the same step.
-
-    Each worker has checkpoints of its own, and a kill may have come between two.
+def everyones(
+    numbers: Sequence[int], strategy: tf.distribute.Strategy
+) -> list[list[int]]:
+    """Returns the numbers of every replica.
 
     Args:
-        step: The step at which this worker resumes.
-        directory: Its checkpoints.
+        numbers: This worker's, as many as of every other.
         strategy: All workers call this at the same point.
     """
-    steps = strategy.gather(strategy.run(lambda: tf.constant([step])), axis=0)
-    lowest = int(tf.reduce_min(steps))
-    if int(tf.reduce_max(steps)) > lowest:
-        raise FailureError(
-            f"The workers' checkpoints are of different steps: {steps.numpy()}. "
-            f"Remove those after step {lowest} in {directory} and on the other workers."
-        )
+    row = tf.constant([numbers], tf.int64)
+    return strategy.gather(strategy.run(lambda: row), axis=0).numpy().tolist()

@@ -11,7 +11,16 @@ import tensorflow as tf
 from export import checkpoints
 from tfgan_models import growth
 from tfgan_models.adversarial import GANModel
-from trainers import callbacks, devices, evaluation, progress, watch
+from tfgan_models.errors import FailureError
+from trainers import (
+    callbacks,
+    data_record,
+    devices,
+    evaluation,
+    progress,
+    resuming,
+    watch,
+)
 from trainers import recipe as recipes
 from trainers.recipe import Recipe, Span
 
@@ -71,7 +80,7 @@ def train(
 
     Raises:
         FailureError: A loss or weight became NaN or infinite, no checkpoint could be
-            read, or one could not be written.
+            read, or one could not be written; or the workers have none in common.
         UsageError: A metric cannot be computed of this model and data set.
     """
     devices.set_precision(recipe.mixed_precision)
@@ -88,12 +97,15 @@ def train(
         directory /= f"worker_{worker}"
     else:
         # Not before: a recipe that cannot be would keep its correction out.
-        recipes.save(model_dir, trainer.name, recipe)
-        _describe(model_dir, model)
-    start = checkpoints.restore(directory, model.training_state()) or 0
-    devices.check_same_step(start, directory, strategy)
+        _describe(model_dir, model, trainer.name, recipe, data)
+    start = resuming.restore(directory, model.training_state(), strategy)
     model.begin(start)  # also where nothing is left to train
-    if start:
+    if start >= total:
+        progress.say(
+            f"Nothing is left to train: {model_dir} is at step {start}, and the recipe "
+            f"ends at step {total}."
+        )
+    elif start:
         progress.say(f"Resuming {model_dir} at step {start} of {total}")
 
     saver = callbacks.Checkpoints(directory, pace.checkpoint_every, start)
@@ -178,9 +190,20 @@ def _watch(
     return quality
 
 
-def _describe(model_dir: Path, model: GANModel) -> None:
+def _describe(
+    model_dir: Path, model: GANModel, name: str, recipe: Recipe, data: Any
+) -> None:
+    """Writes what makes `model_dir` a training's folder, and what it is resumed by."""
     group = "ema_generators" if model.ema_generators else "generators"
-    checkpoints.describe_networks(model_dir, group, model.exported_networks)
+    try:
+        recipes.save(model_dir, name, recipe)
+        data_record.save(model_dir, data_record.record(recipe.dataset, data))
+        checkpoints.describe_networks(model_dir, group, model.exported_networks)
+    except OSError as error:
+        raise FailureError(
+            f"{model_dir} cannot be written: {error.strerror}. Make room, or give "
+            "another --model_dir."
+        ) from error
 
 
 def _share(

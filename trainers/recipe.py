@@ -21,6 +21,7 @@ LENGTHS = {
 }
 """What gives the length of every training: flags, where they are no fields."""
 _FILE = "recipe.json"
+_FOLDER = "folder:"
 
 
 def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -243,6 +244,13 @@ def shown(name: str, preset: str, recipe: Recipe) -> str:
     return json.dumps({"model": name, "preset": preset, **values}, indent=2)
 
 
+def folder_of(dataset: str) -> Path | None:
+    """Returns the folder that a data set's name gives, or None where it gives none."""
+    if not dataset.startswith(_FOLDER):
+        return None
+    return Path(dataset.removeprefix(_FOLDER)).expanduser()
+
+
 def save(model_dir: Path, name: str, recipe: Recipe) -> None:
     """Writes recipe.json into `model_dir`."""
     files.write_text(model_dir / _FILE, to_text(name, recipe) + "\n")
@@ -261,5 +269,14 @@ def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
     return [
         f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
         for key in sorted(saved.keys() | wanted.keys())
-        if saved.get(key) != wanted.get(key)
+        if _resolved(key, saved.get(key)) != _resolved(key, wanted.get(key))
     ]
+
+
+def _resolved(key: str, value: Any) -> Any:
+    """A recipe's value so that two ways to write a path are the same."""
+    if key == "dataset" and isinstance(value, str) and (folder := folder_of(value)):
+        return folder.resolve()
+    if key == "embeddings" and value:
+        return Path(value).expanduser().resolve()
+    return value
