@@ -14,12 +14,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError
-from trainers import progress, run_log
+from trainers import progress
+from trainers.extras import Extras
 
 LOG_EVERY = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -124,10 +124,7 @@ class StopOnSignal(keras.callbacks.Callback):
                     continue
                 if self.received is None:
                     self.received = number[0]
-                    print(
-                        "\nStopping after this step; once more to stop at once.",
-                        flush=True,
-                    )
+                    progress.say("Stopping after this step; once more to stop at once.")
                 else:
                     os._exit(128 + number[0])
 
@@ -180,8 +177,7 @@ class Progress(keras.callbacks.Callback):
     has the grids of its step.
 
     Args:
-        model_dir: Scalars go to `<model_dir>/metrics.jsonl`, event files to
-            `<model_dir>/logs`, grids to `<model_dir>/samples/step_00001200_<name>.png`.
+        extras: Writes them.
         samples: Draws the grids of the model as uint8 [H, W, 3] by name.
         every: Steps between two grids.
         step: The step at which this run starts.
@@ -192,7 +188,7 @@ class Progress(keras.callbacks.Callback):
 
     def __init__(
         self,
-        model_dir: Path,
+        extras: Extras,
         samples: Callable[[GANModel], Grids],
         every: int,
         step: int,
@@ -201,25 +197,21 @@ class Progress(keras.callbacks.Callback):
         reals: Callable[[], np.ndarray] | None = None,
     ) -> None:
         super().__init__()
-        self.model_dir = model_dir
-        self.folder = model_dir / "samples"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.extras = extras
         self.samples = samples
         self.every = every
         self.step = step
         self.images_at = images_at
         self.ends = ends
         self.reals = reals
-        self.writer = tf.summary.create_file_writer(str(model_dir / "logs"))
         self._since = (time.monotonic(), images_at(step))
         self._seconds_per_kimg = math.nan
         self._drawn: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Starts the clock of the images a second; draws the real images once."""
-        path = self.folder / "reals.png"
-        if self.reals is not None and not path.exists():
-            Image.fromarray(self.reals()).save(path)
+        if self.reals is not None and not self.extras.path("reals").exists():
+            self.extras.grid("reals", self.reals())
         self._since = (time.monotonic(), self.images_at(self.step))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -237,7 +229,6 @@ class Progress(keras.callbacks.Callback):
         # Only then: `fit` ends at other steps in one that is killed and resumed.
         if self.model.stop_training:
             self._write_grids()
-        self.writer.flush()
 
     def _write_scalars(self, logs: Mapping[str, Any]) -> None:
         then, first = self._since
@@ -249,11 +240,7 @@ class Progress(keras.callbacks.Callback):
         values["images_per_second"] = speed
         self._seconds_per_kimg = values["seconds_per_kimg"] = 1000 / max(speed, 1e-9)
         values["peak_memory_gb"] = _peak_memory() / 1e9
-        with self.writer.as_default(step=self.step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self.writer.flush()
-        run_log.append(self.model_dir, self.step, values)
+        self.extras.scalars(self.step, values)
 
     def _print_status(self) -> None:
         status = self.model.status()
@@ -266,10 +253,7 @@ class Progress(keras.callbacks.Callback):
         if self._drawn == self.step:
             return
         self._drawn = self.step
-        for name, grid in self.samples(self.model).items():
-            Image.fromarray(grid).save(self.folder / f"step_{self.step:08d}_{name}.png")
-            with self.writer.as_default(step=self.step):
-                tf.summary.image(f"samples/{name}", grid[None])
+        self.extras.grids(self.step, self.samples(self.model))
 
 
 def save_model(

@@ -17,6 +17,7 @@ from trainers import (
     data_record,
     devices,
     evaluation,
+    extras,
     progress,
     resuming,
     watch,
@@ -112,9 +113,10 @@ def train(
     stop = callbacks.StopOnSignal()
     between: list[keras.callbacks.Callback] = [callbacks.StopOnNonFinite(saver)]
     if worker == 0:
+        written = extras.Extras(model_dir)
         between.append(
             callbacks.Progress(
-                model_dir,
+                written,
                 lambda m: trainer.samples(m, data, recipe),
                 pace.eval_every,
                 start,
@@ -126,7 +128,7 @@ def train(
     between += [saver, stop]
     quality = None
     if metrics and worker == 0:
-        quality = _watch(trainer, recipe, data, model, model_dir, metrics, pace, start)
+        quality = _watch(trainer, recipe, data, model, written, metrics, pace, start)
         between.append(quality)
     if pace.max_minutes is not None:
         between.append(callbacks.StopAtTime(60 * pace.max_minutes))
@@ -172,7 +174,7 @@ def _watch(
     recipe: Recipe,
     data: Any,
     model: GANModel,
-    model_dir: Path,
+    written: extras.Extras,
     metrics: watch.Metrics,
     pace: Pace,
     start: int,
@@ -184,7 +186,7 @@ def _watch(
 
     evaluation.check(tasks(model), metrics.specs, recipe.dataset)
     quality = watch.QualityWatch(
-        model_dir, tasks, metrics, pace.eval_every, start, recipe.seed
+        written, tasks, metrics, pace.eval_every, start, recipe.seed
     )
     quality.set_model(model)  # `fit` does not, where nothing is left to train
     return quality

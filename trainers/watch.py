@@ -2,12 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from export import checkpoints
 from tfgan_models.adversarial import GANModel
@@ -15,6 +13,7 @@ from tfgan_models.metrics.extractors import Extractor
 from tfgan_models.metrics.spec import Spec, is_higher_better
 from trainers import evaluation, run_log
 from trainers.callbacks import save_model
+from trainers.extras import Extras
 from trainers.feature_cache import FeatureCache, default_directory
 
 
@@ -42,7 +41,7 @@ class QualityWatch(keras.callbacks.Callback):
     over them decides.
 
     Args:
-        model_dir: The training's folder; the best checkpoint is in its `best`.
+        extras: Writes them; the best checkpoint is in `best` of its folder.
         tasks: What a model of the present weights is measured on.
         metrics: The figures.
         every: Steps between two evaluations.
@@ -52,7 +51,7 @@ class QualityWatch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        model_dir: Path,
+        extras: Extras,
         tasks: Callable[[GANModel], list[evaluation.Task]],
         metrics: Metrics,
         every: int,
@@ -60,21 +59,20 @@ class QualityWatch(keras.callbacks.Callback):
         seed: int,
     ) -> None:
         super().__init__()
-        self.model_dir = model_dir
+        self.extras = extras
         self.tasks = tasks
         self.metrics = metrics
         self.every = every
         self.step = step
         self.seed = seed
-        self.directory = checkpoints.folder(model_dir, "best")
-        self.writer = tf.summary.create_file_writer(str(model_dir / "logs"))
+        self.directory = checkpoints.folder(extras.model_dir, "best")
         first = metrics.specs[0]
         extractor = metrics.extractors.get(first.extractor or "")
         self.name = first.names(extractor.name if extractor else None)[0]
         self._features = FeatureCache(default_directory())
         measured = {
             entry.step: value
-            for entry in run_log.read(model_dir)
+            for entry in run_log.read(extras.model_dir)
             if (value := decisive(entry.values, self.name)) is not None
         }
         self.best, self.since = self._of_before(measured)
@@ -104,7 +102,7 @@ class QualityWatch(keras.callbacks.Callback):
         """Computes the figures of the present weights, once for each step.
 
         Raises:
-            FailureError: The log or the best checkpoint could not be written.
+            FailureError: The best checkpoint could not be written.
         """
         if self._evaluated == self.step:
             return
@@ -120,13 +118,9 @@ class QualityWatch(keras.callbacks.Callback):
             ):
                 name = f"{figure.name}/{task.name}"
                 values[name], about[name] = figure.value, figure.about
-        with self.writer.as_default(step=self.step):
-            for name, value in values.items():
-                tf.summary.scalar(f"metrics/{name}", value)
-        self.writer.flush()
         # The log first: a best checkpoint whose figure is unknown could be lost to a
         # worse one after a kill between the two.
-        run_log.append(self.model_dir, self.step, values, about)
+        self.extras.scalars(self.step, values, about, group="metrics/")
         self._judge(decisive(values, self.name))
 
     def _judge(self, value: float | None) -> None:
