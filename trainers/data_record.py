@@ -82,7 +82,7 @@ def _sources(splits: Any) -> Iterator[tuple[str, Any]]:
     """The sources of a data set's splits, by the names of these."""
     for field in dataclasses.fields(splits):
         source = getattr(splits, field.name)
-        if dataclasses.is_dataclass(source):
+        if dataclasses.is_dataclass(source) and field.name != "contents":
             # Those with labels or captions hold one of images.
             yield field.name, source if hasattr(source, "records") else source.images
 
@@ -92,7 +92,7 @@ def _files(source: Any, root: Path) -> dict[str, int]:
     sizes = {}
     for batch in source.records().batch(_AT_ONCE).as_numpy_iterator():
         for name in batch.ravel():
-            path = name.decode()
+            path = os.fsdecode(name)
             sizes[os.path.relpath(path, root)] = os.stat(path).st_size
     return sizes
 
