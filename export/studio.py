@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
         host, port = flags.FLAGS.host, flags.FLAGS.port
         with listen(host, port, "port") as listener, _endpoint() as (endpoint, process):
             page = build(endpoint, Path(folder))
-            show_until_stopped(page, listener, endpoint.url, process)
+            show_until_stopped(page, listener, endpoint, process)
 
 
 def _check_flags() -> None:
@@ -96,8 +96,8 @@ def _endpoint() -> Iterator[tuple[Endpoint, Popen | None]]:
         return
     model_base = Path(flags.FLAGS.model_base)
     names_in(model_base)
-    with own_endpoint(model_base) as (url, process):
-        yield Endpoint(url, lambda: names_in(model_base)), process
+    with own_endpoint(model_base) as process:
+        yield Endpoint("", lambda: names_in(model_base)), process
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

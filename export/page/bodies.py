@@ -25,9 +25,9 @@ LARGEST_SEED = 2**53 - 1
 """A browser's numbers are exact up to here."""
 
 _FILES = "image_bytes"
+_IMAGE_RANK = 4
 _GENERATE_INPUTS = {"seed", "truncation_psi", "label", "caption"}
 _MIX_INPUTS = {"seed_coarse", "seed_fine", "cutoff", "label"}
-_GAP = 4
 
 Body = dict[str, Any]
 
@@ -67,6 +67,7 @@ class Offer:
     Args:
         name: Of the model.
         version: That answered.
+        size: Of its images, such as "64 x 64 px", or "any size".
         made: The output of its signature from image file to image file,
             `translated_bytes` or `upscaled_bytes`; None: it has no such signature.
         generation: None: it draws nothing of seeds.
@@ -76,6 +77,7 @@ class Offer:
 
     name: str
     version: str
+    size: str
     made: str | None
     generation: Generation | None
     mixing: Mixing | None
@@ -97,6 +99,7 @@ def offer(metadata: Mapping[str, Any]) -> Offer:
         return Offer(
             name=spec["name"],
             version=spec["version"],
+            size=_size(signatures),
             made=_made(signatures.get(ENCODED)),
             generation=_generation(signatures.get(GENERATE)),
             mixing=_mixing(signatures.get(MIX), signatures.get("synthesis")),
@@ -218,17 +221,6 @@ def files(answer: Mapping[str, Any], output: str = _FILES) -> list[bytes]:
         ) from error
 
 
-def prepared(contents: bytes) -> bytes:
-    """Returns a picture file as a model should see it, see `pictures.prepared`.
-
-    What is wrong with a file is for the endpoint to say: it is returned as it is.
-    """
-    try:
-        return pictures.prepared(contents)
-    except pictures.PictureError:
-        return contents
-
-
 def bicubic(contents: bytes, like: bytes) -> bytes:
     """Enlarges a picture as any image viewer does.
 
@@ -267,12 +259,13 @@ def table(cells: Sequence[bytes], columns: int) -> bytes:
     """
     images = [Image.open(io.BytesIO(file)).convert("RGBA") for file in cells]
     width, height = images[0].size
+    gap = max(1, width // 16)
     rows = (len(images) + 1) // columns
-    size = columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP
+    size = columns * (width + gap) - gap, rows * (height + gap) - gap
     drawn = Image.new("RGBA", size)
     for place, image in enumerate(images, 1):
         row, column = divmod(place, columns)
-        drawn.paste(image, (column * (width + _GAP), row * (height + _GAP)))
+        drawn.paste(image, (column * (width + gap), row * (height + gap)))
     return pictures.to_png(drawn)
 
 
@@ -284,6 +277,27 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
         for name, content in contents.items():
             packed.writestr(name, content)
     return file.getvalue()
+
+
+def grid_columns(count: int) -> int:
+    """Returns how many pictures stand beside one another, at most four."""
+    return min(4, math.ceil(math.sqrt(count)))
+
+
+def width(contents: bytes) -> int:
+    """Returns how many pixels wide an image file is."""
+    with Image.open(io.BytesIO(contents)) as image:
+        return image.width
+
+
+def _size(signatures: Mapping[str, Any]) -> str:
+    """What a person is told of the images that a model takes, or draws of seeds."""
+    for name, side in (("generate", "outputs"), ("serving_default", "inputs")):
+        value = signatures.get(name, {}).get(side, {}).get("image")
+        if value is not None and len(shape := _shape(value)) == _IMAGE_RANK:
+            _, height, width, _ = shape
+            return f"{width} x {height} px" if width and height else "any size"
+    return "any size"
 
 
 def _made(encoded: Mapping[str, Any] | None) -> str | None:

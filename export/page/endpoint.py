@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,16 +35,25 @@ class Unserved:
 
 
 class Endpoint:
-    """An endpoint that is running.
+    """An endpoint that is running, or is about to.
 
     Args:
-        url: Such as http://localhost:8501.
+        url: Such as http://localhost:8501; empty: it is starting, see `own_endpoint`.
         names: Gives the names of the models to show; the API has no list of them.
     """
 
     def __init__(self, url: str, names: Callable[[], Sequence[str]]) -> None:
         self.url = url
-        self._names = names
+        self.names = names
+        self._started = time.monotonic()
+
+    def waiting(self) -> str:
+        """Returns what it is doing before it answers, in words; else nothing."""
+        if self.url:
+            return ""
+        seconds = round(time.monotonic() - self._started)
+        count = len(self.names())
+        return f"Loading {count} {'model' if count == 1 else 'models'}, {seconds} s"
 
     def offers(self) -> list[Offer | Unserved]:
         """Asks what each model offers.
@@ -51,13 +61,18 @@ class Endpoint:
         Raises:
             FailureError: The endpoint did not answer, or it is no such endpoint.
         """
-        offers: list[Offer | Unserved] = []
-        for name in self._names():
-            try:
-                offers.append(offer(self._ask("GET", f"{_path(name)}/metadata")))
-            except UsageError as error:
-                offers.append(Unserved(name, str(error)))
-        return offers
+        return [self.offer(name) for name in self.names()]
+
+    def offer(self, name: str) -> Offer | Unserved:
+        """Asks what a model offers.
+
+        Raises:
+            FailureError: The endpoint did not answer, or it is no such endpoint.
+        """
+        try:
+            return offer(self._ask("GET", f"{_path(name)}/metadata"))
+        except UsageError as error:
+            return Unserved(name, str(error))
 
     def predict(self, name: str, body: Body) -> dict[str, Any]:
         """Asks a model.
@@ -113,17 +128,14 @@ def names_in(model_base: Path) -> list[str]:
 
 
 @contextmanager
-def own_endpoint(model_base: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
     """Runs `python -m export.serve` on a free port for as long as the context.
 
     Args:
         model_base: The folder that is served.
 
     Yields:
-        Its address, such as http://127.0.0.1:43561, and the process.
-
-    Raises:
-        SystemExit: It did not start; it has said why on stderr.
+        The process, which is loading the models: see `ready_url`.
     """
     process = subprocess.Popen(
         [
@@ -138,12 +150,23 @@ def own_endpoint(model_base: Path) -> Iterator[tuple[str, subprocess.Popen]]:
         start_new_session=True,
     )
     try:
-        ready = process.stdout.readline() if process.stdout else ""
-        if " at http://" not in ready:
-            raise SystemExit(process.wait() or 1)
-        yield ready.split(" at ")[1].split("/v1/")[0], process
+        yield process
     finally:
         _stop(process)
+
+
+def ready_url(process: subprocess.Popen) -> str:
+    """Waits until an endpoint has loaded its models.
+
+    Args:
+        process: Of `own_endpoint`.
+
+    Returns:
+        Its address, such as http://127.0.0.1:43561. Empty: it did not start, and has
+        said why on stderr.
+    """
+    ready = process.stdout.readline() if process.stdout else ""
+    return ready.split(" at ")[1].split("/v1/")[0] if " at http://" in ready else ""
 
 
 def _stop(process: subprocess.Popen) -> None:

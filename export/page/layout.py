@@ -2,43 +2,39 @@
 
 import functools
 import html
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components.image import ImageData
 
-from export.page import bodies
+from export import pictures
+from export.page import bodies, samples
 from export.page.bodies import Generation, Mixing, Offer
+from export.page.controls import Controls, generation_controls, given, mixing_controls
 from export.page.endpoint import Endpoint, Unserved
 from export.page.files import Files
 from tfgan_models.errors import FailureError, UsageError
 
-MOST_PICTURES = 16
-MOST_MIXED = 5
-LARGEST_PSI = 2
-PSI = 0.7
-CUTOFF = 4
-STYLE = """
-footer { display: none !important; }
-/* As many pictures beside one another as fit, on a telephone too. */
-.studio-gallery .grid-container {
-  grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)) !important;
-}
-/* The table of a small model is as wide as that of a large one. */
-.studio-table .image-frame, .studio-table .image-frame img { width: 100% !important; }
-"""
+STYLE = Path(__file__).with_name("studio.css")
+LARGEST_RANDOM_SEED = 9999
+SMALL = 256
+"""Below this width, in pixels, the page shows each pixel as a square."""
 
-Controls = dict[str, gr.components.Component]
+# Nothing of the page is for programs, which ask the endpoint.
+_on = functools.partial(gr.on, api_visibility="private")
+Results = tuple[Any, gr.DownloadButton]
 
 
 def build(endpoint: Endpoint, folder: Path) -> gr.Blocks:
-    """Builds the page: a tab for each model, of what the endpoint says it offers.
+    """Builds the page: a card for each model, and the form of the one that is chosen.
 
     Args:
-        endpoint: Asked anew whenever the page is loaded.
+        endpoint: Asked anew whenever the page is loaded or a model is chosen.
         folder: Of temporary files, which are deleted there after a day.
     """
     studio = _Studio(endpoint, Files(folder))
@@ -48,10 +44,27 @@ def build(endpoint: Endpoint, folder: Path) -> gr.Blocks:
             again = gr.Button(
                 "Look for new versions", size="sm", scale=0, min_width=190
             )
+        models = gr.Radio(
+            endpoint.names(),
+            label="Models",
+            container=False,
+            interactive=False,
+            elem_classes="studio-models",
+        )
+        told = _told(_busy("Loading the models"))
+        clock = gr.Timer(1)
+        _on(
+            [page.load, again.click, clock.tick],
+            studio.look,
+            models,
+            [models, told, clock],
+            show_progress="hidden",
+        )
 
-        @gr.render(triggers=[page.load, again.click])
-        def models() -> None:
-            studio.show()
+        @gr.render(models, [models.change, again.click], show_progress="hidden")
+        def panel(name: str | None) -> None:
+            if name is not None:
+                studio.show(name)
 
     return page
 
@@ -63,90 +76,125 @@ class _Studio:
     endpoint: Endpoint
     files: Files
 
-    def show(self) -> None:
-        """Lays out what the endpoint offers at this moment."""
+    def look(self, chosen: str | None) -> tuple[Any, ...]:
+        """Returns the models, what is told of them, and whether to look again."""
+        if waiting := self.endpoint.waiting():
+            return gr.skip(), _busy(waiting), gr.skip()
         try:
             offers = self.endpoint.offers()
         except (UsageError, FailureError) as error:
-            gr.Markdown(html.escape(str(error)))
-            return
-        with gr.Tabs():
-            for offer in offers:
-                with gr.Tab(offer.name):
-                    if isinstance(offer, Unserved):
-                        gr.Markdown(f"Not served. {html.escape(offer.reason)}")
-                    else:
-                        self._show_offer(offer)
-
-    def _show_offer(self, offer: Offer) -> None:
-        gr.Markdown(
-            f"**{html.escape(offer.name)}**, version {html.escape(offer.version)}"
+            return gr.skip(), _error(error), gr.skip()
+        names = [offer.name for offer in offers]
+        cards = gr.Radio(
+            [(f"{offer.name}\n{_card(offer)}", offer.name) for offer in offers],
+            value=chosen if chosen in names else next(iter(names), None),
+            interactive=True,
         )
+        return cards, "", gr.Timer(active=False)
+
+    def show(self, name: str) -> None:
+        """Lays out what a model offers at this moment."""
+        try:
+            offer = self.endpoint.offer(name)
+        except FailureError as error:
+            offer = Unserved(name, str(error))
+        if isinstance(offer, Unserved):
+            _told(_error(f"{name} is not served. {offer.reason}"))
+            return
+        forms: dict[str, Callable[[], None]] = {}
         if offer.made is not None:
-            self._show_files(offer, offer.made)
+            forms["Pictures"] = lambda: self._show_files(offer, offer.made)
         if offer.generation is not None:
-            self._show_generation(offer, offer.generation)
+            forms["Draw"] = lambda: self._show_generation(offer, offer.generation)
         if offer.mixing is not None:
-            self._show_mixing(offer, offer.mixing)
-        if offer.made is None and offer.generation is None and offer.mixing is None:
+            forms["Mix styles"] = lambda: self._show_mixing(offer, offer.mixing)
+        if not forms:
             gr.Markdown(
                 "Its signatures have no form here: "
                 f"{html.escape(', '.join(offer.signatures))}. Programs can ask them."
             )
+        elif len(forms) == 1:
+            next(iter(forms.values()))()
+        else:
+            with gr.Tabs():
+                for title, form in forms.items():
+                    with gr.Tab(title):
+                        form()
 
     def _show_files(self, offer: Offer, made: str) -> None:
-        upscales = made == bodies.UPSCALED
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                photo = gr.File(
-                    label=f"A picture to {'enlarge' if upscales else 'translate'}",
-                    file_types=["image"],
-                    height=160,
+        does, busy, done = "translates", "Translating", "Original | translated"
+        if made == bodies.UPSCALED:
+            does, busy, done = "enlarges", "Enlarging", "Bicubic | enlarged"
+        with gr.Row(elem_classes="studio-panel"):
+            with _form(offer, f"{does}. Drop a picture, or take one of these:"):
+                with gr.Row():
+                    tries = {
+                        name: gr.Button(name, size="sm", min_width=80)
+                        for name in samples.NAMES
+                    }
+                photo = gr.Image(
+                    label="Picture",
+                    show_label=False,
+                    sources=["upload", "clipboard"],
+                    height=240,
+                    buttons=[],
                 )
-            with gr.Column(scale=2, min_width=280):
-                slider = gr.ImageSlider(
-                    label="Bicubic | upscaled" if upscales else "Original | translated",
+            with _results():
+                told = _told()
+                shown = gr.ImageSlider(
+                    label=done,
                     format="png",
                     type="filepath",
                     interactive=False,
                     buttons=["fullscreen"],
+                    max_height=4096,
+                    elem_classes="studio-result",
                 )
                 download = gr.DownloadButton("Download PNG", visible=False)
-        photo.change(
-            functools.partial(self._of_file, offer.name, made),
-            photo,
-            [slider, download],
-            api_visibility="private",
-        )
+        # Whatever was sent: Gradio's own would stop, wordless, where Pillow does.
+        photo.preprocess = lambda sent: sent
+        for name, button in tries.items():
+            _says(button.click, told, busy)
+            sample = functools.partial(self._sample, name)
+            _on(button.click, sample, None, photo, show_progress="hidden")
+        make = functools.partial(self._of_file, offer.name, made)
+        _makes(photo.change, make, [photo], [shown, download, told])
+        _says(photo.upload, told, busy)
 
-    def _of_file(self, name: str, made: str, photo: str | None) -> Iterator[Any]:
-        # What is shown belongs to the file before.
-        yield None, gr.DownloadButton(visible=False)
-        if photo is None:
-            return
-        with _messages():
-            sent = Path(photo).read_bytes()
-            contents = bodies.prepared(sent)
+    def _sample(self, name: str) -> str:
+        return self.files.write(f"{name.lower()}.png", samples.draw(name))
+
+    def _of_file(self, name: str, made: str, photo: ImageData | None) -> Results:
+        if photo is None or photo.path is None:
+            return None, gr.DownloadButton(visible=False)
+        path = Path(photo.path)
+        called = Path(photo.orig_name or path.name)
+        try:
+            contents = pictures.prepared(path.read_bytes())
             answer = self.endpoint.predict(name, bodies.file_request(contents))
             (result,) = bodies.files(answer, made)
-            before, suffix = contents, Path(photo).suffix
+            before, suffix = contents, called.suffix
             if made == bodies.UPSCALED:
                 before, suffix = bodies.bicubic(contents, result), ".png"
-            elif contents is not sent:
-                suffix = ".png"
-            stem = Path(photo).stem
-            after = self.files.write(
-                f"{stem}_{made.removesuffix('_bytes')}.png", result
-            )
-            shown = self.files.write(f"{stem}_before{suffix}", before)
-        yield (shown, after), gr.DownloadButton(value=after, visible=True)
+        except (pictures.PictureError, UsageError) as error:
+            raise UsageError(f"{called.name}: {error}") from error
+        before_path = self.files.write(f"{called.stem}_before{suffix}", before)
+        after = self.files.write(
+            f"{called.stem}_{made.removesuffix('_bytes')}.png", result
+        )
+        shown = gr.ImageSlider((before_path, after), elem_classes=_classes(result))
+        return shown, gr.DownloadButton(value=after, visible=True)
 
     def _show_generation(self, offer: Offer, generation: Generation) -> None:
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                controls = _generation_controls(generation)
-                button = gr.Button("Generate", variant="primary")
-            with gr.Column(scale=2, min_width=280):
+        does = "draws. Each seed has a picture of its own."
+        if "caption" in generation.inputs:
+            does = "draws captions: write one, in words such as those of its training."
+        with gr.Row(elem_classes="studio-panel"):
+            with _form(offer, does):
+                controls = generation_controls(generation)
+                buttons = _buttons("Generate", "Random seed")
+            with _results():
+                told = _told()
                 gallery = gr.Gallery(
                     label="Pictures",
                     show_label=False,
@@ -155,77 +203,69 @@ class _Studio:
                     height="auto",
                     interactive=False,
                     buttons=["download", "fullscreen"],
-                    elem_classes="studio-gallery",
+                    elem_classes="studio-result",
                 )
                 download = gr.DownloadButton("Download", visible=False)
-        triggers = [button.click]
-        if "caption" in controls:
-            triggers.append(controls["caption"].submit)
-        gr.on(
-            triggers,
-            functools.partial(self._generate, offer.name, generation, tuple(controls)),
-            list(controls.values()),
-            [gallery, download],
-            api_visibility="private",
-        )
+        make = functools.partial(self._generate, offer.name, generation)
+        outputs = [gallery, download, told]
+        _draws(buttons, make, controls, ["seed"], outputs)
 
     def _generate(
-        self, name: str, generation: Generation, names: Sequence[str], *values: Any
-    ) -> tuple[Any, ...]:
-        form = dict(zip(names, values, strict=True))
-        with _messages():
-            seeds = bodies.seeds_from(form["seed"], form["count"])
-            requests = bodies.generate_requests(generation, seeds, _given(form))
-            pictures = self._pictures(name, requests)
-            named = {
-                f"{name}_{seed}.png": file
-                for seed, file in zip(seeds, pictures, strict=True)
-            }
-            paths = [self.files.write(*item) for item in named.items()]
-            packed = paths[0]
-            if len(paths) > 1:
-                packed = self.files.write(
-                    f"{name}_{seeds[0]}-{seeds[-1]}.zip", bodies.archive(named)
-                )
-        shown = [(path, f"seed {s}") for path, s in zip(paths, seeds, strict=True)]
-        return shown, gr.DownloadButton(value=packed, visible=True)
+        self, name: str, generation: Generation, form: dict[str, Any]
+    ) -> Results:
+        seeds = bodies.seeds_from(form["seed"], form["count"])
+        requests = bodies.generate_requests(generation, seeds, given(form))
+        drawn = self._pictures(name, requests)
+        named = {
+            f"{name}_{seed}.png": file for seed, file in zip(seeds, drawn, strict=True)
+        }
+        paths = [self.files.write(*item) for item in named.items()]
+        packed = paths[0]
+        if len(paths) > 1:
+            packed = self.files.write(
+                f"{name}_{seeds[0]}-{seeds[-1]}.zip", bodies.archive(named)
+            )
+        gallery = gr.Gallery(
+            [(path, f"seed {s}") for path, s in zip(paths, seeds, strict=True)],
+            columns=bodies.grid_columns(len(paths)),
+            elem_classes=_classes(drawn[0]),
+        )
+        return gallery, gr.DownloadButton(value=packed, visible=True)
 
     def _show_mixing(self, offer: Offer, mixing: Mixing) -> None:
-        gr.Markdown("### Mix styles")
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                controls = _mixing_controls(mixing)
-                button = gr.Button("Mix", variant="primary")
-            with gr.Column(scale=2, min_width=280):
+        with gr.Row(elem_classes="studio-panel"):
+            with _form(
+                offer,
+                "mixes styles. Pose and shape come from the picture on the left, "
+                "colours and texture from the one above.",
+            ):
+                controls = mixing_controls(mixing)
+                buttons = _buttons("Mix", "Random seeds")
+            with _results():
+                told = _told()
                 shown = gr.Image(
-                    label="Coarse seeds on the left, fine seeds above",
+                    label="Mixtures",
+                    show_label=False,
                     format="png",
                     type="filepath",
                     interactive=False,
                     buttons=["fullscreen"],
-                    elem_classes="studio-table",
+                    elem_classes="studio-result",
                 )
                 download = gr.DownloadButton("Download PNG", visible=False)
-        button.click(
-            functools.partial(self._mix, offer.name, mixing, tuple(controls)),
-            list(controls.values()),
-            [shown, download],
-            api_visibility="private",
-        )
+        make = functools.partial(self._mix, offer.name, mixing)
+        outputs = [shown, download, told]
+        _draws(buttons, make, controls, ["coarse", "fine"], outputs)
 
-    def _mix(
-        self, name: str, mixing: Mixing, names: Sequence[str], *values: Any
-    ) -> tuple[Any, ...]:
-        form = dict(zip(names, values, strict=True))
-        with _messages():
-            coarse = bodies.seeds_from(form["coarse"], form["rows"])
-            fine = bodies.seeds_from(form["fine"], form["columns"])
-            pairs = bodies.mix_pairs(coarse, fine)
-            requests = bodies.mix_requests(mixing, pairs, _given(form))
-            pictures = self._pictures(name, requests)
-            drawn = bodies.table(pictures, len(fine) + 1)
-            path = self.files.write(f"{name}_mix_{coarse[0]}_{fine[0]}.png", drawn)
-        return path, gr.DownloadButton(value=path, visible=True)
+    def _mix(self, name: str, mixing: Mixing, form: dict[str, Any]) -> Results:
+        coarse = bodies.seeds_from(form["coarse"], form["rows"])
+        fine = bodies.seeds_from(form["fine"], form["columns"])
+        pairs = bodies.mix_pairs(coarse, fine)
+        requests = bodies.mix_requests(mixing, pairs, given(form))
+        drawn = bodies.table(self._pictures(name, requests), len(fine) + 1)
+        path = self.files.write(f"{name}_mix_{coarse[0]}_{fine[0]}.png", drawn)
+        shown = gr.Image(path, elem_classes=_classes(drawn))
+        return shown, gr.DownloadButton(value=path, visible=True)
 
     def _pictures(self, name: str, requests: Sequence[bodies.Body]) -> list[bytes]:
         return [
@@ -235,64 +275,112 @@ class _Studio:
         ]
 
 
-def _generation_controls(generation: Generation) -> Controls:
-    controls: Controls = {}
-    if "caption" in generation.inputs:
-        controls["caption"] = gr.Textbox(label="Caption", lines=1, interactive=True)
-    controls["seed"] = _number("Seed", 0)
-    controls["count"] = _slider("Pictures", 1, MOST_PICTURES, 4)
-    if "truncation_psi" in generation.inputs:
-        controls["truncation_psi"] = _slider(
-            "Truncation psi", -LARGEST_PSI, LARGEST_PSI, PSI, step=0.05
-        )
-    if "label" in generation.inputs:
-        controls["label"] = _number("Class, from 0", 0)
-    return controls
+def _draws(
+    buttons: tuple[gr.Button, gr.Button],
+    make: Callable[[dict[str, Any]], Results],
+    controls: Controls,
+    seeds: Sequence[str],
+    outputs: list[gr.components.Component],
+) -> None:
+    """Lets the buttons below a form draw: of its seeds, and of random ones."""
+    names = tuple(controls)
+
+    def of_form(*values: Any) -> Results:
+        return make(dict(zip(names, values, strict=True)))
+
+    def roll() -> Any:
+        rolled = [random.randint(0, LARGEST_RANDOM_SEED) for _ in seeds]
+        return rolled if len(rolled) > 1 else rolled[0]
+
+    button, dice = buttons
+    triggers = [button.click]
+    if "caption" in controls:
+        triggers.append(controls["caption"].submit)
+    inputs = list(controls.values())
+    for trigger in (*triggers, dice.click):
+        _says(trigger, outputs[-1], "Drawing")
+    for trigger in triggers:
+        _makes(trigger, of_form, inputs, outputs)
+    fields = [controls[name] for name in seeds]
+    rolled = _on(dice.click, roll, None, fields, show_progress="hidden")
+    _makes(rolled.then, of_form, inputs, outputs)
 
 
-def _mixing_controls(mixing: Mixing) -> Controls:
-    controls: Controls = {
-        "coarse": _number("First coarse seed: the rows", 0),
-        "fine": _number("First fine seed: the columns", 100),
-        "rows": _slider("Rows", 1, MOST_MIXED, 2),
-        "columns": _slider("Columns", 1, MOST_MIXED, 3),
-    }
-    told = "The first style layer that is the fine seed's"
-    if mixing.layers is None:
-        controls["cutoff"] = _number(told, CUTOFF)
+def _makes(
+    trigger: Callable[..., Any],
+    make: Callable[..., Results],
+    inputs: list[gr.components.Component],
+    outputs: list[gr.components.Component],
+) -> None:
+    """Shows what `make` returns, or nothing and why, when an event happens."""
+
+    def answer(*values: Any) -> tuple[Any, ...]:
+        try:
+            return *make(*values), ""
+        except (UsageError, FailureError) as error:
+            return None, gr.DownloadButton(visible=False), _error(error)
+
+    trigger(
+        answer, inputs, outputs, show_progress_on=outputs[0], api_visibility="private"
+    )
+
+
+def _says(trigger: Callable[..., Any], told: gr.HTML, words: str) -> None:
+    """Says in the browser, before the server is asked, what is being done."""
+    js = f"() => {json.dumps(_busy(words))}"
+    trigger(None, None, told, js=js, api_visibility="private")
+
+
+def _card(offer: Offer | Unserved) -> str:
+    """What the card of a model says below its name."""
+    if isinstance(offer, Unserved):
+        return "Not served"
+    if offer.made is not None:
+        task = "Translates" if offer.made == bodies.TRANSLATED else "Enlarges"
+    elif offer.generation is None:
+        task = "No form here"
+    elif "caption" in offer.generation.inputs:
+        task = "Draws captions"
     else:
-        cutoff = min(CUTOFF, mixing.layers)
-        controls["cutoff"] = _slider(told, 0, mixing.layers, cutoff)
-    if "label" in mixing.inputs:
-        controls["label"] = _number("Class, from 0", 0)
-    return controls
+        task = "Draws" if offer.mixing is None else "Draws and mixes"
+    # A line ends before a dot, if it must.
+    return " ·\N{NO-BREAK SPACE}".join(
+        (task, offer.size, f"version\N{NO-BREAK SPACE}{offer.version}")
+    )
 
 
-@contextmanager
-def _messages() -> Iterator[None]:
-    """Shows errors that a person can act on as messages on the page."""
-    try:
-        yield
-    except (UsageError, FailureError) as error:
-        # Gradio takes the text for HTML.
-        raise gr.Error(
-            html.escape(str(error)), duration=None, print_exception=False
-        ) from error
+def _form(offer: Offer, does: str) -> gr.Column:
+    column = gr.Column(scale=1, min_width=300, elem_classes="studio-form")
+    with column:
+        gr.Markdown(f"**{html.escape(offer.name)}** {does}")
+    return column
 
 
-def _given(form: Mapping[str, Any]) -> dict[str, Any]:
-    """A form's values as a signature's inputs."""
-    wholes: dict[str, Callable[..., Any]] = {
-        name: functools.partial(bodies.whole, name) for name in ("label", "cutoff")
-    }
-    return {name: wholes.get(name, lambda v: v)(value) for name, value in form.items()}
+def _results() -> gr.Column:
+    return gr.Column(scale=2, min_width=300)
 
 
-def _number(label: str, value: int) -> gr.Number:
-    return gr.Number(value, label=label, precision=0, interactive=True)
+def _buttons(verb: str, random_verb: str) -> tuple[gr.Button, gr.Button]:
+    with gr.Row():
+        return (
+            gr.Button(verb, variant="primary", min_width=100),
+            gr.Button(random_verb, min_width=100),
+        )
 
 
-def _slider(
-    label: str, smallest: float, largest: float, value: float, step: float = 1
-) -> gr.Slider:
-    return gr.Slider(smallest, largest, value, step=step, label=label, interactive=True)
+def _told(words: str = "") -> gr.HTML:
+    return gr.HTML(words, elem_classes="studio-told")
+
+
+def _busy(words: str) -> str:
+    return f'<p class="studio-busy" role="status">{html.escape(words)} …</p>'
+
+
+def _error(error: Exception | str) -> str:
+    return f'<p class="studio-error" role="alert">{html.escape(str(error))}</p>'
+
+
+def _classes(contents: bytes) -> list[str]:
+    """Of what shows this picture."""
+    small = bodies.width(contents) < SMALL
+    return ["studio-result", *(["studio-pixels"] if small else [])]

@@ -9,6 +9,7 @@ import gradio
 import uvicorn
 
 from export.listening import bracketed
+from export.page.endpoint import Endpoint, ready_url
 from export.page.layout import STYLE
 from export.uvicorn_server import Server
 from tfgan_models.errors import FailureError
@@ -26,18 +27,22 @@ _GRACE_SECONDS = 1
 
 
 def show_until_stopped(
-    page: gradio.Blocks, listener: socket.socket, url: str, endpoint: Popen | None
+    page: gradio.Blocks,
+    listener: socket.socket,
+    endpoint: Endpoint,
+    process: Popen | None,
 ) -> None:
     """Serves a page until SIGTERM or Ctrl-C.
 
     Args:
         page: The page.
         listener: Where it listens.
-        url: Of the endpoint that it shows.
-        endpoint: The endpoint's process; None: it is not ours.
+        endpoint: That it shows.
+        process: The endpoint's, which may still be loading; None: it is not ours.
 
     Raises:
         FailureError: The endpoint's process ended.
+        SystemExit: It did not start; it has said why on stderr.
     """
     host, port = listener.getsockname()[:2]
     app = gradio.mount_gradio_app(
@@ -54,7 +59,7 @@ def show_until_stopped(
         enable_monitoring=False,
         pwa=False,
         theme=gradio.themes.Default(font=FONTS),
-        css=STYLE,
+        css_paths=STYLE,
     )
     config = uvicorn.Config(
         app,
@@ -63,25 +68,30 @@ def show_until_stopped(
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    ready_line = (
-        f"The studio is at http://{bracketed(host)}:{port}/ and shows models of {url}"
-    )
-    server = Server(config, ready_line)
+    server = Server(config, f"The studio is at http://{bracketed(host)}:{port}/")
     ended: list[int] = []
-    if endpoint is not None:
-        _watch(endpoint, server, ended)
+    if process is not None:
+        _watch(process, endpoint, server, ended)
     server.run_until_stopped(listener)
-    if ended:
-        raise FailureError(
-            f"The endpoint ended with status {ended[0]}, and the studio with it."
-        )
+    if not ended:
+        return
+    if not endpoint.url:
+        raise SystemExit(ended[0] or 1)
+    raise FailureError(
+        f"The endpoint ended with status {ended[0]}, and the studio with it."
+    )
 
 
-def _watch(endpoint: Popen, server: uvicorn.Server, ended: list[int]) -> None:
-    """Stops the server, and notes the status, when the endpoint's process ends."""
+def _watch(
+    process: Popen, endpoint: Endpoint, server: uvicorn.Server, ended: list[int]
+) -> None:
+    """Tells when the endpoint is ready; stops the server when its process ends."""
 
     def wait() -> None:
-        status = endpoint.wait()
+        endpoint.url = ready_url(process)
+        if endpoint.url:
+            print(f"It shows the models of {endpoint.url}", flush=True)
+        status = process.wait()
         if not server.should_exit:
             ended.append(status)
             server.should_exit = True

@@ -6,8 +6,6 @@ python -m tests.export.studio_screenshot --model_base=runs/demo/models
 
 import io
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,13 +14,16 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from export.command import run
+from tests.export.studios import choose, start, told_url
 from tfgan_models.errors import FailureError
 
 SATELLITE = Path("tfgan_models/data/images/earth/satellite.jpg")
 PLACE = (2130, 120, 2450, 360)
 """Korea and Japan: among the columns that no training has seen."""
-SIZE = {"width": 1040, "height": 710}
+SIZE = {"width": 1200, "height": 860}
 COLOURS = 256
+MILLISECONDS = 300_000
+"""How long models may take to load."""
 
 
 def define_flags() -> None:
@@ -38,24 +39,16 @@ def main(argv: list[str]) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise FailureError("There is no chromium: apt-get install chromium")
-    studio = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "export.studio", "--port=0"),
-            f"--model_base={flags.FLAGS.model_base}",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    studio = start(f"--model_base={flags.FLAGS.model_base}", errors=None)
     try:
-        ready = studio.stdout.readline() if studio.stdout else ""
-        if " at http://" not in ready:
-            raise FailureError("The studio did not start.")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox"]
             )
             page = browser.new_page(viewport=SIZE)
-            page.goto(ready.split(" at ")[1].split()[0])
+            page.set_default_timeout(MILLISECONDS)
+            page.goto(told_url(studio))
+            page.locator(".studio-form").first.wait_for()
             drawn = _use(page, flags.FLAGS.model)
             browser.close()
     finally:
@@ -68,8 +61,7 @@ def main(argv: list[str]) -> None:
 
 def _use(page: Page, model: str) -> bytes:
     """Translates a picture; returns the page as a PNG file."""
-    page.get_by_role("tab", name=model).click()
-    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel = choose(page, model)
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder, "satellite.png")
         Image.open(SATELLITE).convert("RGB").crop(PLACE).save(photo)

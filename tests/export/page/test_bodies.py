@@ -64,8 +64,15 @@ def test_a_translation_and_an_enlargement_offer_files() -> None:
     assert translation.made == "translated_bytes"
     assert translation.generation is translation.mixing is None
     assert translation.signatures == ("encoded", "serving_default")
-    enlargement = offered(encoded=(files, {"upscaled_bytes": FILES}))
-    assert enlargement.made == "upscaled_bytes"
+    assert translation.size == "8 x 8 px"
+    for anything in (
+        {"serving_default": ({"image": value("FLOAT", -1, -1, 3)}, {})},
+        {},
+    ):
+        upscaled = (files, {"upscaled_bytes": FILES})
+        enlargement = offered(encoded=upscaled, **anything)
+        assert enlargement.made == "upscaled_bytes"
+        assert enlargement.size == "any size"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,7 @@ def test_a_translation_and_an_enlargement_offer_files() -> None:
 def test_generators_offer_what_their_signatures_take(inputs: set[str]) -> None:
     drawing = offered(generate=(dict.fromkeys(inputs, SEED), PICTURES))
     assert drawing.made is drawing.mixing is None
+    assert drawing.size == "8 x 8 px"
     assert drawing.generation == Generation(frozenset(inputs), 2**20 // (8 * 8 * 3))
 
 
@@ -165,21 +173,6 @@ def test_files_of_an_answer() -> None:
             bodies.files(wrong)
 
 
-def test_photos_are_turned_upright_and_others_left_alone() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # The camera's right side was up.
-    photo = Image.new("RGB", (4, 2), "black")
-    photo.putpixel((0, 0), (255, 255, 255))
-    file = io.BytesIO()
-    photo.save(file, "PNG", exif=exif)
-    turned = opened(bodies.prepared(file.getvalue()))
-    assert turned.size == (2, 4)
-    assert turned.getpixel((1, 0)) == (255, 255, 255)
-    upright = png((4, 2), format="JPEG")
-    assert bodies.prepared(upright) is upright
-    assert bodies.prepared(b"no picture") == b"no picture"
-
-
 def test_bicubic_has_the_size_of_the_other() -> None:
     picture = Image.fromarray(
         np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
@@ -196,12 +189,20 @@ def test_bicubic_has_the_size_of_the_other() -> None:
 
 def test_a_table_leaves_its_corner_empty() -> None:
     colours = ["red", "lime", "blue"]
-    drawn = opened(bodies.table([png((6, 5), c) for c in colours], columns=2))
-    assert drawn.size == (16, 14)
-    assert drawn.getpixel((3, 2)) == (0, 0, 0, 0)
-    assert drawn.getpixel((12, 2)) == (255, 0, 0, 255)
-    assert drawn.getpixel((3, 11)) == (0, 255, 0, 255)
-    assert drawn.getpixel((12, 11)) == (0, 0, 255, 255)
+    cells = [png((32, 20), colour) for colour in colours]
+    drawn = opened(bodies.table(cells, columns=2))
+    assert drawn.size == (66, 42)
+    assert drawn.getpixel((16, 10)) == (0, 0, 0, 0)
+    assert drawn.getpixel((34, 0)) == (255, 0, 0, 255)
+    assert drawn.getpixel((0, 22)) == (0, 255, 0, 255)
+    assert drawn.getpixel((34, 22)) == (0, 0, 255, 255)
+    assert drawn.getpixel((33, 22)) == (0, 0, 0, 0)
+
+
+def test_pictures_stand_in_a_square_of_at_most_four_columns() -> None:
+    columns = [bodies.grid_columns(count) for count in (1, 2, 4, 5, 9, 10, 16)]
+    assert columns == [1, 2, 2, 3, 3, 4, 4]
+    assert bodies.width(png((7, 3))) == 7
 
 
 def test_an_archive() -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from export.page.endpoint import Endpoint, Unserved, names_in, own_endpoint
+from export.page.endpoint import (
+    Endpoint,
+    Unserved,
+    names_in,
+    own_endpoint,
+    ready_url,
+)
 from tfgan_models.errors import FailureError, UsageError
 
 SIGNATURES = {"generate": {"inputs": {}, "outputs": {}}}
@@ -98,10 +104,17 @@ def test_names_are_those_of_the_folder(tmp_path: Path) -> None:
         names_in(tmp_path / "none")
 
 
+def test_an_endpoint_that_is_loading_says_so() -> None:
+    endpoint = Endpoint("", lambda: ["a", "b"])
+    assert endpoint.waiting() == "Loading 2 models, 0 s"
+    endpoint.url = "http://127.0.0.1:8501"
+    assert endpoint.waiting() == ""
+
+
 def test_an_endpoint_that_does_not_start_says_why(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended, own_endpoint(tmp_path / "none"):
-        pass
-    assert ended.value.code == 2
+    with own_endpoint(tmp_path / "none") as process:
+        assert ready_url(process) == ""
+        assert process.wait() == 2
     assert "is not a folder" in capfd.readouterr().err
