@@ -81,10 +81,11 @@ def changes(model_dir: Path, found: Record) -> str:
 def _sources(splits: Any) -> Iterator[tuple[str, Any]]:
     """The sources of a data set's splits, by the names of these."""
     for field in dataclasses.fields(splits):
-        source = getattr(splits, field.name)
-        if dataclasses.is_dataclass(source) and field.name != "contents":
-            # Those with labels or captions hold one of images.
-            yield field.name, source if hasattr(source, "records") else source.images
+        split = getattr(splits, field.name)
+        # Those with labels or captions hold one of images.
+        for source in (split, getattr(split, "images", None)):
+            if hasattr(source, "records"):
+                yield field.name, source
 
 
 def _files(source: Any, root: Path) -> dict[str, int]:

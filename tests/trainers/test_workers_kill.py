@@ -17,7 +17,7 @@ from tests.test_workers import free_ports
 from tests.trainers import systems
 from tests.trainers.conftest import saved
 
-STEPS = 2000
+STEPS = 1000
 GAN = systems.CASES[0]
 
 
