@@ -1,7 +1,10 @@
 """Two logical CPUs, a quiet TensorFlow and a home of its own for every test run."""
 
+from __future__ import annotations
+
 import gc
 import os
+import runpy
 import tempfile
 from pathlib import Path
 
@@ -14,18 +17,42 @@ os.environ["XDG_CACHE_HOME"] = str(Path(_HOME.name) / ".cache")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# For the processes that tests start, and for this one.
+_STARTUP = Path(__file__).parent / "startup"
+_PATHS = [str(_STARTUP), str(_STARTUP.parents[1]), os.environ.get("PYTHONPATH")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATHS))
+runpy.run_path(str(_STARTUP / "sitecustomize.py"))
 
-from types import ModuleType  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import tensorflow as tf
 
 LOGICAL_CPUS = 2
 
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration() for _ in range(LOGICAL_CPUS)],
-)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Divides the CPU, but where tests are only handed out to other processes."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration() for _ in range(LOGICAL_CPUS)],
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test as often as `make numerics` asks for."""
+    turns = int(os.environ.get("TESTS_TURNS", "1"))
+    if turns > 1:
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(turns))
 
 
 def pytest_collection_finish() -> None:
@@ -49,6 +76,8 @@ def mirrored() -> tf.distribute.MirroredStrategy:
     The only MirroredStrategy of the process: a second one with another model would
     wait for the first one's collectives.
     """
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(LOGICAL_CPUS)])
 
 

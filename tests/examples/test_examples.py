@@ -25,7 +25,7 @@ OURS = {"tfgan_models", "export", "trainers", "tests", "benchmarks"}
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    environment.pop("PYTHONPATH", None)
+    environment["PYTHONPATH"] = os.environ["PYTHONPATH"].split(os.pathsep)[0]
     return subprocess.run(
         [str(part) for part in command],
         cwd=folder,

@@ -31,7 +31,7 @@ def run_app(code: str, folder: Path, backend: str) -> str:
     environment = {**os.environ, "KERAS_BACKEND": backend}
     # JAX compiles every operation: unoptimised, in a fraction of the time.
     environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
-    environment.pop("PYTHONPATH", None)
+    environment["PYTHONPATH"] = os.environ["PYTHONPATH"].split(os.pathsep)[0]
     finished = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,

@@ -1,6 +1,5 @@
 """Every public network keeps the promises of `tfgan_models.networks`."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -217,7 +216,6 @@ def test_networks_load_from_keras_files_in_a_fresh_process(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=False,
     )
     assert result.returncode == 0, result.stderr

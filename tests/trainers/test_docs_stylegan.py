@@ -3,7 +3,6 @@
 That their modules and flags exist is checked in test_docs.py; here they are run.
 """
 
-import os
 import re
 import shlex
 import subprocess
@@ -45,7 +44,6 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
     result = subprocess.run(
         [sys.executable, *command[1:]],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,6 +1,5 @@
 """What the README shows: its commands run, its flags exist, its files are there."""
 
-import os
 import re
 import shlex
 import shutil
@@ -38,7 +37,6 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *command[1:]],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=600,
@@ -122,7 +120,6 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
     server = subprocess.Popen(
         [sys.executable, *serve[1:], "--rest_port=0", "--grpc_port=0"],
         cwd=workplace,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
