@@ -13,13 +13,14 @@ ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test slow lint format bench serving serve-real quality gallery browser wheel clean
+.PHONY: help demo test slow numerics lint format bench serving serve-real quality gallery browser wheel clean
 .PHONY: interop addons-python addons-found addons-environment
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
 	@echo "make test    every test but the slow ones"
 	@echo "make slow    the slow tests"
+	@echo "make numerics  the tests of equal numbers, by each kind of kernel and thread (minutes)"
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
 	@echo "make interop models of the real tensorflow-addons against their conversions (about 2 minutes)"
@@ -56,6 +57,9 @@ test: $(VENV)/.dev browser
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none
+
+numerics: $(VENV)/.dev
+	$(BIN)/python -m tests.numerics
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

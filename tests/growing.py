@@ -114,7 +114,7 @@ def _compiled(model: GrowingGAN, optimizer: Callable[[], Any]) -> GrowingGAN:
     for network in (model.generator, model.discriminator):
         for variable in network.variables:
             moved = np.asarray(variable) + 0.2 * random.normal(size=variable.shape)
-            variable.assign(moved.astype("float32"))
+            variable.assign(moved)
     ema = model.ema_generators["generator"]
     ema.set_weights(model.generator.get_weights())
     model.compile(optimizer(), optimizer())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests import gans
@@ -68,13 +69,10 @@ def descend(loss: Callable[[], tf.Tensor], network: keras.Model) -> float:
     return float(value)
 
 
-def assert_same_step(
-    model: GANModel, twin: GANModel, start: list[np.ndarray], atol: float = 1e-6
-) -> None:
+def assert_same_step(model: GANModel, twin: GANModel, start: list[np.ndarray]) -> None:
     """Both went the same way, and somewhere: no kernel stayed where it was."""
-    pairs = zip(gans.weights(model), gans.weights(twin), start, strict=True)
-    for ours, manual, before in pairs:
-        np.testing.assert_allclose(ours, manual, atol=atol)
+    gans.assert_moved_alike(gans.weights(model), gans.weights(twin), start)
+    for manual, before in zip(gans.weights(twin), start, strict=True):
         if manual.ndim > 1:
             assert np.abs(manual - before).max() > 1e-5
 
@@ -82,12 +80,12 @@ def assert_same_step(
 def assert_graph_is_eager(
     eager: GANModel, graph: GANModel, data: tf.data.Dataset
 ) -> None:
+    start = gans.weights(eager)
     for batch in data:
         eager.train_step(batch)
     gans.train(graph, data)
     assert int(graph.step) == int(eager.step) > 0
-    for one, other in zip(gans.weights(eager), gans.weights(graph), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    gans.assert_moved_alike(gans.weights(graph), gans.weights(eager), start)
 
 
 def assert_two_replicas_are_one(
@@ -100,16 +98,11 @@ def assert_two_replicas_are_one(
     start = gans.weights(single)
     with mirrored.scope():
         double = make()
-    logs, double_logs = gans.train(single, data), gans.train(double, data)
-    for name, value in logs.items():
-        np.testing.assert_allclose(double_logs[name], value, 1e-5, 1e-5, err_msg=name)
-    for one, two in zip(gans.weights(single), gans.weights(double), strict=True):
-        np.testing.assert_allclose(two, one, atol=1e-5)
-    averages = (m.ema_generators["generator"].get_weights() for m in (single, double))
-    for one, two in zip(*averages, strict=True):
-        np.testing.assert_allclose(two, one, atol=1e-5)
-    moved = zip(start, gans.weights(single), strict=True)
-    assert max(np.abs(a - b).max() for a, b in moved) > 1e-3
+    logs, double_logs = (gans.train_eagerly(m, data) for m in (single, double))
+    assert double_logs == pytest.approx(logs, rel=1e-5, abs=1e-6)
+    gans.assert_moved_alike(gans.weights(double), gans.weights(single), start)
+    averages = [m.ema_generators["generator"].get_weights() for m in (double, single)]
+    gans.assert_moved_alike(*averages, start[: len(averages[0])])
 
 
 def penalty(

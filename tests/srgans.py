@@ -33,13 +33,14 @@ def srgan(
     optimizer: Optimizer = gans.adam,
     features: Features | str | None = None,
     scale: int = 2,
+    dtype: str | None = None,
     **options: object,
 ) -> SRGAN:
     """Returns a small SRGAN for 16 px, compiled."""
     keras.utils.set_random_seed(0)
     model = SRGAN(
-        SRResNet(scale, 4, residual_blocks=2),
-        SRDiscriminator(gans.SIZE, 2),
+        SRResNet(scale, 4, residual_blocks=2, dtype=dtype),
+        SRDiscriminator(gans.SIZE, 2, dtype=dtype),
         features,
         first_stage_steps,
         **options,

@@ -34,6 +34,7 @@ def stackgan(
     optimizer: Callable[[], keras.optimizers.Optimizer] = sgd,
     text: bool = False,
     rates: Any = None,
+    dtype: str | None = None,
     **options: Any,
 ) -> StackGAN:
     """Returns a small StackGAN of 16 and 32 px, compiled, away from its first weights.
@@ -42,17 +43,20 @@ def stackgan(
         optimizer: Makes both optimizers.
         text: Whether there is a stage 0, of 2 steps.
         rates: See `StackGAN.compile`.
+        dtype: Of the networks.
         **options: More of the model's arguments.
     """
     keras.utils.set_random_seed(0)
+    small = SMALL | {"dtype": dtype}
     encoder = None
     if text:
-        encoder = CharacterEncoder(6, length=8, filters=4, name="text")
-        options |= {"image_encoder": ImageEncoder(6, 16, 4), "matching_steps": 2}
-    one = StageOneGenerator(16, latent_size=5, name="one", **SMALL)
-    two = StageTwoGenerator(32, 16, residual_blocks=1, name="two", **SMALL)
+        encoder = CharacterEncoder(6, length=8, filters=4, name="text", dtype=dtype)
+        image_encoder = ImageEncoder(6, 16, 4, dtype=dtype)
+        options |= {"image_encoder": image_encoder, "matching_steps": 2}
+    one = StageOneGenerator(16, latent_size=5, name="one", **small)
+    two = StageTwoGenerator(32, 16, residual_blocks=1, name="two", **small)
     generator = StackGenerator(one, two, encoder, name="generator")
-    judges = StageOneDiscriminator(16, **SMALL), StageTwoDiscriminator(32, **SMALL)
+    judges = StageOneDiscriminator(16, **small), StageTwoDiscriminator(32, **small)
     for network in (generator, *judges):
         randomize(network)
     model = StackGAN(generator, *judges, **{"first_stage_steps": FIRST} | options)

@@ -22,10 +22,11 @@ from tfgan_models.networks import (
 )
 
 
-def cgan(dropout: float = 0.0, **options: object) -> CGAN:
+def cgan(dropout: float = 0.0, dtype: str | None = None, **options: object) -> CGAN:
     """Returns the paper's CGAN for small images, compiled with plain descent."""
     keras.utils.set_random_seed(0)
     shape = {"image_size": SIZE, "label_size": CLASSES, "dropout": dropout}
+    shape |= {"dtype": dtype}
     model = CGAN(
         latents.enlarged(ConditionalMLPGenerator(latent_size=6, **shape), 2.0),
         latents.enlarged(ConditionalMLPDiscriminator(**shape), 20.0),
@@ -35,11 +36,11 @@ def cgan(dropout: float = 0.0, **options: object) -> CGAN:
     return model
 
 
-def convolutional(**options: object) -> CGAN:
+def convolutional(dtype: str | None = None, **options: object) -> CGAN:
     keras.utils.set_random_seed(0)
     model = CGAN(
-        DCGANGenerator(SIZE, 6, 4, label_size=CLASSES),
-        DCGANDiscriminator(SIZE, 4, label_size=CLASSES),
+        DCGANGenerator(SIZE, 6, 4, label_size=CLASSES, dtype=dtype),
+        DCGANDiscriminator(SIZE, 4, label_size=CLASSES, dtype=dtype),
         **options,
     )
     model.compile(latents.sgd(), latents.sgd())
@@ -48,7 +49,7 @@ def convolutional(**options: object) -> CGAN:
 
 def test_one_step_is_the_papers() -> None:
     """D(x|y) and D(G(z|y)|y) with the batch's y, then G on new noise and this y."""
-    model, twin = cgan(), cgan()
+    model, twin = (cgan(dtype="float64") for _ in range(2))
     start = gans.weights(twin)
     data = latents.one_batch()
     y = tf.one_hot(data["label"], CLASSES)
@@ -96,13 +97,13 @@ def test_the_label_decides() -> None:
 
 
 def test_the_graph_trains_as_eager_does() -> None:
-    eager, graph = (cgan(0.5, loss="wgan_gp") for _ in range(2))
+    eager, graph = (cgan(0.5, "float64", loss="wgan_gp") for _ in range(2))
     latents.assert_graph_is_eager(eager, graph, latents.batches(3))
 
 
 def test_two_replicas_equal_one(mirrored: tf.distribute.MirroredStrategy) -> None:
     latents.assert_two_replicas_are_one(
-        lambda: cgan(ema_decay=0.9), mirrored, latents.batches(5)
+        lambda: cgan(ema_decay=0.9, dtype="float64"), mirrored, latents.batches(2)
     )
 
 
@@ -119,7 +120,9 @@ def test_two_replicas_equal_one_with_batch_normalisation(
 
     monkeypatch.setattr(CGAN, "draw_samples", halves)
     latents.assert_two_replicas_are_one(
-        lambda: convolutional(ema_decay=0.9), mirrored, latents.batches(5, 3, True)
+        lambda: convolutional("float64", ema_decay=0.9),
+        mirrored,
+        latents.batches(2, 3, True),
     )
 
 

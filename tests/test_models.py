@@ -11,7 +11,7 @@ import pytest
 
 import tfgan_models
 from export import checkpoints
-from tests import models
+from tests import gans, models
 from tests.models import CASES, Case
 from tfgan_models.adversarial import GANModel
 
@@ -144,7 +144,8 @@ def test_the_seed_decides_what_is_drawn(run: Run) -> None:
 @each_model
 def test_the_graph_trains_as_eager_does(case: Case) -> None:
     """Without averages, in whose place the generators themselves are exported."""
-    eager, graph = (case.build(optimizer=case.steady) for _ in range(2))
+    options = {"optimizer": case.steady, "dtype": "float64"}
+    eager, graph = (case.build(**options) for _ in range(2))
     before = models.values(eager)
     # Into the second stage, where there is one.
     steps = 1 + (*case.stages, 1)[1]
@@ -152,19 +153,14 @@ def test_the_graph_trains_as_eager_does(case: Case) -> None:
     traced = models.train_traced(case, graph, steps)
     assert tuple(traced) == tuple(logs)
     for name, value in logs.items():
-        assert float(traced[name]) == pytest.approx(value, rel=1e-3, abs=1e-4), name
+        assert float(traced[name]) == pytest.approx(value, rel=1e-5, abs=1e-6), name
     assert int(graph.step) == steps
     one, other = models.values(eager), models.values(graph)
     assert furthest(before, one) > 1e-4
     if case.ema:
         for name, network in eager.exported_networks.items():
             assert network is eager.generators[name]
-    for name, value in one.items():
-        # To a hundredth of how far training went.
-        moved = np.abs(value - before[name]).max()
-        np.testing.assert_allclose(
-            other[name], value, rtol=1e-5, atol=1e-2 * moved + 2e-6, err_msg=name
-        )
+    gans.assert_moved_alike(*(list(w.values()) for w in (other, one, before)))
 
 
 @each_model

@@ -145,7 +145,7 @@ def test_the_strength_is_that_of_full_size_images(
     Both halves of the papers' penalties, R1 and the norm, are compared.
     """
     schedule = growing.growth(resolution=32, total_images=88, fade_images=8)
-    model = growing.enter(make(schedule=schedule), step)
+    model = growing.enter(make(schedule=schedule, dtype="float64"), step)
     side = model.phase.resolution
     assert model.shrinkage() == 32 / side == factor
     given = tf.constant(growing.images(4, side))
@@ -162,7 +162,7 @@ def test_the_strength_is_that_of_full_size_images(
     assert slope.shape == (4, 32, 32, 3)
     expected = np.sum(slope.numpy() ** 2, axis=(1, 2, 3))
     _, slopes = penalties.squared_slopes(judge, given)
-    np.testing.assert_allclose(slopes / model.shrinkage() ** 2, expected, rtol=1e-4)
+    np.testing.assert_allclose(slopes / model.shrinkage() ** 2, expected, rtol=1e-5)
     assert expected.min() > 1e-6
 
 

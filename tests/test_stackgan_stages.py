@@ -131,19 +131,22 @@ def test_two_replicas_equal_one(
     step: int, mirrored: tf.distribute.MirroredStrategy
 ) -> None:
     """Of halves that are equal: each replica normalises by its own images."""
-    single = draw_twice(at(step, ema_decay=0.9))
+    options = {"ema_decay": 0.9, "dtype": "float64"}
+    single = draw_twice(at(step, **options))
     start = gans.weights(single)
-    logs = advance(single, batches(2, halves=True))
+    logs = gans.train_eagerly(single, batches(1, halves=True))
     with mirrored.scope():
-        double = draw_twice(at(step, ema_decay=0.9))
-    again = gans.train(double, batches(2, halves=True))
-    assert again == pytest.approx(logs, rel=1e-4)
-    one, two = (
-        [*gans.weights(m), *m.exported_networks["generator"].get_weights()]
-        for m in (single, double)
-    )
-    for ours, theirs in zip(one, two, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-4)
+        double = draw_twice(at(step, **options))
+    again = gans.train_eagerly(double, batches(1, halves=True))
+    assert again == pytest.approx(logs, rel=1e-5, abs=1e-6)
+    # The condition is drawn in float32: its last bit depends on a sample's place in the
+    # batch, and normalisation of two samples makes a hundred times as much of it.
+    share = 1e-3
+    gans.assert_moved_alike(gans.weights(double), gans.weights(single), start, share)
+    averages = [
+        m.exported_networks["generator"].get_weights() for m in (double, single)
+    ]
+    gans.assert_moved_alike(*averages, start[: len(averages[0])], share)
     pairs = zip(start, gans.weights(single), strict=True)
     assert max(np.abs(a - b).max() for a, b in pairs) > 1e-2
     for network in (double.generator, *double.discriminators.values()):

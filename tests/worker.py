@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from export import checkpoints
 from tests import gans
+from tfgan_models.cyclegan import CycleGAN
 from trainers import devices, resuming
 
 STEPS = 5
@@ -23,20 +24,27 @@ def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
     )
 
 
+def model() -> CycleGAN:
+    """Returns what is trained."""
+    return gans.cyclegan(
+        optimizer=gans.sgd, pool_size=0, ema_decay=0.9, dtype="float64"
+    )
+
+
 def main(output: str) -> None:
     """Trains and writes the weights and losses as NPZ."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
-        model = gans.cyclegan(optimizer=gans.sgd, pool_size=0, ema_decay=0.9)
+        network = model()
     data = strategy.distribute_datasets_from_function(share)
-    history = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0)
+    history = network.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0)
     losses = {name: values[-1] for name, values in history.history.items()}
-    weights = {f"w{i}": w for i, w in enumerate(gans.weights(model))}
-    step = int(model.step.read_value())
+    weights = {f"w{i}": w for i, w in enumerate(gans.weights(network))}
+    step = int(network.step.read_value())
     folder, own = Path(output), devices.worker(strategy)
     for saved in range(1, 3 + own):  # the second worker is one ahead
-        checkpoints.save(folder, saved, model.training_state())
-    resumed = resuming.restore(folder, model.training_state(), strategy)
+        checkpoints.save(folder, saved, network.training_state())
+    resumed = resuming.restore(folder, network.training_state(), strategy)
     np.savez(output, step=step, resumed=resumed, **weights, **losses)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export.signatures import TranslationModule, write_saved_model
+from tests import precision
 from tests.networks.conformance import randomize
 from tfgan_models.networks import ResNetGenerator, UNetGenerator
 
@@ -50,6 +51,7 @@ class Served:
     def __init__(self, network: keras.Model, directory: Path) -> None:
         randomize(network)
         self.network = network
+        self.exact = precision.in_float64(network)
         self.directory = directory
         write_saved_model(network, directory)
         self.loaded = tf.saved_model.load(str(directory))
@@ -84,6 +86,7 @@ def test_names_and_types(served: Served) -> None:
     assert encoded.structured_outputs["translated_bytes"].dtype == tf.string
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_any_size_equals_the_network_on_the_mirrored_image(
     served: Served, height: int, width: int
@@ -99,20 +102,23 @@ def test_any_size_equals_the_network_on_the_mirrored_image(
         for larger, size in zip(target, image.shape[1:3], strict=True)
     ]
     padded = np.pad(image, [(0, 0), *after, (0, 0)], mode="symmetric")
-    expected = served.network(padded, training=False).numpy()
+    expected, exact = (
+        network(padded, training=False)[:, :height, :width]
+        for network in (served.network, served.exact)
+    )
     translated = served.translate(image)
     assert translated.dtype == np.float32
     assert translated.shape == image.shape
-    np.testing.assert_allclose(
-        translated, expected[:, :height, :width], rtol=0, atol=1e-5
-    )
+    precision.assert_rounds_alike(translated, expected, exact)
 
 
+@pytest.mark.numerics
 def test_multiples_are_exactly_the_networks_output(served: Served) -> None:
     image = images(64, 24)
     expected = served.network(image, training=False).numpy()
     assert np.ptp(expected) > 0.1
-    np.testing.assert_allclose(served.translate(image), expected, rtol=0, atol=1e-6)
+    exact = served.exact(image, training=False)
+    precision.assert_rounds_alike(served.translate(image), expected, exact)
 
 
 def test_a_batch_of_files_of_different_sizes_and_kinds(served: Served) -> None:
@@ -174,18 +180,17 @@ def test_white_and_black_stay() -> None:
     np.testing.assert_array_equal(pixels(contents), levels)
 
 
-@pytest.mark.parametrize(
-    ("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.01)]
-)
-def test_mixed_precision_networks_answer_float32(
-    policy: str, tolerance: float, tmp_path: Path
-) -> None:
+@pytest.mark.numerics
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_networks_answer_float32(policy: str, tmp_path: Path) -> None:
     served = Served(resnet(dtype=policy), tmp_path / "1")
     image = images(8, 12)
     expected = served.network(image, training=False).numpy()
     translated = served.translate(image)
     assert translated.dtype == np.float32
-    np.testing.assert_allclose(translated, expected, rtol=0, atol=tolerance)
+    exact = served.exact(image)
+    assert precision.rms(expected - exact) > 1e-5  # of half precision
+    precision.assert_rounds_alike(translated, expected, exact)
 
 
 def test_one_channel(tmp_path: Path) -> None:

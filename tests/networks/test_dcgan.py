@@ -108,11 +108,12 @@ def copy_weights(network: keras.Model, twin: nn.Module) -> None:
 
 
 def generator_pair(resolution: int, **options: Any) -> tuple[keras.Model, nn.Module]:
+    options |= {"dtype": "float64"}
     network = DCGANGenerator(resolution, latent_size=12, filters=6, **options)
     randomize(network)
     spread_dense(network.get_layer("project"), 1.0)
     latent = 12 + network.label_size
-    twin = TorchGenerator(resolution, 6, latent, network.channels)
+    twin = TorchGenerator(resolution, 6, latent, network.channels).double()
     copy_weights(network, twin)
     return network, twin
 
@@ -120,6 +121,7 @@ def generator_pair(resolution: int, **options: Any) -> tuple[keras.Model, nn.Mod
 def discriminator_pair(
     resolution: int, norm: str = "batch", **options: Any
 ) -> tuple[keras.Model, nn.Module]:
+    options |= {"dtype": "float64"}
     network = DCGANDiscriminator(resolution, filters=6, norm=norm, **options)
     randomize(network)
     spread_dense(network.get_layer("head"), 2.0)
@@ -127,7 +129,7 @@ def discriminator_pair(
         if isinstance(layer, SpectralConv2D | SpectralDense):
             estimate(layer)
     colors = network.channels + network.label_size
-    twin = TorchDiscriminator(resolution, 6, colors, norm)
+    twin = TorchDiscriminator(resolution, 6, colors, norm).double()
     copy_weights(network, twin)
     return network, twin
 
@@ -157,10 +159,10 @@ def assert_equal_outputs(
 ) -> None:
     ours = np.asarray(network(x, training=training))
     with torch.no_grad():
-        theirs = twin.train(training)(torch.from_numpy(x)).numpy()
+        theirs = twin.train(training)(torch.from_numpy(x).double()).numpy()
     assert ours.shape == theirs.shape
     assert ours.std() > 0.02
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -193,7 +195,7 @@ def assert_equal_averages(network: keras.Model, twin: nn.Module) -> None:
     ours = [w.numpy() for w in network.weights if w.name == "moving_mean"]
     assert len(ours) == len(means) > 0
     for value, expected in zip(ours, means, strict=True):
-        np.testing.assert_allclose(value, expected, atol=1e-4)
+        np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -203,8 +205,8 @@ def test_networks_with_labels_equal_pytorchs(training: bool) -> None:
     ours = network(z, labels=labels, training=training)
     joined = torch.from_numpy(np.concatenate([z, labels], axis=1))
     with torch.no_grad():
-        theirs = twin.train(training)(joined)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+        theirs = twin.train(training)(joined.double())
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
     network, twin = discriminator_pair(32, label_size=5)
     x = images(32, batch=4)
@@ -212,8 +214,8 @@ def test_networks_with_labels_equal_pytorchs(training: bool) -> None:
     planes = np.broadcast_to(labels[:, None, None], (4, 32, 32, 5))
     joined = torch.from_numpy(np.concatenate([x, planes], axis=-1))
     with torch.no_grad():
-        theirs = twin.train(training)(joined)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+        theirs = twin.train(training)(joined.double())
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from export.stock import to_stock
+from tests import precision
 from tests.networks.conformance import randomize
 from tests.networks.examples import images
 from tfgan_models.layers import PixelShuffle2D
@@ -103,24 +104,26 @@ def copy_weights(network: keras.Model, twin: nn.Module) -> None:
 def compare(
     network: keras.Model, twin: nn.Module, x: np.ndarray, training: bool
 ) -> None:
-    """Both give the same output, and in training the same averages."""
+    """Both give the same in float64, and in training the same averages."""
+    network = precision.in_float64(network)
     randomize(network)
     copy_weights(network, twin)
     ours = np.asarray(network(x, training=training))
     with torch.no_grad():
-        theirs = twin.train(training)(torch.from_numpy(x).permute(0, 3, 1, 2))
+        pixels = torch.from_numpy(x).permute(0, 3, 1, 2)
+        theirs = twin.double().train(training)(pixels.double())
     if theirs.ndim == 4:
         theirs = theirs.permute(0, 2, 3, 1)
     assert ours.shape == tuple(theirs.shape)
     assert ours.std() > 0.01
     # Random weights make the output as large as hundreds.
     error = np.abs(ours - theirs.numpy()).max() / max(1.0, ours.std())
-    assert error < 1e-4
+    assert error < 1e-6
     means = [b for n, b in twin.named_buffers() if n.endswith("mean")]
     averages = [w for w in network.weights if w.name == "moving_mean"]
     assert len(means) == len(averages) > 0
     for average, mean in zip(averages, means, strict=True):
-        np.testing.assert_allclose(average.numpy(), mean, atol=1e-4)
+        np.testing.assert_allclose(average.numpy(), mean, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
