@@ -20,7 +20,7 @@ from tfgan_models.errors import FailureError
 SATELLITE = Path("tfgan_models/data/images/earth/satellite.jpg")
 PLACE = (2130, 120, 2450, 360)
 """Korea and Japan: among the columns that no training has seen."""
-SIZE = {"width": 1200, "height": 860}
+SIZE = {"width": 1200, "height": 720}
 COLOURS = 256
 MILLISECONDS = 300_000
 """How long models may take to load."""
