@@ -229,7 +229,8 @@ class _Seen:
 
     def update(self, batch: Batch) -> None:
         for name, extract_from in self._extractors.items():
-            features, logits = extract_from(batch["generated"])
+            # As a picture's file would hold it: some generators leave the range.
+            features, logits = extract_from(np.clip(batch["generated"], -1, 1))
             self._add(f"{name} features", features)
             if logits is not None:
                 self._add(f"{name} logits", logits)
@@ -297,9 +298,7 @@ def _compared(
 ) -> Sequence[float]:
     """Figures of the generated images' features against the real ones'."""
     if kind == "kid":
-        fewest = min(len(real), len(generated))
-        # With a subset of all images there would be no deviation to tell.
-        size = min(kernel.SUBSET_SIZE, max(fewest // 2, 2))
+        size = kernel.fitting_subset(real, generated)
         about |= {"subsets": kernel.SUBSETS, "subset_size": size}
         mean, about["std"] = kernel.kernel_distance(
             real, generated, subset_size=size, seed=about["seed"]

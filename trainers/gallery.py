@@ -119,7 +119,8 @@ def memorising(
     """
     generated = [sample["generated"] for sample in samples]
     candidates = features_of(lambda: task.train(_TRAINING_IMAGES), extractor)
-    features = np.concatenate([extractor(image[np.newaxis])[0] for image in generated])
+    clipped = np.clip(generated, -1, 1)
+    features = np.concatenate([extractor(image[np.newaxis])[0] for image in clipped])
     indices, distances = manifold.nearest(features, candidates, NEIGHBOURS)
     real = features_of(lambda: task.real(_TRAINING_IMAGES), extractor)
     _, real_distances = manifold.nearest(real, candidates)

@@ -231,6 +231,11 @@ def test_what_is_no_batch_of_images(
         lite0.distance(x, x)
 
 
+def test_refuses_floats_of_another_range(lite0: Extractor) -> None:
+    with pytest.raises(UsageError, match=r"values from \d.* to 2\d\d.*/ 127.5 - 1"):
+        lite0(levels().astype(np.float32))
+
+
 def test_usage_errors(lite0: Extractor, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"=vgg is not known\. .* lite0, inception\."):
         extractor("vgg")

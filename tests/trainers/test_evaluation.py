@@ -102,6 +102,18 @@ def test_figures_are_those_of_all_images() -> None:
     }
 
 
+def test_features_are_those_of_what_a_file_would_hold() -> None:
+    far = (
+        [{"generated": 3.0 * GENERATED}],
+        [{"generated": np.clip(3 * GENERATED, -1, 1)}],
+    )
+    ours, clipped = (
+        measure("fid_lite0", task=task(batches=lambda most, given=given: given))
+        for given in far
+    )
+    assert ours["fid_means"].value == clipped["fid_means"].value > 0
+
+
 def test_figures_without_features() -> None:
     found = measure("l1,psnr,ssim,cycle,msssim")
     assert found["l1"].value == pytest.approx(similarity.l1(GENERATED, TRUTH).mean())

@@ -1,7 +1,20 @@
 """How good generated images are: figures from features and from pixels.
 
+`fid`, `kid` and `precision_recall` are of images or folders. What they are made of:
 `extractors` makes features of images; `gaussian` and `frechet` (FID), `kernel` (KID),
 `inception_score`, `manifold` (precision, recall, density, coverage), `path_length`
 (PPL) and `similarity` (L1, PSNR, SSIM, MS-SSIM) are plain functions of arrays; `spec`
 reads the names by which figures are asked for.
 """
+
+import importlib
+from typing import Any
+
+__all__ = ["fid", "kid", "precision_recall"]
+
+
+def __getattr__(name: str) -> Any:
+    # Resolved on first use: `spec` must not import TensorFlow.
+    if name in __all__:
+        return getattr(importlib.import_module(f"{__name__}.compare"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

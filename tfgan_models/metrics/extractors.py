@@ -25,6 +25,9 @@ NAMES = ("lite0", "inception")
 CHUNK = 32
 """Images that go through the network together: bounds the memory."""
 
+_FURTHEST = 1.5
+"""Of a value from 0: filters that sharpen leave [-1, 1] by less."""
+
 _RESIZE = "antialiased bicubic resize of the 8-bit image, clipped to 0..255"
 _PIXELS = tf.TensorSpec([None, None, None, None], tf.float32)
 _STAGES = tuple(f"stage{i}" for i in range(1, 6))
@@ -63,12 +66,12 @@ class Extractor:
             network's file had none.
 
         Raises:
-            UsageError: The images have another shape, are no floats, or are not
-                finite.
+            UsageError: The images have another shape, are no floats, are not finite,
+                or are in another range.
         """
         count = _check(images)
         parts = [
-            self._features(_pixels(images[i : i + CHUNK], rounded=True))
+            self._features(_pixels(_in_range(images[i : i + CHUNK]), rounded=True))
             for i in range(0, count, CHUNK)
         ]
         features, logits = (
@@ -195,6 +198,19 @@ def _check(images: Any) -> int:
 
 def _dtype(images: Any) -> Any:
     return getattr(images.dtype, "as_numpy_dtype", images.dtype)
+
+
+def _in_range(images: Any) -> Any:
+    """Returns images, none of whose values is far from [-1, 1]."""
+    low, high = float(np.min(images)), float(np.max(images))
+    # Neither is true of NaN, whose refusal is another.
+    if low < -_FURTHEST or high > _FURTHEST:
+        raise UsageError(
+            "Features are taken of images in [-1, 1]. Received: values from "
+            f"{low:g} to {high:g}. Bytes become images by images / 127.5 - 1; what a "
+            "generator draws beyond the range is to be clipped to it."
+        )
+    return images
 
 
 def _pixels(images: Any, rounded: bool) -> np.ndarray:

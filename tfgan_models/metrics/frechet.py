@@ -21,7 +21,15 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
 
     Raises:
         ValueError: A set has fewer than two images.
+        TypeError: What was given is no statistics.
     """
+    for given in (first, second):
+        if not isinstance(given, GaussianStatistics):
+            raise TypeError(
+                "frechet_distance compares GaussianStatistics, which "
+                "gaussian.gaussian(features) makes; tfgan_models.metrics.fid takes "
+                f"images. Received: {type(given).__name__}"
+            )
     a, b = _root(first.covariance), _root(second.covariance)
     # With S1 = a a' and S2 = b b', the trace of (S1 S2)^(1/2) is the sum of the
     # singular values of b' a. Eigenvalues of S1 S2 would lose half of the digits

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfgan_models.metrics.arguments import check_features
+
 
 class GaussianStatistics:
     """The Gaussian fitted to features, in float64 whatever they come in.
@@ -51,7 +53,12 @@ class GaussianStatistics:
 
 
 def gaussian(features: np.ndarray) -> GaussianStatistics:
-    """Returns the statistics of features [N, D]."""
+    """Returns the statistics of features [N, D].
+
+    Raises:
+        ValueError: What was given is no features.
+    """
+    check_features(features=features)
     statistics = GaussianStatistics(features.shape[1])
     for start in range(0, len(features), 4096):
         statistics.update(features[start : start + 4096])

@@ -20,8 +20,13 @@ def inception_score(
         higher is better.
 
     Raises:
-        ValueError: There are fewer images than parts.
+        ValueError: What was given is no logits, or there are fewer images than parts.
     """
+    if np.ndim(logits) != 2:
+        raise ValueError(
+            "An Inception Score is of logits [N, classes], the second of what an "
+            f"extractor returns. Received: {np.shape(logits)}"
+        )
     count = len(logits)
     if count < splits:
         raise ValueError(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfgan_models.metrics.arguments import check_features
+
 SUBSETS = 100
 SUBSET_SIZE = 1000
 
@@ -30,8 +32,10 @@ def kernel_distance(
         these times 1000.
 
     Raises:
-        ValueError: A set has fewer images than a subset, or a subset fewer than 2.
+        ValueError: What was given is no features, a set has fewer images than a subset,
+            or a subset fewer than 2.
     """
+    check_features(real=real, generated=generated)
     if not 2 <= subset_size <= min(len(real), len(generated)):
         raise ValueError(
             "subset_size must be at least 2 and at most the images of either set. "
@@ -52,6 +56,14 @@ def kernel_distance(
         for _ in range(subsets)
     ]
     return float(np.mean(estimates)), float(np.std(estimates))
+
+
+def fitting_subset(real: np.ndarray, generated: np.ndarray) -> int:
+    """Returns a `subset_size` for two sets: half of the smaller one at most.
+
+    With subsets of all images there would be no deviation to tell.
+    """
+    return min(SUBSET_SIZE, max(min(len(real), len(generated)) // 2, 2))
 
 
 def _unbiased(x: np.ndarray, y: np.ndarray) -> float:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tfgan_models.metrics.arguments import check_features
+
 _BLOCK = 512
 
 
@@ -28,8 +30,10 @@ def precision_recall(
         real images inside any generated image's ball.
 
     Raises:
-        ValueError: A set has no k neighbours for each of its images.
+        ValueError: What was given is no features, or a set has no k neighbours for
+            each of its images.
     """
+    check_features(real=real, generated=generated)
     real_radii = _radii(real, neighbours)
     generated_radii = _radii(generated, neighbours)
     in_real = np.zeros(len(generated), bool)
@@ -55,8 +59,10 @@ def density_coverage(
         above 1. Coverage: the share of real images whose ball holds a generated one.
 
     Raises:
-        ValueError: The real set has no k neighbours for each of its images.
+        ValueError: What was given is no features, or the real set has no k neighbours
+            for each of its images.
     """
+    check_features(real=real, generated=generated)
     radii = _radii(real, neighbours)
     inside = 0
     covered = np.zeros(len(real), bool)

@@ -1,0 +1,26 @@
+"""Refusals of what cannot be compared."""
+
+from typing import Any
+
+
+def check_features(**sets: Any) -> None:
+    """Refuses what is no features, or not all of one extractor.
+
+    Args:
+        **sets: By the caller's names, arrays [N, D] of one D.
+
+    Raises:
+        ValueError: They are something else.
+    """
+    shapes = [tuple(getattr(features, "shape", ())) for features in sets.values()]
+    if all(len(shape) == 2 for shape in shapes) and len({s[1] for s in shapes}) == 1:
+        return
+    received = ", ".join(
+        f"{name} {type(features).__name__} {shape or ''}".rstrip()
+        for (name, features), shape in zip(sets.items(), shapes, strict=True)
+    )
+    raise ValueError(
+        "Features are arrays [N, D] of one D, as an extractor makes of images; "
+        "tfgan_models.metrics.fid, kid and precision_recall take the images themselves."
+        f" Received: {received}"
+    )
