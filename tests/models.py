@@ -120,7 +120,7 @@ def _pix2pix(
 
 
 def _pairs(_: GANModel, seed: int) -> Batch:
-    return {"input": images(seed, 2, 32), "target": images(seed + 1000, 2, 32)}
+    return {"real_a": images(seed, 2, 32), "real_b": images(seed + 1000, 2, 32)}
 
 
 def _small(

@@ -129,7 +129,7 @@ def call(case: Case, model: GANModel) -> np.ndarray:
     latent = models.images(0, 2, 2, 1)[:, :, :, 0]
     inputs = {
         "CGAN": ((tf.reshape(latent, [2, 4]), tf.constant([0, 2])),),
-        "StackGAN": (tf.reshape(latent, [2, 4]), tf.reshape(latent, [2, 4])),
+        "StackGAN": ((tf.reshape(latent, [2, 4]), tf.reshape(latent, [2, 4])),),
         **dict.fromkeys(
             ("CycleGAN", "Pix2Pix", "SRGAN"), (models.images(0, 2, case.side),)
         ),

@@ -1,6 +1,7 @@
 """Every paper's model keeps the promises of `GANModel`."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfgan_models
 from export import checkpoints
@@ -32,6 +34,20 @@ class Run:
     model: GANModel
     before: dict[str, np.ndarray]
     logs: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that trains nothing.
+
+    Attributes:
+        batch: One of its stage, of nothing but what the stage takes.
+        seen: What it was to be trained on.
+    """
+
+    model: GANModel
+    batch: dict[str, tf.Tensor]
+    seen: list[dict[str, tf.Tensor]]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
@@ -225,3 +241,121 @@ def test_half_precision(case: Case, policy: str) -> None:
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
     assert scaled == [policy == "mixed_float16"] * 2
+
+
+def test_the_page_tells_what_a_batch_is(run: Run) -> None:
+    """In the last row of the system in docs/keras.md; those here have classes."""
+    page = (Path(__file__).parents[1] / "docs/keras.md").read_text()
+    rows = re.findall(
+        r"^\| ([^`|]+) \| (`[^|]+) \| .* \| (`.*) \|$", page, re.MULTILINE
+    )
+    system = rf"(?<!\w){run.case.model}(?!\w)"
+    *_, (batch, told) = (rest for systems, *rest in rows if re.search(system, systems))
+    named, spec = re.findall(r"`(\w+)`", batch), list(run.model.batch_spec)
+    assert [name for name in named if name != "embedding"] == spec
+    found = run.model.test_losses(run.case.batch(run.model, 7))
+    assert set(re.findall(r"`(\w+)`", told)) - {"matching"} <= set(found)
+
+
+@pytest.fixture
+def fitted(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fitted]:
+    """`run`'s model, whose `fit` trains nothing and tells what it would train on."""
+    seen: list[dict[str, tf.Tensor]] = []
+
+    def step(data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        seen.append(data)
+        return {"g_loss": tf.zeros([])}
+
+    model, batch = run.model, run.case.batch(run.model, 7)
+    monkeypatch.setattr(model, "train_step", step)
+    model.run_eagerly, model.train_function = True, None
+    yield Fitted(model, {name: batch[name] for name in model.batch_spec}, seen)
+    model.run_eagerly, model.train_function = False, None
+
+
+def test_fit_takes_dicts_tuples_and_arrays(fitted: Fitted) -> None:
+    model, batch = fitted.model, fitted.batch
+    arrays = {name: np.asarray(part) for name, part in batch.items()}
+    given = [
+        (tf.data.Dataset.from_tensors(batch | {"other": tf.zeros([1])}),),
+        (tf.data.Dataset.from_tensors(tuple(batch.values())),),
+        (arrays,),
+        (list(arrays.values()),),
+    ]
+    if len(arrays) <= 2:
+        given.append(tuple(arrays.values()))
+    for data in given:
+        model.fit(*data, shuffle=False, verbose=0)
+        found = fitted.seen.pop()
+        assert list(found) == list(batch)
+        for name, part in batch.items():
+            np.testing.assert_array_equal(found[name], part)
+        assert not fitted.seen
+
+
+def test_fit_refuses_what_is_no_batch(fitted: Fitted) -> None:
+    """In one line, before anything is trained."""
+    name, image = next(iter(fitted.batch.items()))
+    bytes_ = 127.5 * np.asarray(image) + 127.5
+    wrong = {
+        rf"{name} from .* to \d\d\d.*images / 127.5 - 1": {name: bytes_},
+        f"{name} uint8 .*images / 127.5 - 1": {name: bytes_.astype("uint8")},
+        rf"{name} float32 \[\d, .*, 7\]": {name: np.tile(image[..., :1], 7)},
+        f"{name} from .*nan": {name: np.full_like(image, np.nan)},
+    }
+    system = type(fitted.model).__name__
+    for message, part in wrong.items():
+        data = tf.data.Dataset.from_tensors(fitted.batch | part)
+        for arguments in ({"x": data}, {"x": fitted.batch, "validation_data": data}):
+            with pytest.raises(ValueError, match=f"^{system} takes .*{message}"):
+                fitted.model.fit(**arguments, verbose=0)
+    given = {"nosuch": bytes_}
+    for data in (given, (image,) * 4):
+        expected = rf"^{system} takes batches of {name} float32 .* Received: .*\.$"
+        with pytest.raises(ValueError, match=expected):
+            fitted.model.fit(tf.data.Dataset.from_tensors(data), verbose=0)
+    assert not fitted.seen
+
+
+def test_evaluates_what_is_exported(fitted: Fitted) -> None:
+    """The mean over images, of batches of different sizes; nothing is updated."""
+    model = fitted.model
+    for network in model.generators.values():
+        network.set_weights([np.full_like(w, 0.1) for w in network.get_weights()])
+    before, step = models.values(model), int(model.step)
+    arrays = {name: np.asarray(part) for name, part in fitted.batch.items()}
+    count = len(next(iter(arrays.values())))
+    size = max(1, count - 1)
+    found = model.evaluate(arrays, batch_size=size, return_dict=True, verbose=0)
+    expected = dict.fromkeys(found, 0.0)
+    for part in (slice(0, size), slice(size, count)):
+        batch = {name: tf.constant(array[part]) for name, array in arrays.items()}
+        share = len(next(iter(batch.values()))) / count
+        for name, loss in model.test_losses(batch).items():
+            expected[name] += share * float(loss)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert {"g_loss", "d_loss"} <= set(found) <= set(model.loss_names)
+    assert_same(models.values(model), before)
+    assert int(model.step) == step
+
+
+def test_keras_exports_what_predict_answers(run: Run, tmp_path: Path) -> None:
+    model, random = run.model, np.random.default_rng(3)
+    model.begin(run.case.steps - 1)
+
+    def drawn(spec: tf.TensorSpec) -> np.ndarray:
+        shape = [2, *(size or run.case.side for size in spec.shape[1:])]
+        if spec.dtype.is_integer:
+            return random.integers(0, 2, shape)
+        return random.uniform(-1, 1, shape).astype("float32")
+
+    inputs = keras.tree.map_structure(drawn, model.call_spec)
+    model.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    answer = served.serve(inputs)
+    np.testing.assert_allclose(answer, model.predict(inputs, verbose=0), atol=1e-5)
+    assert np.std(answer) > 1e-4
+    # Neither discriminators nor what is averaged are in the files.
+    exported = [w for n in model.exported_networks.values() for w in n.weights]
+    written = tf.train.list_variables(str(tmp_path / "served/variables/variables"))
+    assert 0 < sum(bool(shape) for _, shape in written) <= len(exported)

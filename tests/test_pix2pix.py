@@ -46,7 +46,7 @@ def batches(count: int, size: int = gans.SIZE) -> tf.data.Dataset:
     random = np.random.default_rng(5)
     pairs = {
         key: random.uniform(-1, 1, (4 * count, size, size, 3)).astype(np.float32)
-        for key in ("input", "target")
+        for key in ("real_a", "real_b")
     }
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
@@ -66,7 +66,7 @@ def test_one_step_is_the_papers(norm: str) -> None:
     options = {"optimizer": lambda: keras.optimizers.SGD(0.01), "dtype": "float64"}
     model, twin = (pix2pix(norm, **options) for _ in range(2))
     data = one_batch()
-    a, b = data["input"], data["target"]
+    a, b = data["real_a"], data["real_b"]
     g, d = twin.generator, twin.discriminator
     start = gans.weights(twin)
 
@@ -121,7 +121,7 @@ def test_it_fits_one_pair() -> None:
     pairs = tf.data.Dataset.from_tensors(data).repeat(60)
     first = float(model.train_step(data)["l1"])
     gans.train(model, pairs)
-    difference = tf.reduce_mean(tf.abs(model(data["input"]) - data["target"]))
+    difference = tf.reduce_mean(tf.abs(model(data["real_a"]) - data["real_b"]))
     assert float(difference) < first / 3
 
 
@@ -148,7 +148,7 @@ def test_replicas_draw_their_own_dropout(
 ) -> None:
     with mirrored.scope():
         model = noisy()
-    image = one_batch(64)["input"]
+    image = one_batch(64)["real_a"]
 
     def generate() -> list[np.ndarray]:
         fakes = mirrored.run(
@@ -182,7 +182,7 @@ def test_two_replicas_train_with_batch_normalisation_and_dropout(
 
 def test_dropout_follows_from_seed_and_step() -> None:
     model, twin, other = noisy(), noisy(), noisy(seed=1)
-    image = one_batch(64)["input"]
+    image = one_batch(64)["real_a"]
     first = model.forward(model.generator, image)
     np.testing.assert_array_equal(model.forward(model.generator, image), first)
     np.testing.assert_array_equal(twin.forward(twin.generator, image), first)
@@ -194,7 +194,7 @@ def test_dropout_follows_from_seed_and_step() -> None:
 def test_calling_is_deterministic() -> None:
     model = noisy()
     gans.train(model, batches(2, 64))
-    image = one_batch(64)["input"]
+    image = one_batch(64)["real_a"]
     np.testing.assert_array_equal(model(image), model(image))
     np.testing.assert_array_equal(
         model(image), model.exported_networks["generator"](image, training=False)
@@ -205,7 +205,7 @@ def test_calling_is_deterministic() -> None:
 def test_batch_normalisation_averages_follow_the_data() -> None:
     """As Keras's own do, which `forward` keeps from being assigned in the call."""
     model, twin = noisy(), noisy()
-    image = one_batch(64)["input"]
+    image = one_batch(64)["real_a"]
     model.forward(model.generator, image)
     twin.generator(image, training=True)
     # Before the first dropout the two are the same.
@@ -241,7 +241,7 @@ def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(tmp_path: Path) -> No
         )
         for one, other in pairs:
             np.testing.assert_array_equal(one, other)
-    image = one_batch(64)["input"]
+    image = one_batch(64)["real_a"]
     np.testing.assert_array_equal(
         whole.exported_networks["generator"](image),
         second.exported_networks["generator"](image),
@@ -266,8 +266,8 @@ def test_saves_and_loads_as_keras_file(tmp_path: Path) -> None:
     model.save(tmp_path / "pix2pix.keras")
     loaded = keras.saving.load_model(tmp_path / "pix2pix.keras", compile=False)
     data = one_batch()
-    np.testing.assert_array_equal(loaded(data["input"]), model(data["input"]))
-    both = tf.concat([data["input"], data["target"]], -1)
+    np.testing.assert_array_equal(loaded(data["real_a"]), model(data["real_a"]))
+    both = tf.concat([data["real_a"], data["real_b"]], -1)
     np.testing.assert_array_equal(loaded.discriminator(both), model.discriminator(both))
 
 
@@ -278,9 +278,11 @@ def test_translates_between_different_channels() -> None:
     )
     model.compile(gans.adam(), gans.adam())
     data = one_batch()
-    logs = model.train_step({"input": data["input"][..., :1], "target": data["target"]})
+    logs = model.train_step(
+        {"real_a": data["real_a"][..., :1], "real_b": data["real_b"]}
+    )
     assert np.isfinite(float(logs["g_loss"]))
-    assert model(data["input"][..., :1]).shape == (4, 16, 16, 3)
+    assert model(data["real_a"][..., :1]).shape == (4, 16, 16, 3)
 
 
 def test_the_papers_networks_have_their_parameters() -> None:

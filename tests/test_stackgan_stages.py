@@ -101,7 +101,7 @@ def test_one_stage_alone_has_no_second() -> None:
     assert model.stage == 1
     assert np.isfinite(float(model.train_step(one_batch())["g_loss"]))
     data = one_batch()
-    drawn = model(data["embedding"], tf.zeros([4, 5]))
+    drawn = model((data["embedding"], tf.zeros([4, 5])))
     np.testing.assert_array_equal(drawn, one(data["embedding"], tf.zeros([4, 5]))[0])
 
 

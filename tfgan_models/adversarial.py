@@ -8,12 +8,13 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import sampling
+from tfgan_models.fitting import SteppedModel
 
 _DROPOUT = 1000
 """The first of the purposes of `random_key` that are dropout's."""
 
 
-class GANModel(keras.Model):
+class GANModel(SteppedModel):
     """A GAN with two optimizers, trained by `fit` under any `tf.distribute` strategy.
 
     A subclass passes `generators` and `discriminators` in its constructor, lists its
@@ -74,15 +75,15 @@ class GANModel(keras.Model):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
+        generator_optimizer: keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures training and builds both optimizers.
 
         Args:
-            generator_optimizer: Updates all generators together. Wrapped in a
-                `LossScaleOptimizer` where the networks compute in float16.
+            generator_optimizer: Updates all generators together; None: the paper's.
+                Wrapped in a `LossScaleOptimizer` where the networks compute in float16.
             discriminator_optimizer: Updates all discriminators together, likewise.
             **kwargs: `run_eagerly` of `keras.Model.compile`.
         """
@@ -91,16 +92,21 @@ class GANModel(keras.Model):
         # into them would silently leave their moments behind.
         with self.distribute_strategy.scope():
             self.generator_optimizer = scaled_if_float16(
-                generator_optimizer, self.generators.values()
+                generator_optimizer or self.paper_optimizer(), self.generators.values()
             )
             self.discriminator_optimizer = scaled_if_float16(
-                discriminator_optimizer, self.discriminators.values()
+                discriminator_optimizer or self.paper_optimizer(),
+                self.discriminators.values(),
             )
             self.generator_optimizer.build(self.generator_variables)
             self.discriminator_optimizer.build(self.discriminator_variables)
             self.loss_metrics = [
                 keras.metrics.Mean(name=name) for name in self.loss_names
             ]
+
+    def paper_optimizer(self) -> keras.optimizers.Optimizer:
+        """Returns a new optimizer with the paper's numbers."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised, for a `.keras` file."""
@@ -308,40 +314,6 @@ class GANModel(keras.Model):
             if value is not None and all(variable is not seed for seed in seeds):
                 variable.assign(average(tf.stop_gradient(value)))
         return outputs
-
-    def make_train_function(self, force: bool = False) -> Any:
-        """Returns the compiled function that `fit` calls for every batch.
-
-        Keras's own reduces scalar logs along axis 0, which fails with several
-        workers; this one averages each log over all replicas.
-
-        Args:
-            force: Whether to build it anew.
-        """
-        if self.train_function is not None and not force:
-            return self.train_function
-
-        def train_batch(iterator: Any) -> dict[str, tf.Tensor]:
-            strategy = self.distribute_strategy
-            logs = strategy.run(self.train_step, args=(next(iterator),))
-            return {
-                name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
-                for name, value in logs.items()
-            }
-
-        self.train_function = (
-            train_batch
-            if self.run_eagerly
-            # Without AutoGraph: a train_step branches on Python values alone.
-            else tf.function(train_batch, reduce_retracing=True, autograph=False)
-        )
-        return self.train_function
-
-    def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: all networks and optimizers are built by `compile`."""
-
-    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: Keras's own fails with several workers (keras#20585)."""
 
 
 def weights(networks: Mapping[str, keras.Model]) -> dict[str, list[tf.Variable]]:

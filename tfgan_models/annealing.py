@@ -46,6 +46,12 @@ class ExponentialDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+def paper_sgd() -> "RisingMomentumSGD":
+    """Returns the optimizer of the first GAN (arXiv:1406.2661), and of CGAN."""
+    rate = ExponentialDecay(0.1, decay=1.000004, lowest=1e-6)
+    return RisingMomentumSGD(rate, 0.5, 0.7, rise_steps=150_000)
+
+
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class RisingMomentumSGD(keras.optimizers.SGD):
     """Gradient descent whose momentum rises linearly.

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, matching, penalties
+from tfgan_models import annealing, batches, losses, matching, penalties
 from tfgan_models.adversarial import GANModel
 
 # What a step draws, told apart.
@@ -23,10 +23,12 @@ class CGAN(GANModel):
     of latents and classes.
 
     Args:
-        generator: Latents [N, latent_size] and one-hot labels [N, label_size] to
-            images; a `ConditionalMLPGenerator` in the paper.
-        discriminator: Images and the same labels to logits [N, 1]; a
-            `ConditionalMLPDiscriminator` in the paper.
+        generator: Latents [N, latent_size] and one-hot labels [N, label_size], as a
+            list, to images [N, H, W, C]; a `ConditionalMLPGenerator` in the paper. Any
+            functional `keras.Model` will do. Latents are N(0, 1), unless its attribute
+            `latent_distribution` is "uniform": [-1, 1).
+        discriminator: A list of such images and labels to logits [N, 1]; a
+            `ConditionalMLPDiscriminator` in the paper. Any functional one, likewise.
         loss: One of `losses.ADVERSARIAL`; "minimax" in the paper.
         gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
         ema_decay: See `GANModel`; the paper has none.
@@ -50,7 +52,9 @@ class CGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        matching.check_networks(generator, discriminator, conditional=True)
+        latent_size, label_size = matching.check_networks(
+            generator, discriminator, conditional=True
+        )
         matching.check_weight(gp_weight)
         game = losses.adversarial(loss)
         super().__init__(
@@ -62,9 +66,30 @@ class CGAN(GANModel):
         )
         self.generator = generator
         self.discriminator = discriminator
+        self.latent_size = latent_size
+        self.label_size = label_size
+        self.latent_distribution = matching.latent_distribution(generator)
         self.game = game
         self.loss_name = loss
         self.gp_weight = gp_weight
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        shape = self.discriminator.inputs[0].shape[1:]
+        return {"real": batches.images(*shape), "label": batches.labels()}
+
+    def paper_optimizer(self) -> keras.optimizers.Optimizer:
+        """See `GANModel.paper_optimizer`."""
+        return annealing.paper_sgd()
+
+    @property
+    def call_spec(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        """See `SteppedModel.call_spec`."""
+        return (
+            tf.TensorSpec([None, self.latent_size], tf.float32, "latent"),
+            tf.TensorSpec([None], tf.int64, "label"),
+        )
 
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
@@ -72,7 +97,7 @@ class CGAN(GANModel):
         """Draws images of (latents [N, latent_size], classes int [N])."""
         latent, label = inputs
         generator = self.exported_networks["generator"]
-        return generator(latent, labels=self._one_hot(label), training=training)
+        return generator([latent, self._one_hot(label)], training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator on new noise.
@@ -84,14 +109,8 @@ class CGAN(GANModel):
             The running mean of each loss in `loss_names`.
 
         Raises:
-            ValueError: The batch has no labels.
             tf.errors.InvalidArgumentError: A label is not in [0, label_size).
         """
-        if "label" not in data:
-            raise ValueError(
-                'CGAN needs labels: batches with the keys "real" and "label". '
-                f"Received: {sorted(data)}"
-            )
         real, labels = data["real"], self._one_hot(data["label"])
 
         fake = self._generate(labels, _LATENT)
@@ -118,7 +137,7 @@ class CGAN(GANModel):
 
     def _one_hot(self, label: tf.Tensor) -> tf.Tensor:
         """Classes [N] as float32 [N, label_size], all of which there are."""
-        size = self.generator.label_size
+        size = self.label_size
         # tf.one_hot makes zeros of any other number, without a word.
         message = f"CGAN needs labels, each from 0 to {size - 1}; -1 is an unknown one."
         known = [
@@ -128,18 +147,35 @@ class CGAN(GANModel):
         with tf.control_dependencies([check for check in known if check is not None]):
             return tf.one_hot(label, size)
 
-    def _generate(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
-        """An image for each label, of latents drawn for `purpose`."""
-        latent = self.draw_samples(
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        label = data["label"]
+        fake = self((self._latent(label, _LATENT), label), training=False)
+        real, fake = (
+            self.discriminator([x, self._one_hot(label)], training=False)
+            for x in (data["real"], fake)
+        )
+        return {
+            "g_loss": self.game.generator(fake),
+            "d_loss": self.game.discriminator(real, fake),
+        }
+
+    def _latent(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
+        """A latent for each label, drawn for `purpose`."""
+        return self.draw_samples(
             purpose,
             tf.shape(labels)[0],
-            self.generator.latent_size,
-            distribution=self.generator.latent_distribution,
+            self.latent_size,
+            distribution=self.latent_distribution,
         )
-        return self.forward(self.generator, latent, purpose=purpose, labels=labels)
+
+    def _generate(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
+        """An image for each label."""
+        latent = self._latent(labels, purpose)
+        return self.forward(self.generator, [latent, labels], purpose=purpose)
 
     def _judge(self, images: tf.Tensor, labels: tf.Tensor, purpose: int) -> tf.Tensor:
-        return self.forward(self.discriminator, images, purpose=purpose, labels=labels)
+        return self.forward(self.discriminator, [images, labels], purpose=purpose)
 
     def _penalty(
         self, real: tf.Tensor, fake: tf.Tensor, labels: tf.Tensor

@@ -1,11 +1,12 @@
 """CycleGAN: unpaired image-to-image translation (Zhu et al., arXiv:1703.10593)."""
 
+import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses
+from tfgan_models import batches, losses, matching
 from tfgan_models.adversarial import GANModel, normalizes_batches
 from tfgan_models.image_pool import ImagePool
 
@@ -18,9 +19,12 @@ class CycleGAN(GANModel):
     [-1, 1]. Calling the model translates A to B.
 
     Args:
-        generator_a2b: The paper's G: images of A to images of B, [-1, 1].
-        generator_b2a: The paper's F.
-        discriminator_a: The paper's D_X: logits for images of A.
+        generator_a2b: The paper's G: images [N, H, W, channels of A] to images of B of
+            the same size, in [-1, 1]. Like the others, any functional or sequential
+            `keras.Model` that has one input and one output. Where it has an attribute
+            `size_multiple`, H and W are multiples of that.
+        generator_b2a: The paper's F, the other way.
+        discriminator_a: The paper's D_X: images of A to logits, of any shape.
         discriminator_b: The paper's D_Y.
         image_size: Side of the training images in pixels (the pools' images).
         cycle_weight: The paper's lambda.
@@ -33,8 +37,9 @@ class CycleGAN(GANModel):
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: A negative weight or pool size, an identity loss between domains
-            of different channels, or an `image_size` the generators cannot take.
+        ValueError: A negative weight or pool size, networks that do not go together,
+            an identity loss between domains of different channels, or an `image_size`
+            the networks cannot take.
     """
 
     loss_names = (
@@ -64,6 +69,9 @@ class CycleGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        channels_a, channels_b = _check_networks(
+            generator_a2b, generator_b2a, discriminator_a, discriminator_b, image_size
+        )
         super().__init__(
             generators={"a2b": generator_a2b, "b2a": generator_b2a},
             discriminators={"a": discriminator_a, "b": discriminator_b},
@@ -71,8 +79,6 @@ class CycleGAN(GANModel):
             seed=seed,
             **kwargs,
         )
-        channels_a = generator_a2b.input_shape[-1]
-        channels_b = generator_b2a.input_shape[-1]
         if identity_weight and channels_a != channels_b:
             raise ValueError(
                 "An identity loss needs domains of the same channels; set "
@@ -86,17 +92,12 @@ class CycleGAN(GANModel):
         ):
             if value < 0:
                 raise ValueError(f"{name} must be 0 or more. Received: {name}={value}")
-        multiple = max(generator_a2b.size_multiple, generator_b2a.size_multiple)
-        if image_size % multiple:
-            raise ValueError(
-                f"image_size={image_size} is not a multiple of {multiple}, which "
-                f"these generators need. Received: image_size={image_size}"
-            )
         self.generator_a2b = generator_a2b
         self.generator_b2a = generator_b2a
         self.discriminator_a = discriminator_a
         self.discriminator_b = discriminator_b
         self.image_size = image_size
+        self.channels = (channels_a, channels_b)
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.pool_size = pool_size
@@ -104,6 +105,19 @@ class CycleGAN(GANModel):
             square = (image_size, image_size)
             self.pool_a = ImagePool(pool_size, (*square, channels_a))
             self.pool_b = ImagePool(pool_size, (*square, channels_b))
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        return {
+            name: batches.images(self.image_size, self.image_size, channels)
+            for name, channels in zip(("real_a", "real_b"), self.channels, strict=True)
+        }
+
+    @property
+    def call_spec(self) -> tf.TensorSpec:
+        """See `SteppedModel.call_spec`."""
+        return tf.TensorSpec(self.generator_a2b.inputs[0].shape, tf.float32, "image")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates images of A [N, H, W, C] in [-1, 1] to B."""
@@ -139,11 +153,8 @@ class CycleGAN(GANModel):
             cycle_b = losses.l1_loss(cycled_b, real_b)
             identity_a = losses.l1_loss(same_a, real_a)
             identity_b = losses.l1_loss(same_b, real_b)
-            g_loss = (
-                gan_a2b
-                + gan_b2a
-                + self.cycle_weight * (cycle_a + cycle_b)
-                + self.cycle_weight * self.identity_weight * (identity_a + identity_b)
+            g_loss = self._generator_loss(
+                gan_a2b + gan_b2a, cycle_a + cycle_b, identity_a + identity_b
             )
         self.minimize(g_loss, self.generator_variables, self.generator_optimizer, tape)
 
@@ -172,6 +183,44 @@ class CycleGAN(GANModel):
                 "d_b": d_b,
             }
         )
+
+    def _generator_loss(
+        self, gan: tf.Tensor, cycle: tf.Tensor, identity: tf.Tensor
+    ) -> tf.Tensor:
+        return (
+            gan
+            + self.cycle_weight * cycle
+            + self.cycle_weight * self.identity_weight * identity
+        )
+
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; all of `loss_names`, and no pool."""
+        real = {"a": data["real_a"], "b": data["real_b"]}
+        maker = {
+            "b": functools.partial(self.exported_networks["a2b"], training=False),
+            "a": functools.partial(self.exported_networks["b2a"], training=False),
+        }
+        judge = {"a": self.discriminator_a, "b": self.discriminator_b}
+        found, gan = {}, {}
+        for own, other in (("a", "b"), ("b", "a")):
+            fake = maker[own](real[other])
+            judged = judge[own](fake, training=False)
+            gan[own] = losses.least_squares_generator_loss(judged)
+            found[f"gan_{other}2{own}"] = gan[own]
+            found[f"d_{own}"] = losses.least_squares_discriminator_loss(
+                judge[own](real[own], training=False), judged
+            )
+            cycled = maker[own](maker[other](real[own]))
+            found[f"cycle_{own}"] = losses.l1_loss(cycled, real[own])
+            same = maker[own](real[own]) if self.identity_weight else real[own]
+            found[f"identity_{own}"] = losses.l1_loss(same, real[own])
+        both = {
+            k: found[f"{k}_a"] + found[f"{k}_b"] for k in ("cycle", "identity", "d")
+        }
+        g_loss = self._generator_loss(
+            gan["a"] + gan["b"], both["cycle"], both["identity"]
+        )
+        return found | {"g_loss": g_loss, "d_loss": both["d"]}
 
     def _translate(
         self, generator: keras.Model, source: tf.Tensor, target: tf.Tensor
@@ -226,3 +275,31 @@ class CycleGAN(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
+
+
+def _check_networks(
+    generator_a2b: keras.Model,
+    generator_b2a: keras.Model,
+    discriminator_a: keras.Model,
+    discriminator_b: keras.Model,
+    image_size: int,
+) -> tuple[int, int]:
+    """Returns the channels of A and of B, of which all networks must be."""
+    channels = matching.check_translator("generator_a2b", generator_a2b)
+    back = matching.check_translator("generator_b2a", generator_b2a)
+    if back != channels[::-1]:
+        raise ValueError(
+            "generator_b2a must lead back from B's channels to A's. Received: "
+            f"generator_a2b from {channels[0]} to {channels[1]}, generator_b2a from "
+            f"{back[0]} to {back[1]}"
+        )
+    matching.check_side("generator_a2b", generator_a2b, image_size)
+    matching.check_side("generator_b2a", generator_b2a, image_size)
+    judges = {"discriminator_a": discriminator_a, "discriminator_b": discriminator_b}
+    for (name, judge), count in zip(judges.items(), channels, strict=True):
+        *sides, _ = matching.check_judge(name, judge, count)
+        if not set(sides) <= {None, image_size}:
+            raise ValueError(
+                f"{name} must take images of image_size={image_size}. Received: {sides}"
+            )
+    return channels

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, matching, penalties
+from tfgan_models import batches, losses, matching, penalties
 from tfgan_models.adversarial import GANModel
 
 # What a step draws, told apart.
@@ -22,8 +22,11 @@ class DCGAN(GANModel):
     at. Calling the model draws images of latents.
 
     Args:
-        generator: Latents [N, latent_size] to images; a `DCGANGenerator`.
-        discriminator: Images to logits [N, 1]; a `DCGANDiscriminator`.
+        generator: Latents [N, latent_size] to images [N, H, W, C]; a `DCGANGenerator`,
+            or any functional or sequential `keras.Model`. Latents are N(0, 1), unless
+            its attribute `latent_distribution` is "uniform": [-1, 1).
+        discriminator: Such images to logits [N, 1]; a `DCGANDiscriminator`, or any
+            functional or sequential one.
         loss: One of `losses.ADVERSARIAL`; "non_saturating" in the paper. The gradient
             penalty of "wgan_gp" is of each image alone: take a discriminator with
             spectral normalisation, not with batch normalisation.
@@ -48,7 +51,7 @@ class DCGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        matching.check_networks(generator, discriminator)
+        latent_size, _ = matching.check_networks(generator, discriminator)
         matching.check_weight(gp_weight)
         game = losses.adversarial(loss)
         super().__init__(
@@ -60,9 +63,21 @@ class DCGAN(GANModel):
         )
         self.generator = generator
         self.discriminator = discriminator
+        self.latent_size = latent_size
+        self.latent_distribution = matching.latent_distribution(generator)
         self.game = game
         self.loss_name = loss
         self.gp_weight = gp_weight
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        return {"real": batches.images(*self.discriminator.inputs[0].shape[1:])}
+
+    @property
+    def call_spec(self) -> tf.TensorSpec:
+        """See `SteppedModel.call_spec`."""
+        return tf.TensorSpec([None, self.latent_size], tf.float32, "latent")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Draws images of latents [N, latent_size]."""
@@ -81,12 +96,7 @@ class DCGAN(GANModel):
             The running mean of each loss in `loss_names`.
         """
         real = data["real"]
-        latent = self.draw_samples(
-            _LATENT,
-            tf.shape(real)[0],
-            self.generator.latent_size,
-            distribution=self.generator.latent_distribution,
-        )
+        latent = self._latent(real)
 
         with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
             generator_tape.watch([v.value for v in self.generator_variables])
@@ -111,6 +121,26 @@ class DCGAN(GANModel):
         )
         return self.finish_step(
             {"g_loss": g_loss, "d_loss": d_loss, "penalty": penalty}
+        )
+
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        fake = self(self._latent(data["real"]), training=False)
+        real, fake = (
+            self.discriminator(x, training=False) for x in (data["real"], fake)
+        )
+        return {
+            "g_loss": self.game.generator(fake),
+            "d_loss": self.game.discriminator(real, fake),
+        }
+
+    def _latent(self, real: tf.Tensor) -> tf.Tensor:
+        """As many latents as there are real images."""
+        return self.draw_samples(
+            _LATENT,
+            tf.shape(real)[0],
+            self.latent_size,
+            distribution=self.latent_distribution,
         )
 
     def _judge(self, images: tf.Tensor, purpose: int) -> tf.Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, matching, penalties
+from tfgan_models import annealing, batches, losses, matching, penalties
 from tfgan_models.adversarial import GANModel
 
 # What a step draws, told apart.
@@ -23,8 +23,11 @@ class GAN(GANModel):
     with k = 1.
 
     Args:
-        generator: Latents [N, latent_size] to images; an `MLPGenerator` in the paper.
-        discriminator: Images to logits [N, 1]; an `MLPDiscriminator` in the paper.
+        generator: Latents [N, latent_size] to images [N, H, W, C]; an `MLPGenerator` in
+            the paper. Any functional or sequential `keras.Model` will do. Latents are
+            N(0, 1), unless its attribute `latent_distribution` is "uniform": [-1, 1).
+        discriminator: Such images to logits [N, 1]; an `MLPDiscriminator` in the paper.
+            Any functional or sequential one, likewise.
         loss: One of `losses.ADVERSARIAL`. "minimax" is the paper's game;
             "non_saturating" is what it advises where the discriminator wins early.
         gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
@@ -48,7 +51,7 @@ class GAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        matching.check_networks(generator, discriminator)
+        latent_size, _ = matching.check_networks(generator, discriminator)
         matching.check_weight(gp_weight)
         game = losses.adversarial(loss)
         super().__init__(
@@ -60,9 +63,25 @@ class GAN(GANModel):
         )
         self.generator = generator
         self.discriminator = discriminator
+        self.latent_size = latent_size
+        self.latent_distribution = matching.latent_distribution(generator)
         self.game = game
         self.loss_name = loss
         self.gp_weight = gp_weight
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        return {"real": batches.images(*self.discriminator.inputs[0].shape[1:])}
+
+    def paper_optimizer(self) -> keras.optimizers.Optimizer:
+        """See `GANModel.paper_optimizer`."""
+        return annealing.paper_sgd()
+
+    @property
+    def call_spec(self) -> tf.TensorSpec:
+        """See `SteppedModel.call_spec`."""
+        return tf.TensorSpec([None, self.latent_size], tf.float32, "latent")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Draws images of latents [N, latent_size]."""
@@ -100,14 +119,28 @@ class GAN(GANModel):
             {"g_loss": g_loss, "d_loss": d_loss, "penalty": penalty}
         )
 
-    def _generate(self, real: tf.Tensor, purpose: int) -> tf.Tensor:
-        """As many images as there are real ones, of latents drawn for `purpose`."""
-        latent = self.draw_samples(
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        fake = self(self._latent(data["real"], _LATENT), training=False)
+        real, fake = (
+            self.discriminator(x, training=False) for x in (data["real"], fake)
+        )
+        return {
+            "g_loss": self.game.generator(fake),
+            "d_loss": self.game.discriminator(real, fake),
+        }
+
+    def _latent(self, real: tf.Tensor, purpose: int) -> tf.Tensor:
+        """As many latents as there are real images, drawn for `purpose`."""
+        return self.draw_samples(
             purpose,
             tf.shape(real)[0],
-            self.generator.latent_size,
-            distribution=self.generator.latent_distribution,
+            self.latent_size,
+            distribution=self.latent_distribution,
         )
+
+    def _generate(self, real: tf.Tensor, purpose: int) -> tf.Tensor:
+        latent = self._latent(real, purpose)
         return self.forward(self.generator, latent, purpose=purpose)
 
     def _judge(self, images: tf.Tensor, purpose: int) -> tf.Tensor:

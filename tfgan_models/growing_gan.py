@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import augmentation, growth
+from tfgan_models import augmentation, batches, growth, matching
 from tfgan_models.adversarial import GANModel
 from tfgan_models.optimizers import SkippingAdam
+
+# Told apart from what a step draws.
+_TEST = 10_000
 
 AUGMENTATIONS = ("none", "diffaug", "ada")
 Tensors = dict[str, Any]
@@ -21,11 +24,12 @@ class GrowingGAN(GANModel):
 
     `fit` takes batches {"real": [N, R, R, C] in [-1, 1], "label": int32 [N]} at the
     resolution R and of the size that the schedule has for the step; call `begin`
-    before each phase of it.
+    before each phase of it. Calling the model draws images of latents and, with
+    classes, these: (latents, classes).
 
     Args:
-        generator: With `resolution`, `latent_size`, `label_size` and `grown`.
-        discriminator: Of the same resolution and labels.
+        generator: A network that grows, with what `needed` names.
+        discriminator: Likewise; of the same resolution, channels and labels.
         schedule: The training's `Growth`.
         ema_half_life: Images after which an old weight counts half in the averaged
             generator.
@@ -41,6 +45,13 @@ class GrowingGAN(GANModel):
         ValueError: Arguments that do not go together.
     """
 
+    examples: tuple[str, str]
+    sizes = ("resolution", "channels", "label_size")
+    needed = (
+        (*sizes, "latent_size", "smallest_resolution", "grown"),
+        (*sizes, "group_size"),
+    )
+
     def __init__(
         self,
         generator: keras.Model,
@@ -54,6 +65,7 @@ class GrowingGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        self._check_networks(generator, discriminator)
         # The decay depends on the batch and is set at the start of each phase.
         super().__init__(
             {"generator": generator},
@@ -109,13 +121,48 @@ class GrowingGAN(GANModel):
 
     def compile(
         self,
-        generator_optimizer: SkippingAdam,
-        discriminator_optimizer: SkippingAdam,
+        generator_optimizer: SkippingAdam | None = None,
+        discriminator_optimizer: SkippingAdam | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures training and begins its first phase; see `GANModel.compile`."""
         super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
         self.begin(0)
+
+    def paper_optimizer(self) -> SkippingAdam:
+        """See `GANModel.paper_optimizer`; the schedule sets the rate."""
+        return SkippingAdam(0.001, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`; that of the present phase."""
+        side = (self.phase or self.phases[0]).resolution
+        spec = {"real": batches.images(side, side, self.generator.channels)}
+        return spec | ({"label": batches.labels()} if self.generator.label_size else {})
+
+    @property
+    def default_batch_size(self) -> int:
+        """The phase's."""
+        return (self.phase or self.phases[0]).batch_size
+
+    @property
+    def call_spec(self) -> Any:
+        """See `SteppedModel.call_spec`."""
+        size = self.generator.latent_size
+        latent = tf.TensorSpec([None, size], tf.float32, "latent")
+        label = tf.TensorSpec([None], tf.int64, "label")
+        return (latent, label) if self.generator.label_size else latent
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """Draws images of latents [N, latent_size].
+
+        With classes, of (latents, classes int [N]).
+        """
+        size = self.generator.label_size
+        latent, label = inputs if size else (inputs, None)
+        labels = tf.one_hot(label, size) if size else None
+        generator = self.exported_networks["generator"]
+        return generator(latent, labels=labels, training=training)
 
     def phase_at(self, step: int) -> growth.Phase:
         """Returns the phase that a step is in; the last one after the end."""
@@ -178,19 +225,61 @@ class GrowingGAN(GANModel):
 
     def batch(self, data: Mapping[str, tf.Tensor]) -> Tensors:
         """Returns the reals, faded as the networks are, and one-hot labels if any."""
-        images, alpha = data["real"], self.alpha()
-        if not isinstance(alpha, float):
-            side, channels = self.phase.resolution, images.shape[-1]
-            blocks = tf.reshape(images, [-1, side // 2, 2, side // 2, 2, channels])
-            means = tf.reduce_mean(blocks, axis=[2, 4], keepdims=True)
-            old = tf.reshape(tf.broadcast_to(means, tf.shape(blocks)), tf.shape(images))
-            images = old + (images - old) * alpha
-        batch = {
-            "real": tf.ensure_shape(images, [self.replica_batch, *images.shape[1:]])
+        images = self._faded(data["real"])
+        if images.shape[0] not in (None, self.replica_batch):
+            raise ValueError(
+                f"A batch of this phase has {self.phase.batch_size} images, "
+                f"{self.replica_batch} of each replica. Received: {images.shape[0]}"
+            )
+        images = tf.ensure_shape(images, [self.replica_batch, *images.shape[1:]])
+        return {"real": images} | self._labels(data)
+
+    def _faded(self, images: tf.Tensor) -> tf.Tensor:
+        """Images as the networks see them: half as sharp where a fade begins."""
+        alpha = self.alpha()
+        if isinstance(alpha, float):
+            return images
+        side, channels = self.phase.resolution, images.shape[-1]
+        blocks = tf.reshape(images, [-1, side // 2, 2, side // 2, 2, channels])
+        means = tf.reduce_mean(blocks, axis=[2, 4], keepdims=True)
+        old = tf.reshape(tf.broadcast_to(means, tf.shape(blocks)), tf.shape(images))
+        return old + (images - old) * alpha
+
+    def _labels(self, data: Mapping[str, tf.Tensor]) -> Tensors:
+        size = self.generator.label_size
+        return {"labels": tf.one_hot(data["label"], size)} if size else {}
+
+    def score(self, images: tf.Tensor, batch: Tensors) -> tf.Tensor:
+        """Returns the discriminator's scores [N, 1] of images at this phase.
+
+        Args:
+            images: [N, R, R, C].
+            batch: "labels", one-hot [N, label_size], where there are classes.
+        """
+        raise NotImplementedError
+
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; without penalties and augmentation.
+
+        The fakes are of latents of this step, at the phase's resolution. Images that
+        make no whole group for the minibatch standard deviation are left out.
+        """
+        count, group = tf.shape(data["real"])[0], self.discriminator.group_size
+        whole = tf.maximum(count - count % group, tf.minimum(count, group))
+        data = {name: part[:whole] for name, part in data.items()}
+        labels = self._labels(data)
+        fake = self.exported_networks["generator"](
+            self.draw_samples(_TEST, whole, self.generator.latent_size),
+            labels=labels.get("labels"),
+            resolution=self.phase.resolution,
+            alpha=self.alpha(),
+        )
+        real = self.score(self._faded(data["real"]), labels)
+        fake = self.score(fake, labels)
+        return {
+            "g_loss": self.game.generator(fake),
+            "d_loss": self.game.discriminator(real, fake),
         }
-        if self.generator.label_size:
-            batch["labels"] = tf.one_hot(data["label"], self.generator.label_size)
-        return batch
 
     @property
     def replica_batch(self) -> int:
@@ -339,6 +428,22 @@ class GrowingGAN(GANModel):
             # JSON has made the numbers text.
             schedule[table] = {int(k): v for k, v in schedule[table].items()}
         return super().from_config(config | {"schedule": growth.Growth(**schedule)})
+
+    def _check_networks(
+        self, generator: keras.Model, discriminator: keras.Model
+    ) -> None:
+        networks = {"generator": generator, "discriminator": discriminator}
+        for (name, network), needed, example in zip(
+            networks.items(), self.needed, self.examples, strict=True
+        ):
+            matching.check_attributes(name, network, needed, example)
+        for name in self.sizes:
+            ours, theirs = getattr(generator, name), getattr(discriminator, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"Generator and discriminator must have one {name}. Received: "
+                    f"{name}={ours} and {name}={theirs}"
+                )
 
     def _check_batch(self, batch_size: int) -> None:
         replicas = self.distribute_strategy.num_replicas_in_sync

@@ -1,34 +1,168 @@
-"""Whether a generator and a discriminator go together."""
+"""Whether networks go together, and are what a GAN needs of them."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+
+Shape = tuple[int | None, ...]
+
+
+def shapes(name: str, network: keras.Model) -> tuple[list[Shape], list[Shape]]:
+    """Returns the shapes of a network's inputs and of its outputs.
+
+    Args:
+        name: What it is to the model, for the error.
+        network: Functional or sequential.
+
+    Raises:
+        ValueError: It does not know them.
+    """
+    try:
+        ends = network.inputs, network.outputs
+    except AttributeError:
+        ends = None
+    if ends is None or None in ends:
+        raise ValueError(
+            f"{name} must be a functional or sequential keras.Model whose inputs are "
+            f"known: begin it with keras.Input. Received: {network!r}"
+        )
+    inputs, outputs = ([tuple(tensor.shape) for tensor in end] for end in ends)
+    return inputs, outputs
+
+
+def check_translator(name: str, network: keras.Model) -> tuple[int, int]:
+    """Returns the channels of the images that a network takes and makes.
+
+    Raises:
+        ValueError: It does not make images of images.
+    """
+    inputs, outputs = shapes(name, network)
+    if not _are_images(inputs) or not _are_images(outputs):
+        raise ValueError(
+            f"{name} must make images [N, H, W, channels] of such images. Received: "
+            f"inputs {inputs}, outputs {outputs}"
+        )
+    return inputs[0][-1], outputs[0][-1]
+
+
+def check_side(name: str, network: keras.Model, side: int) -> None:
+    """Raises ValueError unless a network makes images of the size it is given.
+
+    Args:
+        name: What it is to the model.
+        network: Image to image; its `size_multiple`, where it has one, is believed.
+        side: Height and width in pixels.
+    """
+    multiple = getattr(network, "size_multiple", None)
+    if multiple is not None:
+        if side % multiple:
+            raise ValueError(
+                f"image_size={side} is not a multiple of {multiple}, which {name} "
+                f"needs. Received: image_size={side}"
+            )
+        return
+    shape = (1, side, side, network.inputs[0].shape[-1])
+    try:
+        made = tuple(network.compute_output_shape(shape)[1:3])
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{name} cannot take images of image_size={side} px: {reason}"
+        ) from error
+    if made != (side, side):
+        raise ValueError(
+            f"{name} must make images of the size it is given. Received: "
+            f"image_size={side}, of which it makes {made[0]} x {made[1]}"
+        )
+
+
+def check_judge(name: str, network: keras.Model, channels: int) -> Shape:
+    """Returns the shape [H, W, channels] of the images that a discriminator takes.
+
+    Raises:
+        ValueError: It takes others, or more than images.
+    """
+    inputs, outputs = shapes(name, network)
+    if not _are_images(inputs) or inputs[0][-1] != channels or len(outputs) != 1:
+        raise ValueError(
+            f"{name} must make logits of images [N, H, W, {channels}]. Received: "
+            f"inputs {inputs}, outputs {outputs}"
+        )
+    return inputs[0][1:]
 
 
 def check_networks(
     generator: keras.Model, discriminator: keras.Model, conditional: bool = False
-) -> None:
+) -> tuple[int, int]:
     """Refuses networks that cannot be trained against each other.
 
     Args:
-        generator: Draws images of latents; has `resolution`, `channels` and
-            `label_size`.
-        discriminator: Judges images; has them too.
+        generator: Latents [N, size] to images; labelled: lists of latents and one-hot
+            labels.
+        discriminator: Images to logits; labelled: lists of images and the same labels.
         conditional: Whether both are to be told the label, or neither.
+
+    Returns:
+        The sizes of a latent and of a label, 0 where there is none.
 
     Raises:
         ValueError: They are of different images or labels, or the label is missing, or
             there is no use for it.
     """
-    for name in ("resolution", "channels", "label_size"):
-        ours, theirs = getattr(generator, name), getattr(discriminator, name)
-        if ours != theirs:
+    inputs, drawn = shapes("generator", generator)
+    judged, logits = shapes("discriminator", discriminator)
+    are_networks = (
+        len(inputs[0]) == 2
+        and _are_images(drawn)
+        and _are_images(judged[:1])
+        and len(logits) == 1
+        and max(len(inputs), len(judged)) < 3
+    )
+    if not are_networks:
+        raise ValueError(
+            "The generator must draw images [N, H, W, channels] of latents [N, size], "
+            "and the discriminator make logits of such images; a second input of each "
+            f"is labels. Received: a generator of {inputs} to {drawn}, a discriminator "
+            f"of {judged} to {logits}"
+        )
+    ours, theirs = _judged([*drawn, *inputs[1:]]), _judged(judged)
+    for name, size in ours.items():
+        if size != theirs[name]:
             raise ValueError(
                 f"Generator and discriminator must have one {name}. Received: "
-                f"{name}={ours} and {name}={theirs}"
+                f"{name}={size} and {name}={theirs[name]}"
             )
-    if conditional != bool(generator.label_size):
+    label_size = ours["label_size"]
+    if conditional != bool(label_size):
         needed = "1 or more, the classes" if conditional else "0: labels are CGAN's"
         raise ValueError(
-            f"label_size must be {needed}. Received: label_size={generator.label_size}"
+            f"label_size must be {needed}. Received: label_size={label_size}"
+        )
+    return inputs[0][-1], label_size
+
+
+def latent_distribution(generator: keras.Model) -> str:
+    """Returns "normal", or what a generator says that its latents are."""
+    return getattr(generator, "latent_distribution", "normal")
+
+
+def check_attributes(
+    name: str, network: keras.Model, needed: Sequence[str], example: str
+) -> None:
+    """Raises ValueError unless a network has all attributes that training needs.
+
+    Args:
+        name: What it is to the model.
+        network: Any.
+        needed: Names of attributes.
+        example: A network that has them.
+    """
+    missing = [attribute for attribute in needed if not hasattr(network, attribute)]
+    if missing:
+        raise ValueError(
+            f"{name} must be a {example}, or have what it has. Received: {network!r} "
+            f"without {', '.join(missing)}"
         )
 
 
@@ -38,3 +172,17 @@ def check_weight(gp_weight: float) -> None:
         raise ValueError(
             f"gp_weight must be 0 or more. Received: gp_weight={gp_weight}"
         )
+
+
+def _are_images(ends: Sequence[Shape]) -> bool:
+    return len(ends) == 1 and len(ends[0]) == 4 and ends[0][-1] is not None
+
+
+def _judged(ends: Sequence[Shape]) -> dict[str, Any]:
+    """What a discriminator is of, by the shapes of its images and labels."""
+    (_, height, width, channels), *labels = ends
+    return {
+        "resolution": height if height == width else (height, width),
+        "channels": channels,
+        "label_size": labels[0][-1] if labels else 0,
+    }

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses
+from tfgan_models import batches, losses, matching
 from tfgan_models.adversarial import GANModel
 
 
@@ -13,15 +13,18 @@ from tfgan_models.adversarial import GANModel
 class Pix2Pix(GANModel):
     """A generator and a discriminator that sees its input too (arXiv:1611.07004).
 
-    `fit` takes batches {"input": [N, H, W, channels], "target": ...} in [-1, 1].
-    Calling the model translates. The only noise is the generator's dropout, which is
-    drawn in training alone: what is called and exported is deterministic, where the
-    paper draws it at test time too. By which statistics it normalises, the generator
-    says: `inference_norm` of a U-Net.
+    `fit` takes batches {"real_a": [N, H, W, channels], "real_b": ...} in [-1, 1], where
+    A is the input and B the target. Calling the model translates. The only noise is the
+    generator's dropout, which is drawn in training alone: what is called and exported
+    is deterministic, where the paper draws it at test time too. By which statistics it
+    normalises, the generator says: `inference_norm` of a U-Net.
 
     Args:
-        generator: Inputs to targets, [-1, 1]; a U-Net in the paper.
-        discriminator: Logits for an input and an image, joined along the channels.
+        generator: Images of A to images of B of the same size, [-1, 1]; a U-Net in the
+            paper. Any functional or sequential `keras.Model` with one input and one
+            output.
+        discriminator: Logits, of any shape, for an image of A and one of B, joined
+            along the channels. Any such model, likewise.
         l1_weight: The paper's lambda, weight of the distance to the target.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
@@ -43,6 +46,7 @@ class Pix2Pix(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        channels = matching.check_translator("generator", generator)
         super().__init__(
             generators={"generator": generator},
             discriminators={"b": discriminator},
@@ -54,17 +58,30 @@ class Pix2Pix(GANModel):
             raise ValueError(
                 f"l1_weight must be 0 or more. Received: l1_weight={l1_weight}"
             )
-        seen = discriminator.input_shape[-1]
-        channels = generator.input_shape[-1], generator.output_shape[-1]
-        if seen != sum(channels):
+        (judged, *_), _ = matching.shapes("discriminator", discriminator)
+        if judged[-1] != sum(channels):
             raise ValueError(
                 "The discriminator sees input and output together and must have "
                 f"{' + '.join(map(str, channels))} = {sum(channels)} channels. "
-                f"Received: channels={seen}"
+                f"Received: channels={judged[-1]}"
             )
+        matching.check_judge("discriminator", discriminator, sum(channels))
         self.generator = generator
         self.discriminator = discriminator
         self.l1_weight = l1_weight
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        return {
+            "real_a": batches.images(*self.generator.inputs[0].shape[1:]),
+            "real_b": batches.images(*self.generator.outputs[0].shape[1:]),
+        }
+
+    @property
+    def call_spec(self) -> tf.TensorSpec:
+        """See `SteppedModel.call_spec`."""
+        return tf.TensorSpec(self.generator.inputs[0].shape, tf.float32, "image")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates images [N, H, W, C] in [-1, 1]."""
@@ -74,12 +91,12 @@ class Pix2Pix(GANModel):
         """One step of the discriminator, then one of the generator against it.
 
         Args:
-            data: "input" and "target", this replica's pairs in [-1, 1].
+            data: "real_a" and "real_b", this replica's pairs in [-1, 1].
 
         Returns:
             The running mean of each loss in `loss_names`.
         """
-        source, target = data["input"], data["target"]
+        source, target = data["real_a"], data["real_b"]
 
         with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
             generator_tape.watch([v.value for v in self.generator_variables])
@@ -106,6 +123,24 @@ class Pix2Pix(GANModel):
         return self.finish_step(
             {"g_loss": g_loss, "gan": gan, "l1": l1, "d_loss": d_loss}
         )
+
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; all of `loss_names`."""
+        source, target = data["real_a"], data["real_b"]
+        fake = self(source, training=False)
+        real, judged = (
+            self.discriminator(tf.concat([source, image], axis=-1), training=False)
+            for image in (target, fake)
+        )
+        gan = losses.cross_entropy_generator_loss(judged)
+        l1 = losses.l1_loss(fake, target)
+        d_loss = 0.5 * losses.cross_entropy_discriminator_loss(real, judged)
+        return {
+            "g_loss": gan + self.l1_weight * l1,
+            "gan": gan,
+            "l1": l1,
+            "d_loss": d_loss,
+        }
 
     def _judge(self, source: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """The discriminator's logits for `image` as a translation of `source`."""

@@ -17,8 +17,6 @@ _LATENT, _BETWEEN, _AUGMENT = 0, 2, 4
 class ProGAN(GrowingGAN):
     """ProGAN, by default with its WGAN-GP loss; with classes, AC-GAN's is added.
 
-    Calling the model draws images of latents.
-
     Args:
         generator: A `ProgressiveGenerator`.
         discriminator: A `ProgressiveDiscriminator` of the same resolution and labels.
@@ -36,6 +34,7 @@ class ProGAN(GrowingGAN):
     """
 
     loss_names = ("g_loss", "d_loss", "penalty", "drift", "real_sign", "fake_sign")
+    examples = ("ProgressiveGenerator", "ProgressiveDiscriminator")
 
     def __init__(
         self,
@@ -60,10 +59,6 @@ class ProGAN(GrowingGAN):
         self.gp_weight = gp_weight
         self.drift_weight = drift_weight
         self.label_weight = label_weight
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws images of latents [N, latent_size]."""
-        return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator.
@@ -114,6 +109,10 @@ class ProGAN(GrowingGAN):
 
     def _judge(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.discriminator(images, alpha=self.alpha())
+
+    def score(self, images: tf.Tensor, batch: Tensors) -> tf.Tensor:
+        """See `GrowingGAN.score`."""
+        return self._judge(images)[0]
 
     def _label_loss(self, logits: tf.Tensor, batch: Tensors) -> tf.Tensor | float:
         if "labels" not in batch:

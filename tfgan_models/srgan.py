@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses
+from tfgan_models import batches, losses, matching
 from tfgan_models.adversarial import GANModel, copy, scaled_if_float16
 from tfgan_models.interop import perceptual
 
@@ -26,9 +26,11 @@ class SRGAN(GANModel):
     `first_stage_steps`, `begin` is to be called.
 
     Args:
-        generator: Low to high resolution, [-1, 1]; an `SRResNet` in the paper. It
-            becomes "srresnet".
-        discriminator: Logits for high-resolution images.
+        generator: Images [N, h, w, C] to [N, scale h, scale w, C], [-1, 1]; an
+            `SRResNet` in the paper. It becomes "srresnet". Any functional or sequential
+            `keras.Model` with one input and one output.
+        discriminator: Logits, of any shape, for high-resolution images. Any such model,
+            likewise.
         features: What the second stage compares: the name of `perceptual.features`,
             "vgg54" in the paper, which `compile` then loads; or what this returned;
             None: the pixels, the paper's SRGAN-MSE.
@@ -42,8 +44,8 @@ class SRGAN(GANModel):
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: A negative number of steps or weight, or networks whose channels
-            differ.
+        ValueError: A negative number of steps or weight, or networks that do not go
+            together.
     """
 
     loss_names = ("g_loss", "mse", "perceptual", "gan", "d_loss")
@@ -66,12 +68,15 @@ class SRGAN(GANModel):
                 f"more. Received: first_stage_steps={first_stage_steps}, "
                 f"adversarial_weight={adversarial_weight}, pixel_weight={pixel_weight}"
             )
-        made, seen = generator.output_shape[-1], discriminator.input_shape[-1]
+        _, made = matching.check_translator("generator", generator)
+        (judged, *_), _ = matching.shapes("discriminator", discriminator)
+        seen = judged[-1]
         if made != seen:
             raise ValueError(
                 f"The discriminator must have the generator's {made} channels. "
                 f"Received: channels={seen}"
             )
+        matching.check_judge("discriminator", discriminator, made)
         second = copy(generator)
         second.trainable = True
         super().__init__(
@@ -90,15 +95,15 @@ class SRGAN(GANModel):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
-        first_stage_optimizer: keras.optimizers.Optimizer,
+        generator_optimizer: keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        first_stage_optimizer: keras.optimizers.Optimizer | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures training; see `GANModel.compile`.
 
         Args:
-            generator_optimizer: Of the second stage.
+            generator_optimizer: Of the second stage; None, here and below: the paper's.
             discriminator_optimizer: Of the second stage.
             first_stage_optimizer: Of the first stage.
             **kwargs: `run_eagerly` of `keras.Model.compile`.
@@ -110,14 +115,27 @@ class SRGAN(GANModel):
         generator = self.generators["srresnet"]
         with self.distribute_strategy.scope():
             self.first_stage_optimizer = scaled_if_float16(
-                first_stage_optimizer, [generator]
+                first_stage_optimizer or _adam(1e-4), [generator]
             )
             self.first_stage_optimizer.build(generator.trainable_variables)
+
+    def paper_optimizer(self) -> keras.optimizers.Optimizer:
+        """The second stage's; see `GANModel.paper_optimizer`."""
+        decay = keras.optimizers.schedules.PiecewiseConstantDecay
+        return _adam(decay([100_000], [1e-4, 1e-5]))
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the optimizers, serialised, for a `.keras` file."""
         first = keras.saving.serialize_keras_object(self.first_stage_optimizer)
         return super().get_compile_config() | {"first_stage_optimizer": first}
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        return {
+            "low": batches.images(*self.generator.inputs[0].shape[1:]),
+            "high": batches.images(*self.discriminator.inputs[0].shape[1:]),
+        }
 
     @property
     def generator(self) -> keras.Model:
@@ -158,6 +176,11 @@ class SRGAN(GANModel):
             self.train_function = None
         self.stage = stage
         self.averaged_since = self.first_stage_steps if stage == 2 else 0
+
+    @property
+    def call_spec(self) -> tf.TensorSpec:
+        """See `SteppedModel.call_spec`."""
+        return tf.TensorSpec(self.generator.inputs[0].shape, tf.float32, "image")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Upscales images [N, H, W, C] in [-1, 1] to [N, scale H, scale W, C]."""
@@ -214,13 +237,7 @@ class SRGAN(GANModel):
             gan = losses.cross_entropy_generator_loss(
                 self.forward(self.discriminator, fake)
             )
-            mse = losses.l2_loss(fake, high)
-            distance = tf.zeros([])
-            if self.features is not None:
-                distance = losses.l2_loss(self.features(fake), self.features(high))
-            content = (
-                mse if self.features is None else distance + self.pixel_weight * mse
-            )
+            content, mse, distance = self._content(fake, high)
             g_loss = content + self.adversarial_weight * gan
         self.minimize(
             g_loss, self.generator_variables, self.generator_optimizer, generator_tape
@@ -234,6 +251,35 @@ class SRGAN(GANModel):
                 "d_loss": d_loss,
             }
         )
+
+    def _content(
+        self, fake: tf.Tensor, high: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What "srgan" minimises, and of it the pixels' and the features' distance."""
+        mse = losses.l2_loss(fake, high)
+        if self.features is None:
+            return mse, mse, tf.zeros([])
+        distance = losses.l2_loss(self.features(fake), self.features(high))
+        return distance + self.pixel_weight * mse, mse, distance
+
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; those that the present stage has."""
+        high, fake = data["high"], self(data["low"], training=False)
+        if self.stage == 1:
+            mse = losses.l2_loss(fake, high)
+            return {"g_loss": mse, "mse": mse}
+        judged = self.discriminator(fake, training=False)
+        gan = losses.cross_entropy_generator_loss(judged)
+        content, mse, distance = self._content(fake, high)
+        return {
+            "g_loss": content + self.adversarial_weight * gan,
+            "mse": mse,
+            "perceptual": distance,
+            "gan": gan,
+            "d_loss": losses.cross_entropy_discriminator_loss(
+                self.discriminator(high, training=False), judged
+            ),
+        }
 
     def training_state(self) -> dict[str, Any]:
         """See `GANModel.training_state`; adds the first stage's optimizer."""
@@ -264,3 +310,7 @@ class SRGAN(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
+
+
+def _adam(rate: Any) -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(rate, beta_1=0.9, epsilon=1e-8)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, optimizers, text_matching
+from tfgan_models import batches, losses, optimizers, stack_matching, text_matching
 from tfgan_models.adversarial import GANModel
 from tfgan_models.networks import StackGenerator
 
@@ -15,6 +15,7 @@ from tfgan_models.networks import StackGenerator
 _LATENT, _NOISE_ONE, _NOISE_TWO = range(3)
 
 _STAGES = (0, 1, 2)
+_CALLED_WITH = ("embedding", "latent")
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -35,7 +36,7 @@ class StackGAN(GANModel):
       what it will be given then; the published code left it in its training mode.
 
     Args:
-        generator: A `StackGenerator`.
+        generator: A `StackGenerator`, or a network with what it has.
         stage_one_discriminator: Of stage one's images.
         stage_two_discriminator: Of stage two's, where there is one.
         image_encoder: Images to embeddings, with `resolution`; for stage 0.
@@ -65,10 +66,11 @@ class StackGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        _check_numbers(matching_steps, first_stage_steps, kl_weight)
-        _check_encoders(generator, image_encoder, matching_steps)
-        _check_pair("one", generator.stage_one, stage_one_discriminator)
-        _check_pair("two", generator.stage_two, stage_two_discriminator)
+        stack_matching.check_numbers(matching_steps, first_stage_steps, kl_weight)
+        stack_matching.check_networks(
+            generator, stage_one_discriminator, stage_two_discriminator, image_encoder
+        )
+        stack_matching.check_encoders(generator, image_encoder, matching_steps)
         generators = {"generator": generator, "image_encoder": image_encoder}
         discriminators = {
             "stage_one": stage_one_discriminator,
@@ -95,15 +97,16 @@ class StackGAN(GANModel):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
+        generator_optimizer: keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
         learning_rates: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures training and begins its first stage; see `GANModel.compile`.
 
         Args:
-            generator_optimizer: Updates the encoders in stage 0, then the generator.
+            generator_optimizer: Updates the encoders in stage 0, then the generator;
+                None, here and below: the paper's, whose rate is constant.
             discriminator_optimizer: Updates the discriminators.
             learning_rates: The rate of stages 0, 1 and 2, for both optimizers: a number
                 or, where the optimizers were made with one, a schedule, which starts
@@ -126,6 +129,16 @@ class StackGAN(GANModel):
         """See `GANModel.get_compile_config`."""
         rates = keras.saving.serialize_keras_object(self.learning_rates)
         return super().get_compile_config() | {"learning_rates": rates}
+
+    @property
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """See `SteppedModel.batch_spec`."""
+        image = batches.images(None, None, self.generator.channels)
+        text = {"caption": tf.TensorSpec([None, None], tf.int32)}
+        if self.generator.text_encoder is None:
+            size = self.generator.embedding_size
+            text = {"embedding": tf.TensorSpec([None, size], tf.float32)}
+        return {"real": image, "wrong": image} | text
 
     @property
     def exported_networks(self) -> dict[str, keras.Model]:
@@ -170,12 +183,21 @@ class StackGAN(GANModel):
         """Returns where the training stands, for its log."""
         return {"stage": self.stage}
 
+    @property
+    def call_spec(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        """See `SteppedModel.call_spec`."""
+        sizes = {n: getattr(self.generator, f"{n}_size") for n in _CALLED_WITH}
+        return tuple(
+            tf.TensorSpec([None, size], tf.float32, name)
+            for name, size in sizes.items()
+        )
+
     def call(
-        self, embedding: tf.Tensor, latent: tf.Tensor, training: bool = False
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
-        """Draws images of embeddings and latents, conditions being their means."""
-        generator = self.exported_networks["generator"]
-        return generator(embedding, latent, training=training)
+        """Draws images of (embeddings, latents), conditions being their means."""
+        embedding, latent = inputs
+        return self.exported_networks["generator"](embedding, latent, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the present stage.
@@ -253,11 +275,7 @@ class StackGAN(GANModel):
                 self.forward(discriminator, image, embedding)
                 for image in (real, wrong, fake)
             )
-            against_wrong = losses.cross_entropy_discriminator_loss(
-                logits, wrong_logits
-            )
-            against_fake = losses.cross_entropy_discriminator_loss(logits, fake_logits)
-            d_loss = 0.5 * (against_wrong + against_fake)
+            d_loss = _discriminator_loss(logits, wrong_logits, fake_logits)
         self.minimize(d_loss, judges, self.discriminator_optimizer, tape)
 
         # The same fake, judged by the discriminator as it is now.
@@ -268,11 +286,43 @@ class StackGAN(GANModel):
         self.minimize(g_loss, weights, self.generator_optimizer, generator_tape)
         return {"g_loss": g_loss, "gan": gan, "kl": kl, "d_loss": d_loss}
 
-    def _embedding(self, data: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The captions' embeddings, [N, embedding_size]."""
-        if self.generator.text_encoder is None:
+    def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SteppedModel.test_losses`; those that the present stage has."""
+        if self.stage == 0:
+            small = _reduced(data["real"], self.image_encoder.resolution)
+            images = self.image_encoder(small, training=False)
+            texts = self.generator.text_encoder(data["caption"], training=False)
+            return {"matching": text_matching.matching_loss(images, texts)}
+        kept = self.exported_networks["generator"]
+        network, discriminator = kept.stage_one, self.stage_one_discriminator
+        embedding = self._embedding(data, kept)
+        inputs = (embedding, *self._stage_one_draws(embedding))
+        if self.stage == 2:
+            small, *_ = network(*inputs, training=False)
+            inputs = (small, embedding, self._noise(_NOISE_TWO, embedding))
+            network, discriminator = kept.stage_two, self.stage_two_discriminator
+        fake, mean, log_sigma = network(*inputs, training=False)
+        reals = (_reduced(data[key], network.resolution) for key in ("real", "wrong"))
+        logits, wrong, judged = (
+            discriminator(image, embedding, training=False) for image in (*reals, fake)
+        )
+        gan = losses.cross_entropy_generator_loss(judged)
+        kl = losses.gaussian_kl_loss(mean, log_sigma)
+        return {
+            "g_loss": gan + self.kl_weight * kl,
+            "gan": gan,
+            "kl": kl,
+            "d_loss": _discriminator_loss(logits, wrong, judged),
+        }
+
+    def _embedding(
+        self, data: dict[str, tf.Tensor], generator: StackGenerator | None = None
+    ) -> tf.Tensor:
+        """The captions' embeddings, [N, embedding_size], by a generator's encoder."""
+        encoder = (generator or self.generator).text_encoder
+        if encoder is None:
             return data["embedding"]
-        return self.generator.text_encoder(data["caption"], training=False)
+        return encoder(data["caption"], training=False)
 
     def _stage_one_draws(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The latent and stage one's noise for this replica's images."""
@@ -336,49 +386,14 @@ def _reduced(images: tf.Tensor, resolution: int) -> tf.Tensor:
     return tf.nn.avg_pool2d(images, factor, factor, "VALID") if factor > 1 else images
 
 
+def _discriminator_loss(
+    real: tf.Tensor, wrong: tf.Tensor, fake: tf.Tensor
+) -> tf.Tensor:
+    """Of logits, those for images of other captions being half of the fakes."""
+    against_wrong = losses.cross_entropy_discriminator_loss(real, wrong)
+    against_fake = losses.cross_entropy_discriminator_loss(real, fake)
+    return 0.5 * (against_wrong + against_fake)
+
+
 def _existing(networks: dict[str, keras.Model | None]) -> dict[str, keras.Model]:
     return {name: network for name, network in networks.items() if network is not None}
-
-
-def _check_numbers(
-    matching_steps: int, first_stage_steps: int, kl_weight: float
-) -> None:
-    if matching_steps < 0 or first_stage_steps < 1 or kl_weight < 0:
-        raise ValueError(
-            "matching_steps and kl_weight must be 0 or more and first_stage_steps 1 or "
-            f"more. Received: matching_steps={matching_steps}, "
-            f"first_stage_steps={first_stage_steps}, kl_weight={kl_weight}"
-        )
-
-
-def _check_encoders(
-    generator: StackGenerator, image_encoder: keras.Model | None, matching_steps: int
-) -> None:
-    missing = generator.text_encoder is None or image_encoder is None
-    if matching_steps and missing:
-        raise ValueError(
-            "Matching needs a generator with a text encoder, and an image encoder. "
-            f"Received: matching_steps={matching_steps}, "
-            f"text_encoder={generator.text_encoder}, image_encoder={image_encoder}"
-        )
-    if image_encoder is not None and not matching_steps:
-        raise ValueError(
-            "An image encoder is for matching alone, 1 step or more. Received: "
-            "matching_steps=0"
-        )
-
-
-def _check_pair(
-    stage: str, generator: keras.Model | None, discriminator: keras.Model | None
-) -> None:
-    """Raises ValueError unless both networks of a stage are of one kind."""
-    names = ("resolution", "embedding_size", "channels")
-    sizes = [
-        n and {name: getattr(n, name) for name in names}
-        for n in (generator, discriminator)
-    ]
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f"Generator and discriminator of stage {stage} must go together. "
-            f"Received: {sizes[0]} and {sizes[1]}"
-        )

@@ -17,7 +17,7 @@ _LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE, _BETWEEN = 0, 2, 4, 6, 8, 100
 class StyleGAN(GrowingGAN):
     """StyleGAN, by default with its non-saturating logistic loss, and R1 at every step.
 
-    Calling the model draws images of latents, without noise.
+    Calling the model draws without noise.
 
     Args:
         generator: A `StyleGenerator`.
@@ -35,6 +35,11 @@ class StyleGAN(GrowingGAN):
     """
 
     loss_names = ("g_loss", "d_loss", "r1", "penalty", "real_sign", "fake_sign")
+    examples = ("StyleGenerator", "StyleDiscriminator")
+    needed = (
+        (*GrowingGAN.needed[0], "mapping", "synthesis", "truncation"),
+        GrowingGAN.needed[1],
+    )
 
     def __init__(
         self,
@@ -59,10 +64,6 @@ class StyleGAN(GrowingGAN):
         self.r1_gamma = r1_gamma
         self.gp_weight = gp_weight
         self.mixing_probability = mixing_probability
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws images of latents [N, latent_size]."""
-        return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator.
@@ -142,6 +143,10 @@ class StyleGAN(GrowingGAN):
         return self.discriminator(
             images, labels=batch.get("labels"), alpha=self.alpha()
         )
+
+    def score(self, images: tf.Tensor, batch: Tensors) -> tf.Tensor:
+        """See `GrowingGAN.score`."""
+        return self._judge(images, batch)
 
     def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
         fake, w = self._generate(batch)

@@ -165,8 +165,8 @@ def samples(
         splits.test, image_size=recipe.image_size, batch_size=SAMPLES, limit=SAMPLES
     )
     pair = next(iter(tests))
-    generated = model.exported_networks["generator"](pair["input"], training=False)
-    return {recipe.direction: grids.rows(pair["input"], generated, pair["target"])}
+    generated = model.exported_networks["generator"](pair["real_a"], training=False)
+    return {recipe.direction: grids.rows(pair["real_a"], generated, pair["real_b"])}
 
 
 def tasks(networks: Mapping[str, Any], splits: Any, recipe: Pix2PixRecipe) -> list[Any]:

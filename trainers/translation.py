@@ -87,7 +87,7 @@ def paired_task(
     def pairs(source: PairSource) -> Iterator[Batch]:
         batches = paired.test_batches(source, image_size=image_size, batch_size=BATCH)
         for batch in batches.as_numpy_iterator():
-            yield {"input": batch["input"], "truth": batch["target"]}
+            yield {"input": batch["real_a"], "truth": batch["real_b"]}
 
     return _task(
         name,

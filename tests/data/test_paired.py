@@ -60,8 +60,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def assert_equal(first: list[Batch], second: list[Batch]) -> None:
     assert len(first) == len(second) > 0
     for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a["input"], b["input"])
-        np.testing.assert_array_equal(a["target"], b["target"])
+        np.testing.assert_array_equal(a["real_a"], b["real_a"])
+        np.testing.assert_array_equal(a["real_b"], b["real_b"])
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def photos() -> PairedSplits:
 def test_shape_dtype_and_options(photos: PairedSplits) -> None:
     data = paired.train_batches(photos, image_size=16, batch_size=3, seed=0)
     spec = tf.TensorSpec([3, 16, 16, 3], tf.float32)
-    assert data.element_spec == {"input": spec, "target": spec}
+    assert data.element_spec == {"real_a": spec, "real_b": spec}
     assert data.cardinality() == tf.data.INFINITE_CARDINALITY
     policy = data.options().experimental_distribute.auto_shard_policy
     assert policy == tf.data.experimental.AutoShardPolicy.OFF
@@ -87,7 +87,7 @@ def test_pairs_stay_aligned(
     """The target is the input's negative in every pixel of every batch."""
     monkeypatch.setattr(paired, "MEMORY_LIMIT", limit)
     for batch in take(photos, 20):
-        inputs, targets = to_uint8(batch["input"]), to_uint8(batch["target"])
+        inputs, targets = to_uint8(batch["real_a"]), to_uint8(batch["real_b"])
         assert inputs.std() > 40
         # Rounding up a negative is rounding down.
         difference = np.abs(related(inputs).astype(int) - targets)
@@ -111,7 +111,7 @@ def test_augmentation_is_the_papers_jitter_of_both(photos: PairedSplits) -> None
     batches = take(splits((picture, twin)), 40, batch_size=10)
     draws = []
     for batch in batches:
-        pairs = zip(to_uint8(batch["input"]), to_uint8(batch["target"]), strict=True)
+        pairs = zip(to_uint8(batch["real_a"]), to_uint8(batch["real_b"]), strict=True)
         for image, target in pairs:
             draws.append(first[image.tobytes()])
             assert second[target.tobytes()] == draws[-1]
@@ -125,7 +125,7 @@ def test_augmentation_is_the_papers_jitter_of_both(photos: PairedSplits) -> None
 def test_every_epoch_is_a_new_order_of_all_pairs() -> None:
     flat = [np.full((9, 9, 3), value, np.uint8) for value in range(12)]
     batches = take(splits(*((image, related(image)) for image in flat)), 18)
-    seen = [int(v) for b in batches for v in to_uint8(b["input"])[:, 0, 0, 0]]
+    seen = [int(v) for b in batches for v in to_uint8(b["real_a"])[:, 0, 0, 0]]
     epochs = [tuple(seen[i : i + 12]) for i in range(0, 36, 12)]
     assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
     assert len({tuple(range(12)), *epochs}) == 4
@@ -145,7 +145,7 @@ def test_the_seed_decides(photos: PairedSplits) -> None:
     first = take(photos, 6, seed=3)
     assert_equal(first, take(photos, 6, seed=3))
     other = take(photos, 6, seed=4)
-    assert not np.array_equal(first[0]["input"], other[0]["input"])
+    assert not np.array_equal(first[0]["real_a"], other[0]["real_a"])
 
 
 @pytest.mark.parametrize("start", [0, 4])
@@ -157,7 +157,7 @@ def test_workers_share_the_global_batch(photos: PairedSplits, start: int) -> Non
         {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         for parts in zip(*shares, strict=True)
     ]
-    assert shares[0][0]["input"].shape[0] == 2
+    assert shares[0][0]["real_a"].shape[0] == 2
     assert_equal(joined, whole)
 
 
@@ -172,9 +172,9 @@ def test_test_batches_are_resized_in_order(photos: PairedSplits) -> None:
             photos.test, image_size=16, batch_size=2, limit=3
         ).as_numpy_iterator()
     )
-    assert [len(batch["input"]) for batch in batches] == [2, 1]
-    images = np.concatenate([to_uint8(batch["input"]) for batch in batches])
-    targets = np.concatenate([to_uint8(batch["target"]) for batch in batches])
+    assert [len(batch["real_a"]) for batch in batches] == [2, 1]
+    images = np.concatenate([to_uint8(batch["real_a"]) for batch in batches])
+    targets = np.concatenate([to_uint8(batch["real_b"]) for batch in batches])
     for seed, (image, target) in enumerate(zip(images, targets, strict=True)):
         pillow = Image.fromarray(noise(50, 40, seed))
         expected = np.asarray(pillow.resize((16, 16), Image.Resampling.BICUBIC))
@@ -185,9 +185,9 @@ def test_test_batches_are_resized_in_order(photos: PairedSplits) -> None:
 def test_swapped_is_the_opposite_direction(photos: PairedSplits) -> None:
     there, back = take(photos, 3), take(photos.swapped(), 3)
     for one, other in zip(there, back, strict=True):
-        np.testing.assert_array_equal(one["input"], other["target"])
-        np.testing.assert_array_equal(one["target"], other["input"])
-        assert not np.array_equal(one["input"], one["target"])
+        np.testing.assert_array_equal(one["real_a"], other["real_b"])
+        np.testing.assert_array_equal(one["real_b"], other["real_a"])
+        assert not np.array_equal(one["real_a"], one["real_b"])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_emoji_pairs(data_dir: str) -> None:
         np.testing.assert_array_equal(image, example["input"])
         np.testing.assert_array_equal(target, example["target"])
     batch = next(iter(paired.test_batches(found.test, image_size=32, batch_size=2)))
-    assert batch["input"].shape == batch["target"].shape == (2, 32, 32, 3)
+    assert batch["real_a"].shape == batch["real_b"].shape == (2, 32, 32, 3)
 
 
 def test_bundled_names() -> None:
@@ -310,7 +310,7 @@ def test_folder_of_pairs_side_by_side(tmp_path: Path, test: str) -> None:
         assert image.shape == target.shape == (5, 7, 3)
         assert len(np.unique(image)) == len(np.unique(target)) == 1
     batch = take(found, 1)[0]
-    difference = to_uint8(batch["target"]).astype(int) - to_uint8(batch["input"])
+    difference = to_uint8(batch["real_b"]).astype(int) - to_uint8(batch["real_a"])
     assert (difference == 100).all()
 
 
@@ -323,7 +323,7 @@ def test_folders_of_the_same_names(tmp_path: Path, save_images: Save) -> None:
     found = catalog.paired(f"folder:{tmp_path}")
     assert values(found.train) == [(0, 0), (1, 77), (2, 2), (3, 3)]
     assert values(found.test) == [(0, 0), (1, 1)]
-    assert len(take(found, 1)[0]["input"]) == 2
+    assert len(take(found, 1)[0]["real_a"]) == 2
 
 
 @pytest.mark.parametrize("count", [5, 40])

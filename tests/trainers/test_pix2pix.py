@@ -163,9 +163,9 @@ def test_b2a_swaps_input_and_target(pairs: Path) -> None:
         for r in recipes
     )
     red = tf.broadcast_to([1.0, -1.0, -1.0], (1, 16, 16, 3))
-    np.testing.assert_array_equal(there["target"], red)
-    np.testing.assert_array_equal(back["input"], red)
-    np.testing.assert_array_equal(there["input"], back["target"])
+    np.testing.assert_array_equal(there["real_b"], red)
+    np.testing.assert_array_equal(back["real_a"], red)
+    np.testing.assert_array_equal(there["real_a"], back["real_b"])
 
 
 def test_a_pixel_discriminator() -> None:

@@ -57,7 +57,7 @@ def train_batches(
             `batch_size / workers` pairs B of it, which lie side by side.
 
     Returns:
-        A data set of dicts with `input` and `target`, float32 [B, S, S, 3] in
+        A data set of dicts with `real_a`, the inputs, and `real_b`, float32
         [-1, 1]. It is not to be sharded again.
 
     Raises:
@@ -103,7 +103,7 @@ def test_batches(
         limit: Take only this many pairs, the first ones.
 
     Returns:
-        A data set of dicts with `input` and `target`, float32 [B, S, S, 3] in
+        A data set of dicts with `real_a`, the inputs, and `real_b`, float32
         [-1, 1].
 
     Raises:
@@ -114,7 +114,7 @@ def test_batches(
 
     def prepare(record: tf.Tensor) -> dict[str, tf.Tensor]:
         image, target = _resized(source, record, image_size)
-        return {"input": pipeline.to_float(image), "target": pipeline.to_float(target)}
+        return {"real_a": pipeline.to_float(image), "real_b": pipeline.to_float(target)}
 
     records = source.records() if limit is None else source.records().take(limit)
     pairs = records.map(prepare, tf.data.AUTOTUNE, deterministic=True)
@@ -135,4 +135,4 @@ def _resized(
 
 def _split(both: tf.Tensor) -> dict[str, tf.Tensor]:
     """Takes input and target out of the 6 channels."""
-    return {"input": both[..., :3], "target": both[..., 3:]}
+    return {"real_a": both[..., :3], "real_b": both[..., 3:]}
