@@ -8,8 +8,9 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -115,14 +116,41 @@ def _guarded(
             raise UsageError(
                 f"Only flags (--name=value) are taken. Received: {argv[1]!r}"
             )
-        main(argv)
+        _find_home()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            main(argv)
     except UsageError as error:
         return _fail(error, 2)
     except FailureError as error:
         return _fail(error, 1)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # TensorFlow passes on what is raised in an input pipeline as text.
+        inside = re.search(r"\bFailureError: (.+)", str(error))
+        if inside is None:
+            raise
+        return _fail(FailureError(inside[1]), 1)
     return 0
+
+
+def _find_home() -> None:
+    """Gives libraries a folder for what they keep, where the user has no home."""
+    if os.path.expanduser("~") == "~":
+        home = os.path.join(tempfile.gettempdir(), f"home-{os.getuid()}")
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        os.environ["HOME"] = home
+        print(
+            f"No home folder is known for user {os.getuid()}: data sets and caches go "
+            f"to {home}. Set HOME to keep them elsewhere.",
+            file=sys.stderr,
+        )
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Shows a warning as one line, without the source that it comes from."""
+    print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
 def _parse_flags(unknown: bool, argv: Sequence[str]) -> list[str]:

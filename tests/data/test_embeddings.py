@@ -183,3 +183,9 @@ def test_names_that_cannot_be_told_apart() -> None:
         joined(source([()] * 2, ("x/1.jpg", "y/1.png")), named)
     with pytest.raises(UsageError, match="does not tell its images' file names"):
         joined(source([()] * 2), named)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
+    captions = np.array(["\ufeffa red bird", *CAPTIONS[1:]])
+    found = embeddings.read(npz(tmp_path / "found.npz", caption=captions))
+    assert found.captions == CAPTIONS

@@ -1,13 +1,16 @@
 """How commands end: statuses, single lines, tracebacks for bugs alone."""
 
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from export import command
 from tests.export.conftest import REPOSITORY, environment
 
 PROGRAM = """
@@ -40,6 +43,13 @@ def run(body: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
     [
         ("raise UsageError('so\\nso')", (), 2, "so so"),
         ("raise FailureError('broken')", (), 1, "broken"),
+        # As TensorFlow passes it on from an input pipeline.
+        (
+            "raise RuntimeError('Map: FailureError: a.png is bad.\\nIn f')",
+            (),
+            1,
+            ": a.png is bad.\n",
+        ),
         ("pass", ("--number=x",), 2, "flag --number=x: invalid literal"),
         ("pass", ("--nimber=2",), 2, "Unknown flag --nimber. Did you mean --number?"),
         ("pass", ("--zzz",), 2, "Unknown flag --zzz. --help lists all flags."),
@@ -55,6 +65,30 @@ def test_errors_are_one_line(
     assert finished.stderr.count("\n") == 1
     assert message in finished.stderr
     assert finished.stdout == ""
+
+
+def test_a_warning_is_one_line_without_its_source() -> None:
+    finished = run("import warnings; warnings.warn('so\\n  so', stacklevel=1)")
+    assert (finished.returncode, finished.stderr) == (0, "Warning: so so\n")
+
+
+def test_a_user_without_a_home_gets_one_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("HOME")
+    command._find_home()
+    home = tmp_path / f"home-{os.getuid()}"
+    assert Path("~").expanduser() == home
+    assert home.is_dir()
+    told = capsys.readouterr().err
+    assert f"caches go to {home}. Set HOME" in told
+    command._find_home()
+    assert capsys.readouterr().err == ""
 
 
 def test_success_and_interruption() -> None:

@@ -66,6 +66,9 @@ def read(path: Path) -> Embeddings:
             f"embeddings={path} must end in {' or '.join(ENDINGS)}. {_ALLOWED}."
         )
     found = _npz(path) if path.suffix == ".npz" else _records(path)
+    # The first caption of a text file may bring its byte order mark along.
+    captions = tuple(caption.removeprefix("\ufeff") for caption in found.captions)
+    found = dataclasses.replace(found, captions=captions)
     _check(path, found)
     return found
 
