@@ -18,7 +18,9 @@ from absl import flags
 
 from export import command
 from tfgan_models.errors import UsageError
-from trainers import data_record, folder_lock
+from tfgan_models.folders import layouts
+from tfgan_models.folders.contents import Contents
+from trainers import data_record, folder_lock, machine
 from trainers import recipe as recipes
 
 _FLAGS = flags.FLAGS
@@ -41,6 +43,10 @@ class Trainer:
         tasks: (exported networks, splits, recipe) -> what to measure them on, as
             `evaluation.Task`s.
         reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
+        layout: Reads the folder of a data set that is one, without TensorFlow, as
+            `load_data` does: a function of `layouts`.
+        check: (recipe) raises UsageError for numbers that do not go together, as far
+            as that can be told without TensorFlow and the data.
         completed: (splits, recipe) -> the recipe for `build_model`, with what only the
             data set tells, such as the number of its classes.
         generate: The command of `trainers.generate` for a first look, or None.
@@ -54,6 +60,8 @@ class Trainer:
     build_model: Callable[..., Any]
     samples: Callable[..., Any]
     tasks: Callable[..., Any]
+    layout: Callable[[Path], Contents] = layouts.labelled
+    check: Callable[..., None] | None = None
     reals: Callable[..., Any] | None = None
     completed: Callable[..., Any] | None = None
     generate: str | None = None
@@ -135,7 +143,11 @@ def define_flags(trainer: Trainer) -> None:
     flags.DEFINE_bool(
         "change", False, "Go on although the data set of --model_dir has changed."
     )
-    flags.DEFINE_bool("dry_run", False, "Print the resolved recipe and stop.")
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print the resolved recipe and what is in the data set's folder, and stop.",
+    )
 
 
 def main(trainer: Trainer) -> None:
@@ -145,10 +157,15 @@ def main(trainer: Trainer) -> None:
         UsageError: The flags ask for what cannot be.
         FailureError: The training failed.
     """
-    command.quiet_tensorflow()
-    from trainers import devices, loop
+    machine.check_virtual_devices(_FLAGS.virtual_devices)
+    replicas = _FLAGS.virtual_devices
+    several = _FLAGS.strategy == "multi_worker_mirrored"
+    if machine.may_have_gpu() or several or not _FLAGS.dry_run:
+        command.quiet_tensorflow()
+        from trainers import devices, loop
 
-    strategy = devices.make_strategy(_FLAGS.strategy, _FLAGS.virtual_devices)
+        strategy = devices.make_strategy(_FLAGS.strategy, replicas)
+        replicas = strategy.num_replicas_in_sync
     preset, why = _preset()
     start = trainer.presets[preset]
     values = recipes.given(type(start))
@@ -157,6 +174,8 @@ def main(trainer: Trainer) -> None:
         start, values, trainer.name, None if _FLAGS.fresh else model_dir
     )
     recipes.check(recipe)
+    if trainer.check:
+        trainer.check(recipe)
     size, full = recipe.image_size, trainer.presets["paper"].image_size
     # A dry run's output is JSON and nothing else.
     print(
@@ -164,12 +183,17 @@ def main(trainer: Trainer) -> None:
         file=sys.stderr if _FLAGS.dry_run else sys.stdout,
     )
     print(recipes.shown(trainer.name, preset, recipe), flush=True)
-    devices.check_batch(recipe.batch_size, strategy)
+    machine.check_batch(recipe.batch_size, replicas)
     if _FLAGS.dry_run:
+        path = layouts.of_name(recipe.dataset)
+        if path:
+            print(*trainer.layout(path).lines(), sep="\n", file=sys.stderr)
         return
     worker = devices.worker(strategy)
     metrics = _metrics(strategy)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
+    if worker == 0 and data.contents:
+        print(*data.contents.lines(), sep="\n", flush=True)
     with contextlib.ExitStack() as stack:
         if worker == 0:
             _make_folder(model_dir)
@@ -231,11 +255,9 @@ def closing(
 
 def _preset() -> tuple[str, str]:
     """The name of the preset, and what is told of it."""
-    import tensorflow as tf
-
     if _FLAGS.preset:
         return _FLAGS.preset, f"The {_FLAGS.preset} recipe, {{size}} px."
-    if tf.config.list_physical_devices("GPU"):
+    if machine.has_gpu():
         return "paper", (
             "GPU found: the paper's recipe, {size} px; --preset=cpu for a small one."
         )

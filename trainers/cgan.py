@@ -57,6 +57,12 @@ PRESETS = {
 }
 
 
+def check(recipe: CGANRecipe) -> None:
+    """Raises UsageError for images that DCGAN's networks, if taken, cannot have."""
+    if recipe.network == "conv":
+        latent.check(recipe)
+
+
 def load_data(recipe: CGANRecipe, data_dir: str | None) -> Any:
     """Returns the splits of `recipe.dataset`, all of whose images have a class.
 
@@ -145,6 +151,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=latent.samples,
     tasks=latent.tasks,
+    check=check,
     reals=latent.reals,
     completed=completed,
     generate="images",

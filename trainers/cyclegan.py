@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
 from trainers import app
 from trainers.recipe import EpochRecipe, Span, epochs, option
 
@@ -73,6 +75,18 @@ PRESETS = {
 }
 
 
+def check(recipe: CycleGANRecipe) -> None:
+    """Raises UsageError for images that the generators cannot take."""
+    # A resnet halves twice.
+    halvings = recipe.downsamplings if recipe.generator == "unet" else 2
+    multiple = 2 ** max(0, halvings)
+    if recipe.image_size % multiple:
+        raise UsageError(
+            f"image_size={recipe.image_size} is not a multiple of {multiple}, which "
+            f"these generators need. Received: image_size={recipe.image_size}"
+        )
+
+
 def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> Any:
     """Returns the unpaired splits of `recipe.dataset`."""
     from tfgan_models.data import catalog
@@ -115,7 +129,6 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
         UsageError: The recipe's numbers do not go together.
     """
     from tfgan_models.cyclegan import CycleGAN
-    from tfgan_models.errors import UsageError
     from trainers import building
 
     try:
@@ -209,6 +222,8 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    layout=layouts.unpaired,
+    check=check,
 )
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=latent.samples,
     tasks=latent.tasks,
+    check=latent.check,
     reals=latent.reals,
     generate="images",
 )

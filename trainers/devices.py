@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfgan_models.errors import UsageError
+from trainers import machine
 
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
 
@@ -22,10 +22,7 @@ def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strat
     Raises:
         UsageError: `virtual_devices` below 1.
     """
-    if virtual_devices < 1:
-        raise UsageError(
-            f"--virtual_devices must be 1 or more. Received: {virtual_devices}"
-        )
+    machine.check_virtual_devices(virtual_devices)
     if virtual_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(
@@ -39,16 +36,6 @@ def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strat
     if name == "mirrored" or (name is None and max(len(gpus), len(cpus)) > 1):
         return tf.distribute.MirroredStrategy([g.name for g in gpus] or cpus)
     return tf.distribute.OneDeviceStrategy(gpus[0].name if gpus else "CPU:0")
-
-
-def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """Raises UsageError unless the global batch divides evenly among replicas."""
-    replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        raise UsageError(
-            f"--batch_size is the global batch and must be a multiple of the "
-            f"{replicas} replicas. Received: {batch_size}"
-        )
 
 
 def set_precision(name: str) -> None:

@@ -117,6 +117,16 @@ def gan_options(recipe: LatentRecipe) -> dict[str, Any]:
     }
 
 
+def check(recipe: Any) -> None:
+    """Raises UsageError for numbers that no training of DCGAN's networks can have."""
+    size = recipe.image_size
+    if size < 16 or size & (size - 1):
+        raise UsageError(
+            "--image_size must be a power of two and at least 16: 32, 64, 128. "
+            f"Received: {size}"
+        )
+
+
 def convolutional(
     recipe: Any, label_size: int = 0
 ) -> tuple["keras.Model", "keras.Model"]:
@@ -132,14 +142,9 @@ def convolutional(
     """
     from tfgan_models.networks import DCGANDiscriminator, DCGANGenerator
 
-    size = recipe.image_size
-    if size < 16 or size & (size - 1):
-        raise UsageError(
-            "--image_size must be a power of two and at least 16: 32, 64, 128. "
-            f"Received: {size}"
-        )
+    check(recipe)
     shape = {
-        "resolution": size,
+        "resolution": recipe.image_size,
         "channels": channels(recipe),
         "label_size": label_size,
     }

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
 from trainers import app
 from trainers.recipe import EpochRecipe, Span, epochs, option
 
@@ -74,6 +76,16 @@ PRESETS = {
 }
 
 
+def check(recipe: Pix2PixRecipe) -> None:
+    """Raises UsageError for images that the generator cannot take."""
+    multiple = 2 ** max(0, recipe.downsamplings)
+    if recipe.image_size % multiple:
+        raise UsageError(
+            f"image_size={recipe.image_size} is not a multiple of {multiple}, which a "
+            f"generator with downsamplings={recipe.downsamplings} needs."
+        )
+
+
 def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:
     """Returns the pairs of `recipe.dataset` in the recipe's direction."""
     from tfgan_models.data import catalog
@@ -116,7 +128,6 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
     Raises:
         UsageError: The recipe's numbers do not go together.
     """
-    from tfgan_models.errors import UsageError
     from tfgan_models.networks import UNetGenerator
     from tfgan_models.pix2pix import Pix2Pix
     from trainers import building
@@ -131,12 +142,7 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
             upsampling=recipe.upsampling,
             name="generator",
         )
-        if recipe.image_size % generator.size_multiple:
-            raise UsageError(
-                f"image_size={recipe.image_size} is not a multiple of "
-                f"{generator.size_multiple}, which a generator with "
-                f"downsamplings={recipe.downsamplings} needs."
-            )
+        check(recipe)
         model = Pix2Pix(
             generator,
             # It sees the input and the image that is judged.
@@ -193,6 +199,8 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    layout=layouts.paired,
+    check=check,
 )
 
 if __name__ == "__main__":

@@ -90,6 +90,18 @@ PRESETS = {
 }
 
 
+def check(recipe: SRGANRecipe) -> None:
+    """Raises UsageError for a scale or steps that cannot be."""
+    if recipe.scale not in (2, 4):
+        raise UsageError(f"--scale must be 2 or 4. Received: {recipe.scale}")
+    steps = recipe.mse_steps, recipe.adversarial_steps
+    if min(steps) < 0 or not any(steps):
+        raise UsageError(
+            "--mse_steps and --adversarial_steps must be 0 or more, and one of them "
+            f"above 0. Received: mse_steps={steps[0]}, adversarial_steps={steps[1]}"
+        )
+
+
 def load_data(recipe: SRGANRecipe, data_dir: str | None) -> Any:
     """Returns the images of `recipe.dataset`, of which crops can be taken.
 
@@ -98,8 +110,7 @@ def load_data(recipe: SRGANRecipe, data_dir: str | None) -> Any:
     """
     from tfgan_models.data import catalog, superres
 
-    if recipe.scale not in (2, 4):
-        raise UsageError(f"--scale must be 2 or 4. Received: {recipe.scale}")
+    check(recipe)
     splits = catalog.superres(recipe.dataset, recipe.scale, data_dir)
     superres.check_crop(splits.train, recipe.image_size)
     return splits
@@ -113,18 +124,10 @@ def plan(splits: Any, recipe: SRGANRecipe) -> list[Span]:
     """
     from tfgan_models.data import superres
 
-    steps = {
-        "mse_steps": recipe.mse_steps,
-        "adversarial_steps": recipe.adversarial_steps,
-    }
-    if min(steps.values()) < 0 or not any(steps.values()):
-        raise UsageError(
-            "--mse_steps and --adversarial_steps must be 0 or more, and one of them "
-            f"above 0. Received: {', '.join(f'{k}={v}' for k, v in steps.items())}"
-        )
+    check(recipe)
     size = recipe.batch_size
     epoch = superres.steps_per_epoch(splits.train, size)
-    first, second = steps.values()
+    first, second = recipe.mse_steps, recipe.adversarial_steps
     spans = [
         Span(0, first, size, epoch),
         Span(first, second, size, epoch, first_image=first * size),
@@ -259,6 +262,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    check=check,
     generate="upscale --image=photo.jpg",
 )
 

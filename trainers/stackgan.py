@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
 from trainers import app
 from trainers.recipe import Recipe, Span, option, shares
 
@@ -350,6 +351,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    layout=layouts.captioned,
     completed=completed,
     generate='text "a red heart"',
 )

@@ -104,6 +104,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=growing_images.samples,
     tasks=growing_images.tasks,
+    check=growing.schedule,
     reals=growing_images.reals,
     generate="images",
 )

@@ -69,7 +69,7 @@ def test_lines_of_classes(tmp_path: Path) -> None:
     for i in range(10):
         save(tmp_path / f"class{i}", i + 1)
     (tmp_path / "class0" / "0.txt").touch()
-    told = layouts.labelled(tmp_path).lines(used=[".txt"])
+    told = layouts.captioned(tmp_path).lines()
     counts = ", ".join(f"class{i} {i + 1}" for i in range(8))
     assert told == [
         f"Found in {tmp_path}:",

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfgan_models.errors import UsageError
-from trainers import devices
+from trainers import devices, machine
 
 
 def test_one_device_by_default() -> None:
@@ -39,12 +39,10 @@ def test_refuses_less_than_one_virtual_device() -> None:
         devices.make_strategy("mirrored", 0)
 
 
-def test_the_global_batch_divides_among_replicas(
-    mirrored: tf.distribute.MirroredStrategy,
-) -> None:
-    devices.check_batch(4, mirrored)
+def test_the_global_batch_divides_among_replicas() -> None:
+    machine.check_batch(4, 2)
     with pytest.raises(UsageError, match=r"multiple of the 2 replicas\. Received: 3"):
-        devices.check_batch(3, mirrored)
+        machine.check_batch(3, 2)
 
 
 @pytest.mark.parametrize(

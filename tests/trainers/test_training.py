@@ -186,7 +186,10 @@ def test_mixed_precision_trains_and_exports_float32(
     [
         (["--dataset=no/such_set"], "no/such_set"),
         (["--dataset=folder:/no/such/folder"], "/no/such/folder"),
-        (["--image_size=18"], "image_size=18 is not a multiple of 4"),
+        (
+            ["--image_size=18", "--dataset=folder:/no/such/folder"],
+            "image_size=18 is not a multiple of 4",
+        ),
         (
             ["--generator=unet", "--downsamplings=5"],
             "image_size=16 is not a multiple of 32",

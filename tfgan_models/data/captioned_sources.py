@@ -17,6 +17,7 @@ from tfgan_models.data.source import (
     LabelledSource,
 )
 from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
 
 CAPTIONED = prepared.Task(
     labelled_sources.EMOJI,
@@ -84,7 +85,7 @@ def folder_captioned(path: Path, found: Embeddings | None = None) -> CaptionedSp
         UsageError: The folder is missing or laid out in another way, a text file
             cannot be read, or an image has no caption or embedding.
     """
-    splits = folder.labelled(path)
+    splits = folder.labelled(path, layouts.captioned)
     made = _finished(_folder_source(splits.train), _folder_source(splits.test), found)
     return dataclasses.replace(made, contents=splits.contents)
 
@@ -213,7 +214,7 @@ def _folder_source(source: LabelledSource) -> CaptionedSource:
     names = tuple(map(os.fsdecode, source.images.records().as_numpy_iterator()))
     return captioned.make_source(
         source.images,
-        [_lines(Path(name).with_suffix(".txt")) for name in names],
+        [_lines(Path(name).with_suffix(layouts.CAPTION_ENDING)) for name in names],
         names,
         source.labels if source.classes else None,
     )

@@ -17,6 +17,7 @@ from tfgan_models.data.source import (
     SuperResSplits,
     UnpairedSplits,
 )
+from tfgan_models.folders import layouts
 
 UNPAIRED_BUNDLED = prepared.UNPAIRED_BUNDLED
 """Names of the unpaired data sets that come with the package."""
@@ -52,9 +53,9 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
         UsageError: The name is not known, or is not that of an unpaired data set.
         FailureError: The data set could not be downloaded or prepared.
     """
-    kind, _, path = name.partition(":")
-    if kind == "folder" and path:
-        return folder.unpaired(Path(path).expanduser())
+    path = layouts.of_name(name)
+    if path:
+        return folder.unpaired(path)
     return prepared.unpaired(name, data_dir)
 
 
@@ -77,9 +78,9 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
         UsageError: The name is not known, or is not that of a paired data set.
         FailureError: The data set could not be downloaded or prepared.
     """
-    kind, _, path = name.partition(":")
-    if kind == "folder" and path:
-        return folder.paired(Path(path).expanduser())
+    path = layouts.of_name(name)
+    if path:
+        return folder.paired(path)
     return prepared.paired(name, data_dir)
 
 
@@ -103,9 +104,9 @@ def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
         UsageError: The name is not known, or is not that of a set of single images.
         FailureError: The data set could not be downloaded or prepared.
     """
-    kind, _, path = name.partition(":")
-    if kind == "folder" and path:
-        return folder.labelled(Path(path).expanduser())
+    path = layouts.of_name(name)
+    if path:
+        return folder.labelled(path)
     return labelled_sources.find(name, data_dir)
 
 
@@ -128,9 +129,9 @@ def superres(name: str, scale: int, data_dir: str | None = None) -> SuperResSpli
             with the scale.
         FailureError: The data set could not be downloaded or prepared.
     """
-    kind, _, path = name.partition(":")
-    if kind == "folder" and path:
-        return superres_sources.of_folder(Path(path).expanduser(), scale)
+    path = layouts.of_name(name)
+    if path:
+        return superres_sources.of_folder(path, scale)
     return superres_sources.find(name, scale, data_dir)
 
 
@@ -159,7 +160,7 @@ def captioned(
     found = None
     if embeddings:
         found = embedding_files.read(Path(embeddings).expanduser())
-    kind, _, path = name.partition(":")
-    if kind == "folder" and path:
-        return captioned_sources.folder_captioned(Path(path).expanduser(), found)
+    path = layouts.of_name(name)
+    if path:
+        return captioned_sources.folder_captioned(path, found)
     return captioned_sources.prepared_captioned(name, data_dir, found)

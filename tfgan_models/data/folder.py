@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from tfgan_models.data.source import (
     UnpairedSplits,
 )
 from tfgan_models.folders import contents, layouts
-from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES, Split
+from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES, Contents, Split
 
 Source = TypeVar("Source", ImageSource, PairSource)
 
@@ -103,12 +103,15 @@ def paired(path: Path) -> PairedSplits:
     )
 
 
-def labelled(path: Path) -> LabelledSplits:
+def labelled(
+    path: Path, layout: Callable[[Path], Contents] = layouts.labelled
+) -> LabelledSplits:
     """Reads the splits of a data set of single images from a folder.
 
     Args:
         path: See `layouts.labelled`. Training images stand in for tests that are
             missing (see `STAND_IN_TEST_IMAGES`).
+        layout: How to read it.
 
     Returns:
         Both splits.
@@ -116,7 +119,7 @@ def labelled(path: Path) -> LabelledSplits:
     Raises:
         UsageError: See `layouts.labelled`.
     """
-    found = layouts.labelled(path)
+    found = layout(path)
     train, test = _labelled(found.train[0]), found.test[0]
     return LabelledSplits(
         train,

@@ -1,7 +1,9 @@
 """What was found in a data set's folder, as plain data and in words."""
 
+import collections
 import dataclasses
 import hashlib
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -69,25 +71,25 @@ class Split:
     labels: tuple[int, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """Returns what tells one data set from another, as plain data for JSON.
+        """Returns what a person is told, as plain data for JSON."""
+        shapes = self.images.shapes
+        counts = collections.Counter(self.labels)
+        return {
+            "name": self.name,
+            "images": len(shapes),
+            "smallest": list(min(shapes, key=math.prod)),
+            "largest": list(max(shapes, key=math.prod)),
+            "classes": {name: counts[i] for i, name in enumerate(self.classes)},
+        }
 
-        `digest` is the SHA-256 of all files' relative paths and sizes in bytes.
-        """
+    def digest(self) -> str:
+        """Returns the SHA-256 of all files' relative paths and sizes in bytes."""
         digest = hashlib.sha256()
         for images in filter(None, (self.images, self.targets)):
             for path, size in zip(images.paths, images.sizes, strict=True):
                 name = os.fsencode(path.relative_to(images.folder))
                 digest.update(name + f"\0{size}\n".encode())
-        counts = [self.labels.count(i) for i in range(len(self.classes))]
-        area = sorted(self.images.shapes, key=lambda shape: shape[0] * shape[1])
-        return {
-            "name": self.name,
-            "images": len(self.images.paths),
-            "smallest": list(area[0]),
-            "largest": list(area[-1]),
-            "classes": dict(zip(self.classes, counts, strict=True)),
-            "digest": digest.hexdigest(),
-        }
+        return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,26 +103,28 @@ class Contents:
             training stand in.
         passed_over: What lies in the folder itself and is not used, see
             `files.Listing`.
+        used: Endings of files that are not images and yet are not passed over.
     """
 
     folder: Path
     train: tuple[Split, ...]
     test: tuple[Split | None, ...]
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    used: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """Returns the facts of all splits, as plain data for JSON."""
+        """Returns what tells one data set from another, as plain data for JSON."""
+
+        def known(split: Split) -> dict[str, Any]:
+            return {**split.facts(), "digest": split.digest()}
+
         return {
-            "train": [split.facts() for split in self.train],
-            "test": [split and split.facts() for split in self.test],
+            "train": [known(split) for split in self.train],
+            "test": [split and known(split) for split in self.test],
         }
 
-    def lines(self, used: Sequence[str] = ()) -> list[str]:
-        """Describes the contents to a person, in a few lines.
-
-        Args:
-            used: Endings of files that are not images and yet are not passed over.
-        """
+    def lines(self) -> list[str]:
+        """Describes the contents to a person, in a few lines."""
         told = [f"Found in {shown(self.folder)}:"]
         told += [f"  {_described(split)}" for split in self.train]
         told += [f"  {_described(split)}" for split in self.test if split]
@@ -132,12 +136,12 @@ class Contents:
         ]
         if missing:
             told.append(f"  no test images: {' and '.join(missing)} stand in for them")
-        left = self._left(used)
+        left = self._left()
         if left:
             told.append(f"  passed over: {left}")
         return told
 
-    def _left(self, used: Sequence[str]) -> str:
+    def _left(self) -> str:
         counts = dict(self.passed_over)
         for split in (*self.train, *filter(None, self.test)):
             for images in filter(None, (split.images, split.targets)):
@@ -146,7 +150,7 @@ class Contents:
         words = [
             what if "/" in what else f"{count} {what}"
             for what, count in sorted(counts.items(), key=lambda c: ("/" in c[0], c))
-            if what not in used
+            if what not in self.used
         ]
         return shown(", ".join(_few(words)))
 

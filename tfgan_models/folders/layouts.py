@@ -1,6 +1,7 @@
 """How folders of images are laid out: which of them are trained on and tested with."""
 
 import collections
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tfgan_models.folders.contents import (
 )
 from tfgan_models.folders.decoding import SUFFIXES
 
+CAPTION_ENDING = ".txt"
+"""How the name of a text file beside an image ends."""
+
 _TESTS = ("test", "val")
 """Names of folders of test images; the first that is there counts."""
 
@@ -24,6 +28,12 @@ _PAIRED = (
     "or train/ with images that show input and target side by side (test/ or val/)"
 )
 _LABELLED = "images, or a folder of images for each class, there or in train/"
+
+
+def of_name(dataset: str) -> Path | None:
+    """Returns the folder that a data set's name, `folder:PATH`, tells; else None."""
+    kind, _, path = dataset.partition(":")
+    return Path(path).expanduser() if kind == "folder" and path else None
 
 
 def unpaired(path: Path) -> Contents:
@@ -110,6 +120,21 @@ def labelled(path: Path) -> Contents:
     if names:
         test = _labelled_split(names[0], read_images(path / names[0]), train.classes)
     return _contents(path, [train], [test])
+
+
+def captioned(path: Path) -> Contents:
+    """Reads what is in a folder as `labelled` takes it, with texts beside the images.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The training split and its tests.
+
+    Raises:
+        UsageError: See `labelled`.
+    """
+    return dataclasses.replace(labelled(path), used=(CAPTION_ENDING,))
 
 
 def _contents(
