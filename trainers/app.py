@@ -299,7 +299,7 @@ def default_model_dir(name: str, dataset: str) -> Path:
     """Returns where a trainer's runs on a data set go, however its path is written."""
     data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
     as_written = Path("runs") / f"{name}-{data}"
-    folder = recipes.folder_of(dataset)
+    folder = layouts.of_name(dataset)
     # What was begun when only the writing counted keeps its place.
     if folder is None or as_written.exists():
         return as_written

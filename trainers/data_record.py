@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from export import files
-from trainers import recipe as recipes
+from tfgan_models.folders import layouts
 
 _FILE = "data.json"
 _AT_ONCE = 4096
@@ -32,7 +32,7 @@ def record(dataset: str, splits: Any) -> Record:
         Sizes by name, by split; a test split that training images stand in for is left
         out.
     """
-    root = recipes.folder_of(dataset)
+    root = layouts.of_name(dataset)
     found: Record = {}
     for split, source in _sources(splits):
         names = _files(source, root) if root else {source.name: source.length}

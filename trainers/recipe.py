@@ -11,6 +11,7 @@ from absl import flags
 
 from export import files
 from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
 
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
 """Names in `tfgan_models.losses.ADVERSARIAL`, which imports TensorFlow."""
@@ -21,7 +22,6 @@ LENGTHS = {
 }
 """What gives the length of every training: flags, where they are no fields."""
 _FILE = "recipe.json"
-_FOLDER = "folder:"
 
 
 def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -244,13 +244,6 @@ def shown(name: str, preset: str, recipe: Recipe) -> str:
     return json.dumps({"model": name, "preset": preset, **values}, indent=2)
 
 
-def folder_of(dataset: str) -> Path | None:
-    """Returns the folder that a data set's name gives, or None where it gives none."""
-    if not dataset.startswith(_FOLDER):
-        return None
-    return Path(dataset.removeprefix(_FOLDER)).expanduser()
-
-
 def save(model_dir: Path, name: str, recipe: Recipe) -> None:
     """Writes recipe.json into `model_dir`."""
     files.write_text(model_dir / _FILE, to_text(name, recipe) + "\n")
@@ -275,7 +268,11 @@ def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
 
 def _resolved(key: str, value: Any) -> Any:
     """A recipe's value so that two ways to write a path are the same."""
-    if key == "dataset" and isinstance(value, str) and (folder := folder_of(value)):
+    if (
+        key == "dataset"
+        and isinstance(value, str)
+        and (folder := layouts.of_name(value))
+    ):
         return folder.resolve()
     if key == "embeddings" and value:
         return Path(value).expanduser().resolve()
