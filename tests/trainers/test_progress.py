@@ -42,7 +42,7 @@ def test_a_training_says_what_it_does(
     assert (recipe["preset"], recipe["steps"]) == ("cpu", 7)
     assert "epochs" not in recipe
     assert "preset" not in json.loads((run / "recipe.json").read_text())
-    shown = lines[lines.index("}") + 1 :]
+    shown = lines[lines.index("  testB: 2 images, 20 x 20 px") + 1 :]
     assert shown[0].startswith("Building the graph: the first step takes longest")
     assert re.match(r"step 1 of 7, \d\d:\d\d so far, .* left, .*loss=", shown[1])
     # Two calls of fit, of 3 steps an epoch; one display of all.
@@ -62,7 +62,7 @@ def test_where_epochs_rule_steps_are_not_shown(
     recipe = json.loads(printed.out)
     assert (recipe["preset"], recipe["epochs"]) == ("paper", 200)
     assert "steps" not in recipe
-    assert printed.err == "The paper recipe, 16 px.\n"
+    assert printed.err.startswith("The paper recipe, 16 px.\nFound in ")
 
 
 def test_a_file_has_a_line_a_percent_at_most(

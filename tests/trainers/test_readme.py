@@ -50,6 +50,9 @@ def workplace(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my").mkdir()
     (place / "my/photos").symlink_to(folder)
     (place / "my/translated").symlink_to(folder / "testB")
+    (place / "my/pairs").mkdir()
+    for name in ("A", "B"):
+        (place / f"my/pairs/train{name}").symlink_to(folder / f"test{name}")
     return place
 
 
