@@ -13,8 +13,10 @@ ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
+OLD_KERAS_VENV ?= .venv-old-keras
+
 .PHONY: help demo test slow numerics lint format bench serving serve-real quality gallery browser wheel clean
-.PHONY: interop addons-python addons-found addons-environment
+.PHONY: old-keras interop addons-python addons-found addons-environment
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
@@ -24,6 +26,7 @@ help:
 	@echo "make lint    ruff: rules and formatting"
 	@echo "make format  ruff: mend both"
 	@echo "make interop models of the real tensorflow-addons against their conversions (about 2 minutes)"
+	@echo "make old-keras  exported .keras files in the oldest Keras that loads them (about 1 minute)"
 	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
 	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
@@ -108,8 +111,16 @@ build/addons/.made: $(addprefix tests/interop/addons/,record.py models.py layer_
 	$(ADDONS_VENV)/bin/python tests/interop/addons/record.py build/addons
 	touch $@
 
+$(OLD_KERAS_VENV)/.installed: requirements-old-keras.txt | $(BIN)/python
+	$(BIN)/python -m venv $(OLD_KERAS_VENV)
+	$(OLD_KERAS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-old-keras.txt
+	touch $@
+
+old-keras: $(VENV)/.dev $(OLD_KERAS_VENV)/.installed
+	OLD_KERAS_PYTHON=$(abspath $(OLD_KERAS_VENV))/bin/python $(BIN)/python -m pytest -q tests/export/test_stock.py tests/export/test_stock_generators.py -k old_keras
+
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) $(ADDONS_VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ADDONS_VENV) $(OLD_KERAS_VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 """Our networks rebuilt from Keras's own layers, for apps that do not know us."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,12 @@ from export import stock_layers
 from tfgan_models.errors import UsageError
 
 _HALVES = ("float16", "bfloat16")
+_NEWER = {
+    **dict.fromkeys(("quantization_config", "renorm_clipping"), None),
+    **dict.fromkeys(("input_axes", "output_axes", "ragged"), None),
+    **{"renorm": False, "renorm_momentum": 0.99},
+}
+"""Settings that Keras 3.8 does not know, and the values at which they do nothing."""
 
 
 def to_stock(network: keras.Model) -> keras.Model:
@@ -42,6 +49,9 @@ def to_stock(network: keras.Model) -> keras.Model:
     stock = keras.models.clone_model(network, clone_function=clone, call_function=_call)
     for layer, weights in clones.values():
         layer.set_weights(weights)
+    for operation in stock.operations:
+        config = _config_of_old(operation)
+        operation.get_config = functools.partial(dict, config)
     return stock
 
 
@@ -57,7 +67,30 @@ def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
     # To the precision that the network computes in. The class has no public name.
     if type(operation).__name__ == "Cast" and operation.dtype in _HALVES:
         return keras.ops.cast(args[0], "float32")
+    if isinstance(operation, keras.layers.GroupNormalization):
+        return operation(stock_layers.centred(operation, args[0]))
     return operation(*args, **kwargs)
+
+
+def _config_of_old(operation: keras.Operation) -> dict[str, Any]:
+    """What an operation is saved as, so that Keras 3.8 reads it."""
+    config = operation.get_config()
+    if not isinstance(operation, keras.layers.Layer):
+        # They take none before Keras 3.11.
+        config.pop("name", None)
+    return _without_newer(config)
+
+
+def _without_newer(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {
+            key: _without_newer(value)
+            for key, value in config.items()
+            if key not in _NEWER or value != _NEWER[key]
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(map(_without_newer, config))
+    return config
 
 
 def _stock_layer(

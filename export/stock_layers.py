@@ -30,6 +30,22 @@ def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
     return stock, layer.get_weights()
 
 
+def centred(layer: keras.layers.GroupNormalization, x: Any) -> Any:
+    """Returns what a layer is to be given for the sake of precision.
+
+    Keras subtracts the mean after both were scaled, which loses digits where an image
+    is flat: `x` comes without it, where each channel has its own.
+
+    Args:
+        layer: Of a clone; it sets the number of groups when it is built.
+        x: Its input.
+    """
+    channels = (layer.axis in (-1, 3), layer.groups in (-1, x.shape[-1]))
+    if len(x.shape) != 4 or not all(channels):
+        return x
+    return x - spatial_mean(x)
+
+
 def _image_batch_normalization(layer: layers.ImageBatchNormalization) -> Replacement:
     stock = keras.layers.GroupNormalization(
         groups=-1, epsilon=layer.epsilon, dtype="float32", name=layer.name

@@ -1,9 +1,16 @@
 """Programs of other people, who have our files and not our package."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+OLD_KERAS = "old_keras"
+BACKENDS = ["tensorflow", "jax", "torch", OLD_KERAS]
+"""Of Keras; the last is the oldest Keras that reads our files, on JAX."""
 
 BLOCKED = """
 import sys
@@ -27,13 +34,20 @@ import numpy as np
 
 
 def run_app(code: str, folder: Path, backend: str) -> str:
-    """Runs `code` in `folder` on a backend of Keras; returns what it printed."""
+    """Runs `code` in `folder` on one of `BACKENDS`; returns what it printed."""
+    python: str | None = sys.executable
+    if backend == OLD_KERAS:
+        python, backend = os.environ.get("OLD_KERAS_PYTHON"), "jax"
+        if python is None:
+            pytest.skip("make old-keras runs this")
+    elif importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
     environment = {**os.environ, "KERAS_BACKEND": backend}
     # JAX compiles every operation: unoptimised, in a fraction of the time.
     environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
     environment["PYTHONPATH"] = os.environ["PYTHONPATH"].split(os.pathsep)[0]
     finished = subprocess.run(
-        [sys.executable, "-c", code],
+        [python, "-c", code],
         cwd=folder,
         env=environment,
         capture_output=True,

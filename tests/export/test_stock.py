@@ -1,6 +1,5 @@
 """The .keras files, in apps that have never heard of this package."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from export.signatures import write_saved_model
 from export.stock import to_stock
-from tests.export.apps import BLOCKED, run_app
+from tests.export.apps import BACKENDS, BLOCKED, run_app
 from tests.export.generators import assert_nearly_equal
 from tests.networks.conformance import randomize
 from tfgan_models import layers
@@ -93,10 +92,8 @@ def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 COMPARED = "resize-image-0\nresnet-image-0\nresnet-image-1\nunet-image-0\n"
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_keras_files_load_without_this_package(app_folder: Path, backend: str) -> None:
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     assert run_app(LOAD_KERAS + APP, app_folder, backend) == COMPARED
 
 
@@ -142,6 +139,21 @@ def test_affine_instance_normalization() -> None:
     stock = to_stock(network)
     np.testing.assert_allclose(stock(x).numpy(), network(x).numpy(), rtol=0, atol=1e-5)
     assert len(stock.weights) == 2
+
+
+def test_dark_flat_images_are_as_exact_as_by_our_layers() -> None:
+    network = ResNetGenerator(filters=4, residual_blocks=2)
+    exact = ResNetGenerator(filters=4, residual_blocks=2, dtype="float64")
+    exact.set_weights(network.get_weights())
+    x = np.random.default_rng(0).normal(-0.95, 0.001, (1, 64, 64, 3))
+    x = x.astype(np.float32)
+    expected = exact(x.astype(np.float64)).numpy()
+
+    def error(model: keras.Model) -> float:
+        return np.abs(model(x).numpy() - expected).mean()
+
+    assert expected.std() > 0.01
+    assert error(to_stock(network)) < 1.1 * error(network)
 
 
 def test_mixed_precision_becomes_float32() -> None:
