@@ -187,10 +187,13 @@ def test_old_running_statistics_are_dropped(
     assert told == (norm == "affine_instance")
 
 
+@pytest.mark.parametrize("kind", [UNet, Resnet])
 @pytest.mark.parametrize("depth", [7, 8])
-def test_a_unet_tested_without_eval(depth: int, tmp_path: Path) -> None:
+def test_a_generator_tested_without_eval(
+    kind: type[nn.Module], depth: int, tmp_path: Path
+) -> None:
     """Their test.py leaves the network in training mode, at one image a batch."""
-    twin = trained(UNet(depth)).train()
+    twin = trained(kind(depth, norm="batch")).train()
     result = junyanz.load(saved(twin, tmp_path), inference_norm="image")
     assert any("test without --eval; dropout is off" in note for note in result.notes)
     network = result.networks["generator"]
@@ -199,13 +202,36 @@ def test_a_unet_tested_without_eval(depth: int, tmp_path: Path) -> None:
         assert difference(network, twin, image[None]) < TOLERANCE
 
 
-def test_norm_by_image_is_for_unets(tmp_path: Path) -> None:
-    said = refused(saved(Resnet(1, norm="batch"), tmp_path), inference_norm="image")
-    assert "inference_norm=image is for U-Nets" in said
-    assert "resnet generator (n_blocks=1" in said
+def test_norm_by_image_is_for_generators(tmp_path: Path) -> None:
+    said = refused(saved(Patch(1, norm="batch"), tmp_path), inference_norm="image")
+    assert "inference_norm=image is for generators" in said
+    assert "patch discriminator (n_layers=1" in said
     instance = saved(Resnet(1), tmp_path)
     assert converted(instance, inference_norm="image").norm == "instance"
     assert "Allowed: averages, image" in refused(instance, inference_norm="batch")
+
+
+@pytest.mark.parametrize("kind", [Resnet, UNet, Patch, Pixel])
+def test_without_norm_training_on_keeps_it_writable(
+    kind: type[nn.Module], tmp_path: Path
+) -> None:
+    depth = {UNet: 5, Resnet: 1, Patch: 1, Pixel: 4}[kind]
+    twin = trained(kind(depth, norm="none"))
+    result = junyanz.load(saved(twin, tmp_path))
+    (network,) = result.networks.values()
+    assert any("biases here that theirs lack" in note for note in result.notes)
+    theirs = sum(p.numel() for p in twin.parameters())
+    assert sum(w.numpy().size for w in network.trainable_weights) == theirs
+    x = inputs(twin, network)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(network(x, training=True) ** 2)
+    weights = network.trainable_variables
+    gradients = tape.gradient(loss, [w.value for w in weights])
+    keras.optimizers.SGD(0.1).apply(gradients, weights)
+    back = tmp_path / "back.safetensors"
+    junyanz.save(network, back)
+    twin.load_state_dict(load_file(back), strict=True)
+    assert difference(network, twin.eval(), x) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -238,7 +264,8 @@ def test_what_was_recognised_is_told(tmp_path: Path) -> None:
     assert result.notes[0] == (
         "Recognised a resnet generator (n_blocks=6, ngf=8, 3 to 3 channels, instance "
         "norm, with dropout): ResNetGenerator(filters=8, residual_blocks=6, "
-        "channels=3, output_channels=3, norm='instance', dropout=0.5)."
+        "channels=3, output_channels=3, norm='instance', dropout=0.5, "
+        "inference_norm='averages')."
     )
     assert "under the terms of whoever trained them" in result.notes[-1]
     batch = junyanz.load(saved(UNet(5), tmp_path))

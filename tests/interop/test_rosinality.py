@@ -11,7 +11,7 @@ import torch
 
 from tests.interop import rosinality_twin
 from tests.interop.rosinality_twin import StyledGenerator
-from tests.interop.test_stylegan import close
+from tests.interop.test_stylegan import close, difference
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import rosinality
 
@@ -85,6 +85,17 @@ def test_images_are_equal(tmp_path: Path, case: str) -> None:
     for ours, theirs in images.values():
         assert close(ours, theirs)
     assert np.abs(images[None][1] - images[0.7][1]).max() > 0.1
+
+
+@pytest.mark.slow
+def test_images_of_real_widths_are_equal(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    twin = StyledGenerator([512, 512, 512, 512, 256, 128, 64], code=512, layers=8)
+    path = saved(rosinality_twin.train(twin, 7).state_dict(), tmp_path)
+    network = rosinality.load(path).networks["generator"]
+    found = difference(*both(network, twin))
+    print(f"differs by {found:.1e}")
+    assert found < 2e-4
 
 
 def test_the_format_before_pytorch_1_6(tmp_path: Path) -> None:

@@ -79,10 +79,17 @@ _BAD_UNET = (
     {"upsampling": "bicubic"},
     {"inference_norm": "batch"},
 )
-_BAD_RESNET = (_NORM, _FILTERS, {"residual_blocks": -1}, {"upsampling": "bicubic"})
+_BAD_RESNET = (
+    _NORM,
+    _FILTERS,
+    {"residual_blocks": -1},
+    {"upsampling": "bicubic"},
+    {"inference_norm": "batch"},
+)
 _BAD_PATCH = (_NORM, _FILTERS, {"layers": 0}, {"layers": 7})
 _RESIZE = {"upsampling": "resize", "norm": "batch", "dropout": 0.5}
 _AFFINE = {"norm": "affine_instance"}
+_BY_IMAGE = {"norm": "batch", "inference_norm": "image"}
 _SRRESNET = {"filters": 4, "residual_blocks": 2}
 _BAD_SRRESNET = (_FILTERS, {"residual_blocks": -1})
 _MAPPING = {"latent_size": 8, "w_size": 8, "label_size": 3}
@@ -144,6 +151,7 @@ CASES = [
     Case(networks.UNetGenerator, _UNET | {"norm": "instance"}, 64, ()),
     Case(networks.UNetGenerator, _UNET | {"upsampling": "resize"}, 64, ()),
     Case(networks.ResNetGenerator, _RESNET | _AFFINE, 16, ()),
+    Case(networks.ResNetGenerator, _RESNET | _BY_IMAGE, 16, ()),
     Case(networks.PatchDiscriminator, {"filters": 4}, 32, _BAD_PATCH),
     Case(networks.PatchDiscriminator, {"filters": 4, "norm": "batch"}, 33, ()),
     Case(networks.PixelDiscriminator, {"filters": 4}, 8, (_NORM, _FILTERS)),

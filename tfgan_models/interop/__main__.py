@@ -104,9 +104,9 @@ def define_flags() -> None:
         "inference_norm",
         None,
         _NORMS,
-        "--from=junyanz: what the batch normalisation of a U-Net goes by: the averages "
-        "of the training (default), or each image's own mean and variance, as in "
-        "testing without --eval there.",
+        "--from=junyanz: what the batch normalisation of a generator goes by: the "
+        "averages of the training (default), or each image's own mean and variance, as "
+        "in testing without --eval there.",
     )
     flags.DEFINE_string(
         "network", None, "--to: which network of a training run, as a2b."

@@ -17,7 +17,7 @@ from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
 from tfgan_models.interop.converted import TERMS, Converted, in_lines
 from tfgan_models.interop.junyanz_names import Architecture, Entry
 from tfgan_models.layers import InstanceNormalization
-from tfgan_models.networks.unet import INFERENCE_NORMS
+from tfgan_models.networks.blocks import INFERENCE_NORMS
 
 _SUFFIX = ".safetensors"
 _SHOWN = 4
@@ -62,7 +62,7 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
     Args:
         path: A state dict, as `latest_net_G_A.pth`, in either of PyTorch's formats or
             as .safetensors; with or without DataParallel's prefix.
-        inference_norm: What a U-Net's batch normalisation goes by once trained:
+        inference_norm: What a generator's batch normalisation goes by once trained:
             "averages" of the training, which is their test with --eval, or each
             "image" by itself: their test without.
 
@@ -72,7 +72,7 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
 
     Raises:
         UsageError: The file cannot be read, or is none of these networks;
-            inference_norm="image" for another network with batch normalisation.
+            inference_norm="image" for a discriminator with batch normalisation.
         FailureError: safetensors is not installed and is needed.
     """
     if inference_norm not in INFERENCE_NORMS:
@@ -84,9 +84,10 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
     tensors, prefix_note = _without_prefix(_read(path))
     shapes = {name: value.shape for name, value in tensors.items()}
     architecture = junyanz_shapes.recognise(shapes, path)
-    if inference_norm == "image" and _averages_alone(architecture):
+    discriminates = not architecture.generator and architecture.norm == "batch"
+    if inference_norm == "image" and discriminates:
         raise UsageError(
-            f"inference_norm=image is for U-Nets. Received: {path}, "
+            f"inference_norm=image is for generators. Received: {path}, "
             f"{junyanz_names.words(architecture)}, whose batch normalisation goes by "
             "the averages of the training. Leave it out."
         )
@@ -97,6 +98,7 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
         _weights(network.get_layer(entry.layer))[entry.weight].assign(
             value.transpose(2, 3, 1, 0) if entry.weight == "kernel" else value
         )
+    _hold_biases(network, entries)
     dropped = junyanz_shapes.left_out(architecture, tensors)
     notes = _notes(architecture, network, dropped, inference_norm)
     return Converted({network.name: network}, (*notes, *prefix_note))
@@ -181,8 +183,13 @@ def _without_prefix(
     return bare, ("DataParallel's prefix 'module.' was taken off all names.",)
 
 
-def _averages_alone(architecture: Architecture) -> bool:
-    return architecture.norm == "batch" and architecture.kind != "unet"
+def _hold_biases(network: keras.Model, entries: tuple[Entry, ...]) -> None:
+    """Keeps biases that their network lacks from being trained: they stay zero."""
+    placed = {(entry.layer, entry.weight) for entry in entries}
+    for layer in network.layers:
+        bias = _weights(layer).get("bias")
+        if bias is not None and (layer.name, "bias") not in placed:
+            bias.trainable = False
 
 
 def _numbers(name: str, value: np.ndarray, path: Path) -> np.ndarray:
@@ -224,6 +231,13 @@ def _notes(
                 "That it is no batch normalisation is told from the convolutions' "
                 "biases, which batch normalisation does without."
             )
+    held = sum(w.name == "bias" and not w.trainable for w in network.weights)
+    if held:
+        notes.append(
+            f"{held} convolutions have biases here that theirs lack: they are zero, "
+            "and no training moves them, so that the network can be written for "
+            "theirs again."
+        )
     if counters:
         notes.append(f"{counters} counters of batches were dropped: nothing uses them.")
     if architecture.generator and architecture.norm == "batch":

@@ -97,7 +97,7 @@ def build(architecture: Architecture, inference_norm: str) -> keras.Model:
 
     Args:
         architecture: Which network.
-        inference_norm: For a U-Net: see `UNetGenerator`.
+        inference_norm: For a generator: see `UNetGenerator`.
 
     Returns:
         A network named "generator" or "discriminator".
@@ -115,9 +115,10 @@ def build(architecture: Architecture, inference_norm: str) -> keras.Model:
         return PatchDiscriminator(layers=a.depth, **common)
     common["dropout"] = DROPOUT if a.dropout else 0.0
     common["output_channels"] = a.output_channels
+    common["inference_norm"] = inference_norm
     if a.kind == "resnet":
         return ResNetGenerator(residual_blocks=a.depth, **common)
-    return UNetGenerator(downsamplings=a.depth, inference_norm=inference_norm, **common)
+    return UNetGenerator(downsamplings=a.depth, **common)
 
 
 def words(architecture: Architecture) -> str:

@@ -17,12 +17,22 @@ from tfgan_models.layers import (
 
 NORMS = ("instance", "affine_instance", "batch", "none")
 UPSAMPLINGS = ("transposed", "resize")
+INFERENCE_NORMS = ("averages", "image")
 
 
 def check_norm(norm: str) -> None:
     """Raises ValueError unless `norm` is one of `NORMS`."""
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {NORMS}. Received: norm={norm!r}")
+
+
+def check_inference_norm(inference_norm: str) -> None:
+    """Raises ValueError unless `inference_norm` is one of `INFERENCE_NORMS`."""
+    if inference_norm not in INFERENCE_NORMS:
+        raise ValueError(
+            f"inference_norm must be one of {INFERENCE_NORMS}. "
+            f"Received: inference_norm={inference_norm!r}"
+        )
 
 
 def check_upsampling(upsampling: str) -> None:

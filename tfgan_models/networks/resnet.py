@@ -3,6 +3,7 @@
 (arXiv:1603.08155).
 """
 
+import functools
 from typing import Any
 
 import keras
@@ -10,6 +11,9 @@ from keras import layers
 
 from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.networks import blocks
+
+Normalization = functools.partial[keras.layers.Layer]
+"""`blocks.normalization` of a network: wants a name alone."""
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -27,6 +31,7 @@ class ResNetGenerator(keras.Model):
         output_channels: Channels of the output image; None: those of the input.
         norm: "instance", "affine_instance" (with a learned scale and offset), "batch"
             or "none". Convolutions that a batch normalisation follows have no bias.
+        inference_norm: Where norm is "batch": see `UNetGenerator`.
         dropout: Rate of the dropout inside each residual block; 0 for none.
         upsampling: "transposed" convolution as in the paper, or "resize": nearest
             neighbour then 3x3 convolution, which leaves no checkerboard.
@@ -38,7 +43,7 @@ class ResNetGenerator(keras.Model):
     float32 [N, H, W, output_channels] in [-1, 1].
 
     Raises:
-        ValueError: An unknown `norm` or `upsampling`, or fewer than 1 filter.
+        ValueError: An unknown `norm` or the like, or fewer than 1 filter.
     """
 
     size_multiple = 4
@@ -52,11 +57,13 @@ class ResNetGenerator(keras.Model):
         norm: str = "instance",
         dropout: float = 0.0,
         upsampling: str = "transposed",
+        inference_norm: str = "averages",
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
         blocks.check_norm(norm)
+        blocks.check_inference_norm(inference_norm)
         blocks.check_upsampling(upsampling)
         if filters < 1 or residual_blocks < 0:
             raise ValueError(
@@ -65,18 +72,21 @@ class ResNetGenerator(keras.Model):
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         bias = norm != "batch"
+        normalize = functools.partial(
+            blocks.normalization, norm, inference_norm == "image", dtype=policy
+        )
         image = keras.Input((None, None, channels), name="image")
 
         x = ReflectionPadding2D(3, dtype=policy, name="stem_pad")(image)
-        x = _conv_norm_relu(x, filters, 7, 1, norm, policy, "stem")
+        x = _conv_norm_relu(x, filters, 7, 1, bias, normalize, "stem")
         for i, width in enumerate((2 * filters, 4 * filters), start=1):
             x = layers.ZeroPadding2D(1, dtype=policy, name=f"down{i}_pad")(x)
-            x = _conv_norm_relu(x, width, 3, 2, norm, policy, f"down{i}")
+            x = _conv_norm_relu(x, width, 3, 2, bias, normalize, f"down{i}")
         for i in range(1, residual_blocks + 1):
-            x = _residual_block(x, 4 * filters, norm, dropout, policy, f"block{i}")
+            x = _residual_block(x, 4 * filters, bias, normalize, dropout, f"block{i}")
         for i, width in enumerate((2 * filters, filters), start=1):
             x = _upsample(x, width, upsampling, bias, policy, f"up{i}")
-            x = blocks.normalization(norm, dtype=policy, name=f"up{i}_norm")(x)
+            x = normalize(name=f"up{i}_norm")(x)
             x = layers.ReLU(dtype=policy, name=f"up{i}_relu")(x)
         x = ReflectionPadding2D(3, dtype=policy, name="head_pad")(x)
         x = blocks.convolution(
@@ -92,6 +102,7 @@ class ResNetGenerator(keras.Model):
         self.norm = norm
         self.dropout = dropout
         self.upsampling = upsampling
+        self.inference_norm = inference_norm
         self.policy = policy
 
     def get_config(self) -> dict[str, Any]:
@@ -104,40 +115,49 @@ class ResNetGenerator(keras.Model):
             "norm": self.norm,
             "dropout": self.dropout,
             "upsampling": self.upsampling,
+            "inference_norm": self.inference_norm,
             "name": self.name,
             "dtype": self.policy.name,
         }
 
 
 def _conv_norm_relu(
-    x: Any, filters: int, kernel: int, strides: int, norm: str, policy: Any, name: str
+    x: Any,
+    filters: int,
+    kernel: int,
+    strides: int,
+    bias: bool,
+    normalize: Normalization,
+    name: str,
 ) -> Any:
     """Convolution, normalisation, ReLU on a padded x."""
+    policy = normalize.keywords["dtype"]
     x = blocks.convolution(
-        filters,
-        kernel,
-        strides,
-        use_bias=norm != "batch",
-        dtype=policy,
-        name=f"{name}_conv",
+        filters, kernel, strides, use_bias=bias, dtype=policy, name=f"{name}_conv"
     )(x)
-    x = blocks.normalization(norm, dtype=policy, name=f"{name}_norm")(x)
+    x = normalize(name=f"{name}_norm")(x)
     return layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
 
 
 def _residual_block(
-    x: Any, filters: int, norm: str, dropout: float, policy: Any, name: str
+    x: Any,
+    filters: int,
+    bias: bool,
+    normalize: Normalization,
+    dropout: float,
+    name: str,
 ) -> Any:
     """Adds two reflection-padded 3x3 convolutions to x; no activation follows."""
+    policy = normalize.keywords["dtype"]
     y = ReflectionPadding2D(1, dtype=policy, name=f"{name}_pad1")(x)
-    y = _conv_norm_relu(y, filters, 3, 1, norm, policy, f"{name}_1")
+    y = _conv_norm_relu(y, filters, 3, 1, bias, normalize, f"{name}_1")
     if dropout:
         y = layers.Dropout(dropout, dtype=policy, name=f"{name}_dropout")(y)
     y = ReflectionPadding2D(1, dtype=policy, name=f"{name}_pad2")(y)
     y = blocks.convolution(
-        filters, 3, use_bias=norm != "batch", dtype=policy, name=f"{name}_2_conv"
+        filters, 3, use_bias=bias, dtype=policy, name=f"{name}_2_conv"
     )(y)
-    y = blocks.normalization(norm, dtype=policy, name=f"{name}_2_norm")(y)
+    y = normalize(name=f"{name}_2_norm")(y)
     return layers.Add(dtype=policy, name=f"{name}_add")([x, y])
 
 

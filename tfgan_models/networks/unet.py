@@ -8,8 +8,6 @@ from keras import layers
 from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.networks import blocks
 
-INFERENCE_NORMS = ("averages", "image")
-
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class UNetGenerator(keras.Model):
@@ -64,11 +62,7 @@ class UNetGenerator(keras.Model):
     ) -> None:
         blocks.check_norm(norm)
         blocks.check_upsampling(upsampling)
-        if inference_norm not in INFERENCE_NORMS:
-            raise ValueError(
-                f"inference_norm must be one of {INFERENCE_NORMS}. "
-                f"Received: inference_norm={inference_norm!r}"
-            )
+        blocks.check_inference_norm(inference_norm)
         if downsamplings < 2 or filters < 1:
             raise ValueError(
                 "downsamplings must be 2 or more and filters 1 or more. Received: "
