@@ -99,14 +99,19 @@ def translate(model_url: str, images: np.ndarray) -> np.ndarray:
     again = Retries(RETRIES)
     with connect(model_url) as client:
 
-        def one(image: np.ndarray) -> np.ndarray:
+        def one(numbered: tuple[int, np.ndarray]) -> np.ndarray:
+            index, image = numbered
             grey = image.shape[-1] == 1
             picture = pictures.to_png(Image.fromarray(image[..., 0] if grey else image))
-            answer = again.call(lambda: client.run(picture))
+            try:
+                answer = again.call(lambda: client.run(picture))
+            except pictures.PictureError as error:
+                raise pictures.PictureError(f"images[{index}]: {error}") from error
             return np.asarray(Image.open(io.BytesIO(answer)).convert("RGB"))
 
         try:
-            return np.stack(list(jobs.in_flight(one, images, PARALLEL, again)))
+            numbered = enumerate(images)
+            return np.stack(list(jobs.in_flight(one, numbered, PARALLEL, again)))
         except pictures.PictureError as error:
             raise UsageError(str(error)) from error
         except TransientError as error:

@@ -9,6 +9,7 @@ served, and new versions are picked up while it runs; DIR/models.config says oth
 import gc
 import importlib
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,11 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "poll_seconds", 1.0, "How often new versions are looked for.", 0.01
     )
+    flags.DEFINE_list(
+        "cors_origins",
+        [],
+        "Origins of web pages that may ask, such as https://example.org; *: all.",
+    )
     flags.DEFINE_boolean(
         "request_log",
         True,
@@ -75,6 +81,13 @@ def main(argv: Sequence[str]) -> None:
             "--rest_port and --grpc_port must differ. Received: "
             f"{flags.FLAGS.rest_port} for both"
         )
+    for origin in flags.FLAGS.cors_origins:
+        if not re.fullmatch(r"\*|https?://[^/]+", origin):
+            raise UsageError(
+                f"--cors_origins={origin} is no origin. Give the scheme, the host and, "
+                "where it is not the usual one, the port, such as "
+                "https://example.org or http://localhost:3000; * allows all."
+            )
     # Read when grpc is imported: its own lines on stderr would not be JSON.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     for package in _PACKAGES:
@@ -151,7 +164,7 @@ def _serve(
     predictor = Predictor(manager, batcher)
     grpc_server.start(Services(predictor, manager, metrics, limits))
     finished = serve_until_stopped(
-        build_app(predictor, manager, metrics, limits),
+        build_app(predictor, manager, metrics, limits, flags.FLAGS.cors_origins),
         listener,
         grpc_server,
         f"{_rest_line(manager, listener)}\n"

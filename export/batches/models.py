@@ -1,12 +1,13 @@
 """An exported model under Apache Beam's RunInference."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from apache_beam.ml.inference.base import ModelHandler
 
 from export.command import quiet_tensorflow
 from export.picture_signature import SIGNATURE, picture_signature
+from export.tf_messages import plain
 from tfgan_models.errors import UsageError
 
 PICTURES_AT_ONCE = 8
@@ -121,16 +122,9 @@ class PictureHandler(ModelHandler[bytes, Answer, Any]):
             given = {self._model.input: tf.constant([picture])}
             answer = model.signatures[SIGNATURE](**given)[self._model.output]
         except tf.errors.OpError as error:
-            return Answer(None, _first_line(error.message))
+            return Answer(None, plain(error.message))
         return Answer(answer.numpy()[0], None)
 
     def get_num_bytes(self, batch: Sequence[bytes]) -> int:
         """Returns the size of a batch's files."""
         return sum(map(len, batch))
-
-
-def _first_line(message: str) -> str:
-    """What a person can act on: without the names of the graph's nodes."""
-    lines: Iterator[str] = (line.strip() for line in message.splitlines())
-    kept = (line for line in lines if line and not line.startswith("("))
-    return next(kept, message)

@@ -10,6 +10,7 @@ from requests import adapters, exceptions
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.picture_signature import SIGNATURE, Signature, picture_signature
 from export.pictures import PictureError
+from export.tf_messages import without_brackets
 from tfgan_models.errors import UsageError
 
 SECONDS = 120
@@ -120,7 +121,7 @@ def _content(response: requests.Response) -> dict[str, Any]:
 
 def _refusal(url: str, response: requests.Response) -> str:
     reason = _content(response).get("error") or response.reason
-    return f"{url} answered {response.status_code}: {reason}"
+    return f"{url} answered {response.status_code}: {without_brackets(str(reason))}"
 
 
 def _picture(content: dict[str, Any]) -> bytes:

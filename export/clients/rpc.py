@@ -20,6 +20,7 @@ from export.clients.rest import SECONDS
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.picture_signature import SIGNATURE, Signature, picture_signature
 from export.pictures import PictureError
+from export.tf_messages import without_brackets
 from tfgan_models.errors import UsageError
 
 TRANSIENT = (
@@ -170,4 +171,5 @@ class RpcClient:
         return True
 
     def _refusal(self, error: grpc.RpcError) -> str:
-        return f"{self.url} answered {error.code().name}: {error.details()}"
+        reason = without_brackets(error.details() or "")
+        return f"{self.url} answered {error.code().name}: {reason}"

@@ -262,8 +262,24 @@ class Batcher:
             try:
                 task.outputs = self._call(task, task.inputs, task.size or 1)
             except ServingError as error:
-                task.failure = (error.code, error.message)
+                task.failure = (error.code, self._place(task) + error.message)
             task.done.set()
+
+    def _place(self, task: _Task) -> str:
+        """Which of several files a request failed by, "image_bytes[2]: "; or ""."""
+        size = _examples(task.signature, task.inputs) or 1
+        files = [n for n, dtype in task.signature.inputs.items() if dtype == "string"]
+        if size == 1 or not files:
+            return ""
+        for i in range(size):
+            if task.deadline <= time.monotonic():
+                break
+            one = {name: array[i : i + 1] for name, array in task.inputs.items()}
+            try:
+                self._call(task, one, 1)
+            except ServingError:
+                return f"{files[0]}[{i}]: "
+        return ""
 
     def _run_together(self, batch: list[_Task]) -> bool:
         """Returns whether every request has its answer."""

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
@@ -47,6 +49,7 @@ def build_app(
     manager: VersionManager,
     metrics: Metrics,
     limits: Limits | None = None,
+    cors_origins: Sequence[str] = (),
 ) -> Starlette:
     """Returns the ASGI application of the REST API.
 
@@ -57,9 +60,21 @@ def build_app(
         manager: Has the models.
         metrics: Told of every request; shown at /monitoring/prometheus/metrics.
         limits: None: the default ones.
+        cors_origins: Of web pages that browsers let ask; "*": all.
     """
     endpoint = _Endpoint(predictor, manager, metrics, limits or Limits())
-    return Starlette(routes=[Mount("/", app=endpoint.serve)])
+    middleware = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+        )
+    ]
+    return Starlette(
+        routes=[Mount("/", app=endpoint.serve)],
+        middleware=middleware if cors_origins else [],
+    )
 
 
 @dataclass

@@ -14,13 +14,12 @@ import numpy as np
 
 from export.serving.metadata import signature_defs
 from export.serving.status import Code, ServingError
+from export.tf_messages import plain
 from tfgan_models.errors import UsageError
 
 Shape = tuple[int | None, ...] | None
 """Of a tensor; a dimension or the whole is None where the model leaves it open."""
 
-# How TensorFlow's error messages begin the lines that do not say what is wrong.
-_PLACE_LINES = ("Graph execution error", "Detected at node", "File ", "<stack", "[[")
 _MAX_VERSION = 2**63 - 1
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -71,9 +70,7 @@ class Signature:
             outputs = self.function(**tensors)
             return {name: _to_numpy(outputs[name]) for name in self.outputs}
         except tf.errors.OpError as error:
-            raise ServingError(
-                Code(error.error_code), _plain_message(error.message)
-            ) from error
+            raise ServingError(Code(error.error_code), plain(error.message)) from error
 
 
 class Model:
@@ -196,12 +193,3 @@ def _to_numpy(tensor: Any) -> np.ndarray:
     # A scalar string comes as bytes, which numpy would strip of trailing zeros.
     value = tensor.numpy()
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
-
-
-def _plain_message(message: str) -> str:
-    """What went wrong, without the places in the graph where it was found."""
-    for line in message.split("\n"):
-        text = re.sub(r"\{\{.*?\}\}", "", line).strip()
-        if text and not text.startswith(_PLACE_LINES):
-            return text
-    return "The model failed."

@@ -101,6 +101,17 @@ def test_a_wrong_picture_is_not_sent_again(protocol: Protocol) -> None:
 
 
 @both
+def test_a_wrong_picture_of_several_is_named(
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PARALLEL", 1)
+    with protocol() as (script, url):
+        script.refusals = [None, None, WRONG[protocol]]
+        with pytest.raises(UsageError, match=r"^images\[2\]: .*answered \w+: as told"):
+            client.translate(url, np.zeros((4, 2, 3, 3), np.uint8))
+
+
+@both
 def test_a_model_that_is_not_served_is_told_of(protocol: Protocol) -> None:
     with (
         protocol() as (_, url),

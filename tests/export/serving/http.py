@@ -1,7 +1,7 @@
 """The REST endpoint without a socket."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,15 @@ class Client:
 
 
 @contextmanager
-def serve(model_base: Path, limits: Limits | None = None) -> Iterator[Client]:
+def serve(
+    model_base: Path, limits: Limits | None = None, cors_origins: Sequence[str] = ()
+) -> Iterator[Client]:
     """Loads the models of a folder and yields a client of their endpoint."""
     metrics = Metrics()
     batcher = Batcher(256, 2)
     with VersionManager(model_base, 60, metrics) as manager:
-        app = build_app(Predictor(manager, batcher), manager, metrics, limits)
+        predictor = Predictor(manager, batcher)
+        app = build_app(predictor, manager, metrics, limits, cors_origins)
         try:
             yield Client(app, manager)
         finally:

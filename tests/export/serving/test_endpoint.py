@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
+from export import image_endpoints
 from export.serving import answers, http_body, rest
+from tests.export.serving.fuzz_images import PNG
 from tests.export.serving.http import Client, serve
 
 PREDICT = "/v1/models/half:predict"
@@ -65,6 +68,61 @@ def test_what_the_model_refuses(client: Client, inputs: str, text: str) -> None:
     answer = client.post(PREDICT, body)
     assert answer.status_code == 400
     assert text in answer.json()["error"]
+
+
+@pytest.fixture(scope="module")
+def file_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A model of image files, which it returns."""
+    base = tmp_path_factory.mktemp("files")
+    module = tf.Module()
+    module.encoded = image_endpoints.files(tf.identity, 3, "same_bytes")
+    signatures = {"encoded": module.encoded}
+    tf.saved_model.save(module, str(base / "same" / "1"), signatures)
+    with serve(base, cors_origins=["https://pages.example"]) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ([b"junk"], "Unknown image file format. One of PNG, "),
+        ([PNG, b"junk"], "image_bytes[1]: Unknown image file format. One of PNG, "),
+        ([PNG, PNG, b"", b"junk"], "image_bytes[2]: "),
+        ([PNG[:-20], PNG], "image_bytes[0]: "),
+    ],
+)
+def test_the_file_that_is_refused_is_named(
+    file_client: Client, files: list[bytes], text: str
+) -> None:
+    instances = [{"b64": base64.b64encode(file).decode()} for file in files]
+    body = json.dumps({"signature_name": "encoded", "instances": instances})
+    answer = file_client.post("/v1/models/same:predict", body)
+    assert answer.status_code == 400
+    told = answer.json()["error"]
+    assert told.startswith(text)
+    assert not any(sign in told for sign in ("assertion", "{{", "]]", "\n"))
+    assert told.count("[") == text.count("[")
+
+
+def test_web_pages_of_other_origins(client: Client, file_client: Client) -> None:
+    asked = {"origin": "https://pages.example"}
+    preflight = asked | {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type",
+    }
+    path = "/v1/models/same:predict"
+    allowed = file_client.request("OPTIONS", path, headers=preflight)
+    assert allowed.status_code == 200
+    assert "content-type" in allowed.headers["access-control-allow-headers"]
+    for body, status in (("{}", 400), ("[", 400)):
+        answer = file_client.post(path, body, headers=asked)
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == asked["origin"]
+    other = file_client.post(path, "{}", headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+    off = client.post(PREDICT, BODY, headers=asked)
+    assert off.status_code == 200
+    assert "access-control-allow-origin" not in off.headers
 
 
 def test_metadata_of_a_version_whose_folder_is_gone(
