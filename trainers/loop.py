@@ -25,6 +25,13 @@ from trainers import (
 from trainers import recipe as recipes
 from trainers.recipe import Recipe, Span
 
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
@@ -81,7 +88,8 @@ def train(
 
     Raises:
         FailureError: A loss or weight became NaN or infinite, no checkpoint could be
-            read, or one could not be written; or the workers have none in common.
+            read, or one could not be written; the workers have none in common, or one
+            of them is gone.
         UsageError: A metric cannot be computed of this model and data set.
     """
     devices.set_precision(recipe.mixed_precision)
@@ -158,6 +166,13 @@ def train(
         saver.save()
         if quality and stop.received is None:
             quality.evaluate()
+    except _LOST as error:
+        if devices.workers(strategy) == 1:
+            raise
+        raise FailureError(
+            f"Another worker is gone (seen after step {saver.step}). Start all again: "
+            "they go on at the newest step that each of them has."
+        ) from error
     finally:
         stop.give_back()
         if shown:
