@@ -1,6 +1,7 @@
 """What a person sees of a long run: a line that moves, or a few lines in a file."""
 
 import io
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,9 +42,12 @@ class Meter:
 
     def __init__(self, form: str, **options: Any) -> None:
         self._moves = sys.stdout.isatty()
+        # tqdm shows nothing where a terminal, as of a container, says it has no size.
+        size = shutil.get_terminal_size()
         self._bar = tqdm(
             file=sys.stdout if self._moves else _Nowhere(),
-            dynamic_ncols=True,
+            ncols=size.columns,
+            nrows=size.lines,
             bar_format="{bar:20} " * (self._moves and "total" in options) + form,
             **options,
         )
@@ -61,6 +65,17 @@ class Meter:
         self._bar.update(count)
         if not self._moves and self._is_due():
             self.say()
+
+    def skip(self, **values: str) -> None:
+        """Counts one whose time tells nothing of the next ones', and shows it."""
+        bar = self._bar
+        bar.set_postfix(values, refresh=False)
+        bar.n += 1
+        # tqdm tells the rest from what comes after these.
+        bar.initial = bar.last_print_n = bar.n
+        bar.last_print_t = time.time()
+        bar.refresh()
+        self.say()
 
     def say(self) -> None:
         """Prints the line where it does not move, unless it is printed already."""
@@ -83,7 +98,8 @@ class Meter:
 class Steps(keras.callbacks.Callback):
     """Shows the steps of a whole training, whatever the calls of `fit`.
 
-    A file has the first one, then a line for every percent at most, and the last.
+    A file has a line for the first of a call of `fit`, then for every percent at most,
+    and for the last.
 
     Args:
         total: Steps of the training.
@@ -95,15 +111,20 @@ class Steps(keras.callbacks.Callback):
         self._meter = Meter(_STEPS, total=total, initial=step)
         self._is_first = True
 
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Expects a first step, which builds the graph or waits for its data."""
+        self._is_first = True
+
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
         """Counts the step."""
         losses = {name: f"{float(value):.3g}" for name, value in (logs or {}).items()}
-        self._meter.update(**losses)
         if self._is_first:
-            self._meter.say()
-            self._is_first = False
+            self._meter.skip(**losses)
+        else:
+            self._meter.update(**losses)
+        self._is_first = False
 
     def close(self) -> None:
         """Leaves the last step standing."""

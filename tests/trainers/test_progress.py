@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_a_training_says_what_it_does(
     assert "preset" not in json.loads((run / "recipe.json").read_text())
     shown = lines[lines.index("  testB: 2 images, 20 x 20 px") + 1 :]
     assert shown[0].startswith("Building the graph: the first step takes longest")
-    assert re.match(r"step 1 of 7, \d\d:\d\d so far, .* left, .*loss=", shown[1])
+    assert re.match(r"step 1 of 7, \d\d:\d\d so far, \? left, .*loss=", shown[1])
     # Two calls of fit, of 3 steps an epoch; one display of all.
     assert shown[2].startswith("step 7 of 7, ")
     assert shown[3].startswith(f"Trained to step 7. {run} holds checkpoints")
@@ -80,14 +81,31 @@ def test_a_file_has_a_line_a_percent_at_most(
 
 
 def test_a_file_has_few_lines_of_a_fast_training(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Steps(total=5000, step=0)
-    stepped(steps, 700)
+    # The first one, which builds the graph, tells nothing of the rest.
+    monkeypatch.setattr(steps._meter._bar, "start_t", time.time() - 500.0)
+    stepped(steps, 1)
+    assert capsys.readouterr().out.startswith("step 1 of 5000, 08:20 so far, ? left")
+    stepped(steps, 1)
+    time.sleep(0.2)
+    stepped(steps, 698)
     steps.close()
-    first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("step 1 of 5000, ")
-    assert last.startswith("step 700 of 5000, ") and last.endswith("g_loss=0.123")
+    (last,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"step 700 of 5000, 08:20 so far, 00:0\d left, g_loss=0.123", last)
+
+
+def test_a_stage_begins_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = Steps(total=5000, step=0)
+    for _ in range(2):
+        steps.on_train_begin()
+        stepped(steps, 20)
+    steps.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        f"step {step} of 5000" for step in (1, 21, 40)
+    ]
 
 
 def test_images_are_counted_as_they_are_taken(
