@@ -57,12 +57,13 @@ class CycleGANRecipe(EpochRecipe):
 PRESETS = {
     "paper": CycleGANRecipe(),
     # Skips keep coasts sharp at 64 px, where a resnet of this size blurs them. A lower
-    # cycle weight lets colours move further in 1500 steps; the average of the weights
-    # is steadier than any of them.
+    # cycle weight lets colours move further in 1200 steps, a higher rate all the rest
+    # (KID of the relief maps 0.15 instead of 0.22); averages are steadier than any of
+    # the weights.
     "cpu": CycleGANRecipe(
         image_size=64,
         batch_size=4,
-        steps=1500,
+        steps=1200,
         generator="unet",
         filters=32,
         downsamplings=4,
@@ -70,6 +71,7 @@ PRESETS = {
         discriminator_filters=32,
         discriminator_layers=2,
         cycle_weight=3.0,
+        learning_rate=5e-4,
         ema_decay=0.999,
     ),
 }

@@ -3,6 +3,7 @@
 The commands it runs are those that a person would type; it prints them.
 """
 
+import math
 import shlex
 import subprocess
 import sys
@@ -25,6 +26,13 @@ MINUTES = 6
 # Six different places: coasts, deep and shallow sea, snow and desert.
 SHOWN = (9, 27, 30, 26, 43, 8)
 ZOOM = 3
+FIGURES = (
+    "KID, maps",
+    "KID, photos",
+    "there and back",
+    "sea and land",
+    "checkerboard",
+)
 COLUMNS = ("satellite", "translated", "back again", "the true relief map")
 
 
@@ -42,17 +50,17 @@ def main(argv: list[str]) -> None:
     output = Path(flags.FLAGS.output_dir)
     models = output / "models"
     _train(output / "cyclegan", models)
-    satellite, truth, reference = _test_windows()
+    windows = _windows()
     with _endpoint(models) as url:
-        translated = _translate(f"{url}/v1/models/cyclegan_a2b", satellite)
-        back = _translate(f"{url}/v1/models/cyclegan_b2a", translated)
-    figures = _figures(_to_float(satellite), _to_float(translated), truth, reference)
-    print(figures)
+        a2b, b2a = (f"{url}/v1/models/cyclegan_{way}" for way in ("a2b", "b2a"))
+        translated = _translate(a2b, windows["test_a"])
+        back = _translate(b2a, translated)
+        reverse = _translate(b2a, windows["test_b"])
+    rows = _figures(windows, translated, back, reverse)
+    print(_table(rows, len(translated)))
     picture = output / "demo.png"
-    _draw(
-        (satellite, translated, back, _to_uint8(truth)),
-        _caption(_to_float(translated), truth),
-    ).save(picture)
+    columns = (windows["test_a"], translated, back, windows["test_b"])
+    _draw(columns, _caption(rows)).save(picture)
     print(f"\nWrote {picture}")
 
 
@@ -77,20 +85,19 @@ def _train(model_dir: Path, export_dir: Path) -> None:
         raise FailureError(f"The training ended with status {status}.")
 
 
-def _test_windows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Test satellite images (uint8), their true maps and training maps (floats)."""
+def _windows() -> dict[str, np.ndarray]:
+    """Satellite images (a) and relief maps (b), uint8; those of a test are aligned."""
     from tfgan_models.data import catalog, unpaired
+    from trainers import grids
 
     splits = catalog.unpaired(DATASET, flags.FLAGS.data_dir)
 
     def read(source: Any) -> np.ndarray:
         batches = unpaired.test_batches(source, image_size=SIZE, batch_size=64)
-        return np.concatenate(list(batches.as_numpy_iterator()))
+        return grids.to_uint8(np.concatenate(list(batches.as_numpy_iterator())))
 
-    satellite, truth, reference = map(
-        read, (splits.test_a, splits.test_b, splits.train_b)
-    )
-    return _to_uint8(satellite), truth, reference
+    names = ("train_a", "train_b", "test_a", "test_b")
+    return {name: read(getattr(splits, name)) for name in names}
 
 
 @contextmanager
@@ -120,38 +127,62 @@ def _translate(model_url: str, images: np.ndarray) -> np.ndarray:
 
 
 def _figures(
-    satellite: np.ndarray,
+    windows: dict[str, np.ndarray],
     translated: np.ndarray,
-    truth: np.ndarray,
-    reference: np.ndarray,
-) -> str:
-    """The table of what was measured, the baselines beside it."""
-    rows = {
-        "CycleGAN, served": translated,
-        "untranslated": satellite,
-        "histogram matching": baselines.histogram_matching(satellite, reference),
-        "mean colour": baselines.mean_colour(satellite, reference),
-        "the true map itself": truth,
+    back: np.ndarray,
+    reverse: np.ndarray,
+) -> dict[str, tuple[float, ...]]:
+    """What was measured, the baselines beside it: a row of `FIGURES` by name."""
+    from tfgan_models import metrics
+
+    names = ("test_a", "test_b", "train_a", "train_b")
+    a, b, other_a, other_b = (_to_float(windows[name]) for name in names)
+    match = baselines.histogram_matching
+    pairs = {
+        "CycleGAN, served": (_to_float(translated), _to_float(reverse)),
+        "untranslated": (a, b),
+        "histogram matching": (match(a, other_b), match(b, other_a)),
+        "real, of other places": (other_b[: len(b)], other_a[: len(a)]),
     }
-    lines = [
-        f"\n{len(truth)} test windows, {SIZE} px, against the true relief map "
-        "([-1, 1]):",
-        f"{'':22}{'L1':>8}{'sea and land':>15}{'checkerboard':>15}",
-    ]
-    for name, images in rows.items():
-        lines.append(
-            f"{name:22}{baselines.l1(images, truth):8.3f}"
-            f"{baselines.sea_and_land_agreement(images, truth):15.1%}"
-            f"{baselines.checkerboard(images):15.4f}"
+    rows = {
+        name: (
+            metrics.kid(b, maps),
+            metrics.kid(a, photographs),
+            math.nan,
+            baselines.sea_and_land_agreement(maps, b),
+            baselines.checkerboard(maps),
         )
+        for name, (maps, photographs) in pairs.items()
+    }
+    served = list(rows["CycleGAN, served"])
+    served[2] = baselines.l1(_to_float(back), a)
+    return rows | {"CycleGAN, served": tuple(served)}
+
+
+def _table(rows: dict[str, tuple[float, ...]], count: int) -> str:
+    lines = [f"\n{count} test windows of {SIZE} px:"]
+    lines.append(f"{'':22}" + "".join(f"{name:>16}" for name in FIGURES))
+    for name, row in rows.items():
+        kid_maps, kid_photographs, back, share, lattice = row
+        if name.startswith("real"):  # Of other places: nothing is where it should be.
+            share = math.nan
+        cells = (
+            f"{kid_maps:.3f}",
+            f"{kid_photographs:.3f}",
+            f"{back:.3f}",
+            f"{share:.1%}",
+            f"{lattice:.4f}",
+        )
+        told = ("-" if "nan" in cell else cell for cell in cells)
+        lines.append(f"{name:22}" + "".join(f"{cell:>16}" for cell in told))
     return "\n".join(lines)
 
 
-def _caption(translated: np.ndarray, truth: np.ndarray) -> str:
+def _caption(rows: dict[str, tuple[float, ...]]) -> str:
+    (kid, *_, share, _), (plain, *_) = rows["CycleGAN, served"], rows["untranslated"]
     return (
-        f"L1 to the true map {baselines.l1(translated, truth):.3f}, sea and land in "
-        f"place on {baselines.sea_and_land_agreement(translated, truth):.1%} of pixels "
-        f"({len(truth)} test windows)"
+        f"KID to true maps {kid:.3f}, untranslated {plain:.3f}; sea and land in place "
+        f"on {share:.1%} of pixels"
     )
 
 
@@ -175,12 +206,6 @@ def _draw(columns: tuple[np.ndarray, ...], caption: str) -> Image.Image:
 
 def _to_float(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / 127.5 - 1.0
-
-
-def _to_uint8(images: np.ndarray) -> np.ndarray:
-    from trainers import grids
-
-    return grids.to_uint8(images)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,14 @@ def test_trains_exports_serves_and_shows(tmp_path: Path) -> None:
         "CycleGAN, served",
         "untranslated",
         "histogram matching",
-        "mean colour",
+        "real, of other places",
     ):
         (row,) = (line for line in lines if line.startswith(name))
-        l1, share, lattice = row.removeprefix(name).split()
-        assert 0 < float(l1) < 2
-        assert 0 <= float(share.rstrip("%")) <= 100
+        maps, photographs, back, share, lattice = row.removeprefix(name).split()
+        assert 0.01 < float(maps) < 3
+        assert 0.01 < float(photographs) < 3
+        assert (back == "-") == (name != "CycleGAN, served")
+        assert (share == "-") == (name == "real, of other places")
         assert float(lattice) >= 0
     assert (tmp_path / "models/cyclegan_a2b/1/saved_model.pb").is_file()
     with Image.open(tmp_path / "demo.png") as picture:
