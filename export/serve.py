@@ -11,7 +11,6 @@ import importlib
 import os
 import re
 import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +93,7 @@ def main(argv: Sequence[str]) -> None:
         _require(package)
     from export.serving.grpc_server import GrpcServer
     from export.serving.limits import Limits
-    from export.serving.logs import show_info, take_over_logging
+    from export.serving.logs import show_info, stderr_as_json, take_over_logging
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
 
@@ -116,11 +115,8 @@ def main(argv: Sequence[str]) -> None:
         quiet_tensorflow()
         take_over_logging()
         show_info(flags.FLAGS.request_log)
-        finished = _serve(manager, metrics, limits, listener, grpc_server)
-    if not finished:
-        # What still runs cannot be stopped, and would keep the process for ever.
-        sys.stdout.flush()
-        os._exit(0)
+        with stderr_as_json():
+            _serve(manager, metrics, limits, listener, grpc_server)
 
 
 def _require(package: str) -> None:
@@ -142,8 +138,8 @@ def _serve(
     limits: "Limits",
     listener: socket.socket,
     grpc_server: "GrpcServer",
-) -> bool:
-    """Serves until a signal; returns whether all requests were finished."""
+) -> None:
+    """Serves until a signal."""
     import tensorflow  # noqa: F401
 
     from export.serving.batching import Batcher
@@ -173,7 +169,6 @@ def _serve(
     if finished:
         batcher.close()
         manager.close()
-    return finished
 
 
 def _rest_line(manager: "VersionManager", listener: socket.socket) -> str:

@@ -2,13 +2,21 @@
 
 import json
 import logging
+import os
+import re
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from typing import Any
 
 # A path may be as long as the client likes.
 _LONGEST = 500
+# How TensorFlow's C++ code begins its lines, by absl's logging and by its own.
+_NATIVE_LEVEL = re.compile(r"([IWEF])[0-9]{4} |[0-9-]+ [0-9:.]+: ([IWEF]) ")
+_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "error"}
 _lock = threading.Lock()
 _info_shown = True
 
@@ -89,7 +97,51 @@ def take_over_logging() -> None:
     logging.root.handlers = [_JsonHandler(logging.WARNING)]
 
 
+@contextmanager
+def stderr_as_json() -> Iterator[None]:
+    """Makes JSON lines of what is written to file descriptor 2 past Python.
+
+    TensorFlow's C++ code does, and, whatever the log level, the JPEG library on damaged
+    files. A process of its own reads it: a thread's last words would be lost when the
+    process is aborted.
+    """
+    sys.stderr.flush()
+    # What Python writes goes there directly, in time.
+    with (
+        open(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept,
+        redirect_stderr(kept),
+    ):
+        reader = subprocess.Popen(
+            [sys.executable, "-I", __file__, *(["info"] if _info_shown else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C is for the endpoint, whose last lines are still to come.
+            start_new_session=True,
+        )
+        os.dup2(reader.stdin.fileno(), 2)
+        reader.stdin.close()
+        try:
+            yield
+        finally:
+            os.dup2(kept.fileno(), 2)
+            reader.wait()
+
+
+def _read_stderr() -> None:
+    for line in sys.stdin.buffer:
+        text = line.decode("utf-8", "replace").strip()
+        if text:
+            found = _NATIVE_LEVEL.match(text)
+            level = _LEVELS[found[1] or found[2]] if found else "warning"
+            log("log", level, logger="native", message=text)
+
+
 def _shortened(value: Any) -> Any:
     if isinstance(value, str) and len(value) > _LONGEST:
         return f"{value[:_LONGEST]}..."
     return value
+
+
+if __name__ == "__main__":
+    show_info("info" in sys.argv)
+    _read_stderr()

@@ -1,5 +1,6 @@
 """The serving command in a process of its own, over real sockets."""
 
+import base64
 import json
 import signal
 import socket
@@ -137,6 +138,20 @@ def test_each_request_is_one_line_without_what_it_carried(served: Endpoint) -> N
     assert (by_grpc["protocol"], by_grpc["method"]) == ("gRPC", "Predict")
     assert (by_grpc["target"], by_grpc["status"]) == ("mixed", "OK")
     assert secret not in served.log.read_text()
+
+
+def test_what_the_jpeg_library_writes_is_json_too(served: Endpoint) -> None:
+    cut_off = base64.b64encode(b"\xff\xd8\xff").decode()
+    body = {"signature_name": "encoded", "instances": [{"b64": cut_off}]}
+    answer = httpx.post(f"{served.address}/v1/models/unet:predict", json=body)
+    assert answer.status_code == 400
+    until = time.monotonic() + 20
+    while not (found := [e for e in served.entries() if e.get("logger") == "native"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert [(e["level"], e["message"]) for e in found] == [
+        ("warning", "Improper call to JPEG library in state 201")
+    ]
 
 
 def test_a_request_stops_neither_api(served: Endpoint) -> None:

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -119,3 +121,42 @@ def test_logging_and_warnings_become_lines(
     assert second["message"].endswith(r"application: ValueError('two\nlines')")
     assert second["level"] == "error"
     assert "DeprecationWarning: Old" in third["message"]
+
+
+ABORTED = """
+import os
+from export.serving import logs
+with logs.stderr_as_json():
+    logs.log("started")
+    os.write(2, b"I0000 00:00:1 2 a.cc:1] told\\nE0000 00:00:1 2 a.cc:1] failed\\n")
+    os.write(2, b"2026-01-01 10:00:00.5: W a:1] odd\\n\\nF0000 00:00:1 2 a.cc:1] end")
+    os.abort()
+"""
+
+
+def test_what_is_written_past_python_and_last_words() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", ABORTED], capture_output=True, text=True, timeout=60
+    )
+    assert finished.returncode < 0
+    entries = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert entries[0]["event"] == "started"
+    assert [(e["level"], e["message"].split()[-1]) for e in entries[1:]] == [
+        ("info", "told"),
+        ("error", "failed"),
+        ("warning", "odd"),
+        ("error", "end"),
+    ]
+
+
+def test_stderr_is_as_before_in_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.show_info(False)
+    try:
+        with logs.stderr_as_json():
+            os.write(2, b"I0000 00:00:1 2 a.cc:1] told\nno level\n")
+    finally:
+        logs.show_info(True)
+    os.write(2, b"plain\n")
+    entry, plain = capfd.readouterr().err.splitlines()
+    assert json.loads(entry)["message"] == "no level"
+    assert plain == "plain"
