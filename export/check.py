@@ -22,6 +22,7 @@ from export.examples import examples
 from export.serving import server_config
 from export.serving.models import DEFAULT_SIGNATURE, Model, find
 from export.serving.status import ServingError
+from export.tf_messages import in_words
 from tfgan_models.errors import FailureError, UsageError
 
 REPEATS = 5
@@ -150,7 +151,7 @@ def _check_version(directory: Path, tell: Callable[[str], None]) -> list[str]:
         return [*problems, str(error)]
     except Exception as error:
         # A damaged file makes the loader raise almost anything.
-        return [*problems, f"it cannot be loaded: {_first_line(error)}"]
+        return [*problems, f"it cannot be loaded: {in_words(error)}"]
     megabytes = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file()) / 1e6
     warm = "" if warmed else "; no warm-up requests"
     tell(f"{directory}: {megabytes:.1f} MB, loaded in {seconds:.1f} s{warm}")
@@ -177,7 +178,7 @@ def _warm_up(model: Model) -> dict[str, _Warmed]:
             model.signature(name).run(inputs)
         except (ServingError, TypeError, ValueError) as error:
             raise FailureError(
-                f"the warm-up of {name} fails: {_first_line(error)}"
+                f"the warm-up of {name} fails: {in_words(error)}"
             ) from error
         warmed.setdefault(name, (1000 * (time.monotonic() - start), inputs))
     return warmed
@@ -269,11 +270,6 @@ def _tell_table(rows: Sequence[tuple[str, ...]], tell: Callable[[str], None]) ->
             for cell, width in zip(row, widths, strict=True)
         ]
         tell("  " + "  ".join(cells).rstrip())
-
-
-def _first_line(error: Exception) -> str:
-    text = error.message if isinstance(error, ServingError) else str(error)
-    return text.strip().split("\n")[0] or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 
 # How the lines begin that do not say what is wrong.
-_PLACE_LINES = ("Graph execution error", "Detected at node", "File ", "<stack", "[[")
+_PLACE_LINES = ("Graph execution error", "Detected at node", 'File "', "<stack", "[[")
 _COUNT = re.compile(r"\d+ root error\(s\) found\.")
 _NUMBERED = re.compile(r"^\(\d+\) [A-Z_ ]+:\s*")
 _ASSERTION = re.compile(r"assertion failed: \[(.*)\]", re.DOTALL)
@@ -21,6 +21,11 @@ def plain(message: str) -> str:
         if text and not text.startswith(_PLACE_LINES) and not _COUNT.fullmatch(text):
             return without_brackets(text)
     return "The model failed."
+
+
+def in_words(error: Exception) -> str:
+    """Returns what any exception says, as one sentence; of a silent one, its type."""
+    return plain(str(error)) if str(error).strip() else type(error).__name__
 
 
 def without_brackets(text: str) -> str:

@@ -20,6 +20,7 @@ from export.serving.loading import LoadedVersion
 from export.serving.models import check_folder, find, versions_in
 from export.serving.server_config import VersionPolicy
 from export.serving.status import Code, ServingError, invalid
+from export.tf_messages import in_words
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
@@ -326,11 +327,10 @@ class VersionManager:
         logs.log("model_loaded", **told, seconds=seconds)
 
     def _failed(self, servable: _Servable, error: Exception) -> None:
-        reason = str(error).split("\n")[0]
         with self._lock:
             refused = isinstance(error, ServingError)
             servable.code = error.code if refused else Code.INTERNAL
-            servable.message = f"Could not load {servable.directory}: {reason}"
+            servable.message = f"Could not load {servable.directory}: {in_words(error)}"
             servable.state = State.END
         logs.log(
             "model_load_failed",

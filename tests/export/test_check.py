@@ -37,6 +37,22 @@ class Refusing(tf.Module):
         return {"y": 2 * x}
 
 
+class Words(tf.Module):
+    """The numbers of words that a file lists."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        index = tf.lookup.TextFileIndex
+        words = tf.lookup.TextFileInitializer(
+            str(file), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
+        )
+        self.table = tf.lookup.StaticHashTable(words, -1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+    def number(self, word: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"number": self.table.lookup(word)}
+
+
 class Wrong(Refusing):
     """Signatures that a server has trouble with."""
 
@@ -175,6 +191,19 @@ def test_a_broken_version_is_named_and_the_others_are_told_of(
     for place in ("other/1", "scale/3"):
         assert f"{model_base}/{place}: " in report
     assert report.endswith("3 versions checked: 1 problem")
+
+
+def test_why_it_cannot_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("sea")
+    module = Words(tmp_path / "words.txt")
+    directory = tmp_path / "words" / "1"
+    tf.saved_model.save(module, str(directory), {"serving_default": module.number})
+    listed = directory / "assets" / "words.txt"
+    listed.unlink()
+    problems, _ = checked(directory)
+    assert problems == [
+        f"{directory}: it cannot be loaded: {listed}; No such file or directory"
+    ]
 
 
 def test_signatures_that_cannot_be_served(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from export.tf_messages import plain
+from export.tf_messages import in_words, plain
 
 
 @tf.function
@@ -38,3 +38,15 @@ def test_several_errors() -> None:
     )
     assert plain(message) == "No image."
     assert plain("\n") == "The model failed."
+
+
+def test_any_exception() -> None:
+    where = (
+        "Graph execution error:\n\nDetected at node init defined at (most recent call "
+        'last):\n<stack traces unavailable>\n  File "x.py", line 1\n'
+    )
+    assert in_words(OSError(f"{where}words; No such file")) == "words; No such file"
+    assert in_words(ValueError("File system scheme 'x' is unknown\nMore.")) == (
+        "File system scheme 'x' is unknown"
+    )
+    assert in_words(KeyError()) == "KeyError"
