@@ -19,12 +19,12 @@ from absl import flags
 
 from export.command import quiet_tensorflow, run
 from export.listening import bracketed, listen
+from export.serving.limits import Limits
 from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
     from export.serving.grpc_server import GrpcServer
-    from export.serving.limits import Limits
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
 
@@ -52,6 +52,12 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer(
         "timeout_ms", 30_000, "Longest time of a request; longer: 504.", 1
+    )
+    flags.DEFINE_integer(
+        "max_pixels",
+        Limits.max_pixels,
+        "Largest image, in pixels, a side below 256 as 256; larger: 400.",
+        2**16,
     )
     flags.DEFINE_float(
         "poll_seconds", 1.0, "How often new versions are looked for.", 0.01
@@ -92,7 +98,6 @@ def main(argv: Sequence[str]) -> None:
     for package in _PACKAGES:
         _require(package)
     from export.serving.grpc_server import GrpcServer
-    from export.serving.limits import Limits
     from export.serving.logs import show_info, stderr_as_json, take_over_logging
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
@@ -106,6 +111,7 @@ def main(argv: Sequence[str]) -> None:
         timeout_s=flags.FLAGS.timeout_ms / 1000,
         # Those that wait, and as many that are read, run or answered meanwhile.
         max_in_flight=2 * flags.FLAGS.max_queue,
+        max_pixels=flags.FLAGS.max_pixels,
     )
     # gRPC does not tell why it cannot listen: a socket of our own does.
     _listen("grpc_port").close()
@@ -135,19 +141,22 @@ def _listen(port_flag: str) -> socket.socket:
 def _serve(
     manager: "VersionManager",
     metrics: "Metrics",
-    limits: "Limits",
+    limits: Limits,
     listener: socket.socket,
     grpc_server: "GrpcServer",
 ) -> None:
     """Serves until a signal."""
     import tensorflow  # noqa: F401
 
+    from export.serving import image_limit
     from export.serving.batching import Batcher
     from export.serving.endpoint import build_app
     from export.serving.grpc_service import Services
     from export.serving.predictor import Predictor
     from export.serving.server import serve_until_stopped
 
+    # The first request shall not wait for it.
+    image_limit.size(b"")
     # What is imported by now is never garbage: a collection that walks through all of
     # TensorFlow's modules would keep requests waiting for up to a second.
     gc.collect()
@@ -157,7 +166,7 @@ def _serve(
         flags.FLAGS.max_queue, os.cpu_count() or 1, flags.FLAGS.enable_batching, metrics
     )
     metrics.queue_length(batcher.waiting)
-    predictor = Predictor(manager, batcher)
+    predictor = Predictor(manager, batcher, limits.max_pixels)
     grpc_server.start(Services(predictor, manager, metrics, limits))
     finished = serve_until_stopped(
         build_app(predictor, manager, metrics, limits, flags.FLAGS.cors_origins),

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import requests
 
 from export.page.bodies import Body, Offer, offer
+from export.pictures import MAX_PIXELS
 from export.serving.models import check_folder, find
 from tfgan_models.errors import FailureError, UsageError
 
@@ -142,6 +143,8 @@ def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
             *(sys.executable, "-m", "export.serve", f"--model_base={model_base}"),
             *("--rest_port=0", "--grpc_port=0", "--norequest_log"),
             f"--timeout_ms={1000 * SECONDS}",
+            # Somebody looks on, and knows how long a picture is worth waiting for.
+            f"--max_pixels={MAX_PIXELS}",
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

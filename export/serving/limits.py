@@ -1,4 +1,4 @@
-"""How much the REST endpoint takes on at once."""
+"""How much the endpoint takes on at once."""
 
 import threading
 from dataclasses import dataclass
@@ -17,11 +17,14 @@ class Limits:
         max_body_bytes: Largest body of a request, as it is sent.
         timeout_s: Seconds from a request's arrival to its answer.
         max_in_flight: POST requests that are read, run or answered at once.
+        max_pixels: Of an image. A CycleGAN of the paper's widths answers one of the
+            default within the default `timeout_s`, on two cores.
     """
 
     max_body_bytes: int = 64 * 2**20
     timeout_s: float = 30.0
     max_in_flight: int = 256
+    max_pixels: int = 2**20
 
     @property
     def max_bytes_held(self) -> int:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.serving.batching import Batcher
+from export.serving.image_limit import check_images
+from export.serving.limits import Limits
 from export.serving.models import DEFAULT_SIGNATURE, Signature
 from export.serving.versions import VersionManager
 
@@ -46,11 +48,18 @@ class Predictor:
     Args:
         manager: Has the models.
         batcher: Runs them.
+        max_pixels: Of an image; larger ones are refused.
     """
 
-    def __init__(self, manager: VersionManager, batcher: Batcher) -> None:
+    def __init__(
+        self,
+        manager: VersionManager,
+        batcher: Batcher,
+        max_pixels: int = Limits.max_pixels,
+    ) -> None:
         self._manager = manager
         self._batcher = batcher
+        self._max_pixels = max_pixels
 
     def predict(
         self,
@@ -68,14 +77,16 @@ class Predictor:
 
         Raises:
             ServingError: There is no such model or signature, `decode` refused the
-                request, or it could not be run.
+                request, an image is too large, or it could not be run.
         """
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
             signature = loaded.model.signature(spec.signature)
+            inputs = decode(signature)
+            check_images(signature, inputs, self._max_pixels, deadline)
             outputs = self._batcher.run(
                 (loaded.name, loaded.version, spec.signature),
                 signature,
-                decode(signature),
+                inputs,
                 loaded.batching,
                 deadline,
             )

@@ -63,7 +63,8 @@ def served(
     unet = UNetGenerator(downsamplings=2, filters=2)
     write_saved_model(resnet, base / "resnet" / "1")
     write_saved_model(unet, base / "unet" / "1")
-    with endpoint(f"--model_base={base}", "--max_body_mb=1") as served:
+    limits = ("--max_body_mb=1", "--max_pixels=100000")
+    with endpoint(f"--model_base={base}", *limits) as served:
         yield served
 
 
@@ -105,6 +106,23 @@ def test_both_apis_refuse_large_bodies(served: Endpoint) -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     body["inputs"] = "a"
     assert httpx.post(address, json=body).status_code == 200
+
+
+def test_both_apis_refuse_large_images(served: Endpoint) -> None:
+    file = tf.io.encode_png(tf.zeros([300, 400, 3], tf.uint8)).numpy()
+    body = {
+        "signature_name": "encoded",
+        "instances": [{"b64": base64.b64encode(file).decode()}],
+    }
+    answer = httpx.post(f"{served.address}/v1/models/unet:predict", json=body)
+    told = "An image of 400 x 300 pixels is larger than 100000 pixels"
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(told)
+    assert "--max_pixels" in answer.json()["error"]
+    image = np.zeros([1, 257, 400, 1], np.float32)
+    with pytest.raises(grpc.RpcError, match="An image of 400 x 257 pixels") as caught:
+        ask(served, request("unet", {"image": image}))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_metrics_count_both_apis(served: Endpoint) -> None:
@@ -149,9 +167,9 @@ def test_what_the_jpeg_library_writes_is_json_too(served: Endpoint) -> None:
     while not (found := [e for e in served.entries() if e.get("logger") == "native"]):
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert [(e["level"], e["message"]) for e in found] == [
+    assert {(e["level"], e["message"]) for e in found} == {
         ("warning", "Improper call to JPEG library in state 201")
-    ]
+    }
 
 
 def test_a_request_stops_neither_api(served: Endpoint) -> None:
