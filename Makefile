@@ -19,7 +19,7 @@ OLD_KERAS_VENV ?= .venv-old-keras
 .PHONY: old-keras interop addons-python addons-found addons-environment
 
 help:
-	@echo "make demo    train, export, serve and show CycleGAN (about 5 minutes)"
+	@echo "make demo    train, export, serve and show CycleGAN (about 8 minutes)"
 	@echo "make test    every test but the slow ones"
 	@echo "make slow    the slow tests"
 	@echo "make numerics  the tests of equal numbers, by each kind of kernel and thread (minutes)"

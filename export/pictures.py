@@ -8,11 +8,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-"""File name endings, in lower case, that make a file a picture."""
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""Pillow's names of the kinds of files that are taken."""
+from tfgan_models.folders.decoding import FORMATS, SUFFIXES
 
 MAX_PIXELS = 2**24
 """Of the largest picture that exported models decode, as 4096 x 4096."""
@@ -106,12 +102,12 @@ def read_path(path: Path) -> bytes:
 def prepared(contents: bytes) -> bytes:
     """Returns a picture file as a trained model should see it.
 
-    Exported models know nothing of EXIF and drop transparency; in training, pictures
-    were turned upright and laid over white. A file that needs neither is returned as
-    it is.
+    Exported models know nothing of EXIF and TIFF and drop transparency; in training,
+    pictures were turned upright and laid over white. A file that needs none of this is
+    returned as it is.
 
     Args:
-        contents: A JPEG, PNG, WebP, BMP or GIF file.
+        contents: A JPEG, PNG, WebP, BMP, GIF or TIFF file.
 
     Returns:
         The same, or a PNG file.
@@ -125,7 +121,7 @@ def prepared(contents: bytes) -> bytes:
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError("Not a JPEG, PNG, WebP, BMP or GIF image.") from error
+        raise PictureError("Not a JPEG, PNG, WebP, BMP, GIF or TIFF image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(
             f"The image has more pixels than {MAX_PIXELS}. Make it smaller."
@@ -146,7 +142,10 @@ def _prepared(image: Image.Image) -> bytes | None:
     turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
     # Pillow would cut 16 bits to 8 if it laid them over white.
     transparent = image.has_transparency_data and not image.mode.startswith("I")
-    if not turned and not transparent:
+    is_tiff = image.format == "TIFF"
+    if is_tiff and image.mode in ("I", "F"):
+        raise PictureError("Its values have 32 bits; 8 or 16 are read.")
+    if not turned and not transparent and not is_tiff:
         return None
     image = ImageOps.exif_transpose(image)
     if transparent:

@@ -43,11 +43,11 @@ class Meter:
     def __init__(self, form: str, **options: Any) -> None:
         self._moves = sys.stdout.isatty()
         # tqdm shows nothing where a terminal, as of a container, says it has no size.
-        size = shutil.get_terminal_size()
+        size = shutil.get_terminal_size() if self._moves else None
         self._bar = tqdm(
             file=sys.stdout if self._moves else _Nowhere(),
-            ncols=size.columns,
-            nrows=size.lines,
+            ncols=size and size.columns,
+            nrows=size and size.lines,
             bar_format="{bar:20} " * (self._moves and "total" in options) + form,
             **options,
         )

@@ -122,7 +122,7 @@ def _of_folder(folder: Path) -> Iterator[Image.Image]:
     if not taken:
         raise UsageError(
             f"--images={folder} holds no image that can be read. Give a folder of "
-            "JPEG, PNG, WebP, BMP or GIF files, or leave it out for bundled ones."
+            "JPEG, PNG, WebP, BMP, GIF or TIFF files, or leave it out for bundled ones."
         )
 
 

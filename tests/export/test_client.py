@@ -258,7 +258,9 @@ def test_the_command_names_what_failed_and_can_be_run_again(tmp_path: Path) -> N
         assert finished.returncode == 1
         assert finished.stdout == f"Wrote 2 pictures into {tmp_path}/in_translated\n"
         bad, end = finished.stderr.splitlines()
-        assert bad == f"{found[1].picture}: Not a JPEG, PNG, WebP, BMP or GIF image."
+        assert (
+            bad == f"{found[1].picture}: Not a JPEG, PNG, WebP, BMP, GIF or TIFF image."
+        )
         assert end.endswith("1 of 3 pictures were not answered.")
         found[1].picture.write_bytes(picture(9))
         finished = command(*arguments, "--skip_existing")

@@ -81,5 +81,5 @@ def test_the_evaluation_prints_what_a_blur_would_get(
     spread = np.trace(np.cov(real, rowvar=False))
     assert figures["fid12_means"] == pytest.approx(spread, rel=1e-3)
     printed = capsys.readouterr().out
-    header = next(line for line in printed.splitlines() if "model" in line)
+    header = next(line for line in printed.splitlines() if "made of" in line)
     assert " ".join(header.split()) == "model mean image training images made of"

@@ -11,8 +11,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from export import checkpoints, super_resolution
-from tfgan_models.data.images import FORMATS, decode_image
 from tfgan_models.errors import UsageError
+from tfgan_models.folders.decoding import FORMATS, decode_image
 from tfgan_models.networks import SRResNet
 from trainers import enlarging, grids, sources
 
