@@ -200,7 +200,8 @@ def main(trainer: Trainer) -> None:
             stack.enter_context(folder_lock.held(model_dir))
         if devices.workers(strategy) > 1:
             devices.everyones([worker], strategy)  # the chief comes first
-        _check_folder(model_dir, trainer, recipe, data)
+        record = data_record.record(recipe.dataset, data)
+        _check_folder(model_dir, trainer, recipe, record)
         outcome = loop.train(
             trainer,
             recipe,
@@ -209,6 +210,7 @@ def main(trainer: Trainer) -> None:
             model_dir,
             loop.Pace(_FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes),
             metrics,
+            record,
         )
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
@@ -331,7 +333,10 @@ def _make_folder(model_dir: Path) -> None:
 
 
 def _check_folder(
-    model_dir: Path, trainer: Trainer, recipe: recipes.Recipe, data: Any
+    model_dir: Path,
+    trainer: Trainer,
+    recipe: recipes.Recipe,
+    record: data_record.Record,
 ) -> None:
     """Refuses a `model_dir` that a training of another recipe or data set is in."""
     different = recipes.differences(model_dir, trainer.name, recipe)
@@ -341,7 +346,7 @@ def _check_folder(
             f"({'; '.join(different)}). Give the same recipe, another --model_dir, or "
             "--fresh to start anew."
         )
-    changes = data_record.changes(model_dir, data_record.record(recipe.dataset, data))
+    changes = data_record.changes(model_dir, record)
     if changes and not _FLAGS.change:
         raise UsageError(
             f"--model_dir={model_dir} holds a training of other data ({changes}). Put "

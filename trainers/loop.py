@@ -71,6 +71,7 @@ def train(
     model_dir: Path,
     pace: Pace,
     metrics: watch.Metrics | None = None,
+    record: data_record.Record | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
 
@@ -82,6 +83,7 @@ def train(
         model_dir: Where everything is written.
         pace: How often.
         metrics: What to compute every `pace.eval_every` steps; None: nothing.
+        record: What the data set holds, to be kept; None: nothing is.
 
     Returns:
         The outcome; a checkpoint of it has been written.
@@ -106,7 +108,7 @@ def train(
         directory /= f"worker_{worker}"
     else:
         # Not before: a recipe that cannot be would keep its correction out.
-        _describe(model_dir, model, trainer.name, recipe, data)
+        _describe(model_dir, model, trainer.name, recipe, record)
     start = resuming.restore(directory, model.training_state(), strategy)
     model.begin(start)  # also where nothing is left to train
     if start >= total:
@@ -208,13 +210,18 @@ def _watch(
 
 
 def _describe(
-    model_dir: Path, model: GANModel, name: str, recipe: Recipe, data: Any
+    model_dir: Path,
+    model: GANModel,
+    name: str,
+    recipe: Recipe,
+    record: data_record.Record | None,
 ) -> None:
     """Writes what makes `model_dir` a training's folder, and what it is resumed by."""
     group = "ema_generators" if model.ema_generators else "generators"
     try:
         recipes.save(model_dir, name, recipe)
-        data_record.save(model_dir, data_record.record(recipe.dataset, data))
+        if record is not None:
+            data_record.save(model_dir, record)
         checkpoints.describe_networks(model_dir, group, model.exported_networks)
     except OSError as error:
         raise FailureError(

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import hashlib
 import math
 import os
 import warnings
@@ -30,7 +29,6 @@ class Images:
         folder: The folder.
         paths: The images, sorted.
         shapes: Height and width of each in pixels, upright.
-        sizes: Bytes of each file.
         broken: Image files that cannot be read.
         passed_over: See `files.Listing`.
     """
@@ -38,7 +36,6 @@ class Images:
     folder: Path
     paths: tuple[Path, ...]
     shapes: tuple[tuple[int, int], ...]
-    sizes: tuple[int, ...]
     broken: tuple[Path, ...] = ()
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
@@ -48,7 +45,6 @@ class Images:
             self,
             paths=tuple(self.paths[place] for place in places),
             shapes=tuple(self.shapes[place] for place in places),
-            sizes=tuple(self.sizes[place] for place in places),
         )
 
 
@@ -71,7 +67,7 @@ class Split:
     labels: tuple[int, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """Returns what a person is told, as plain data for JSON."""
+        """Returns what a person is told, as plain data."""
         shapes = self.images.shapes
         counts = collections.Counter(self.labels)
         return {
@@ -81,15 +77,6 @@ class Split:
             "largest": list(max(shapes, key=math.prod)),
             "classes": {name: counts[i] for i, name in enumerate(self.classes)},
         }
-
-    def digest(self) -> str:
-        """Returns the SHA-256 of all files' relative paths and sizes in bytes."""
-        digest = hashlib.sha256()
-        for images in filter(None, (self.images, self.targets)):
-            for path, size in zip(images.paths, images.sizes, strict=True):
-                name = os.fsencode(path.relative_to(images.folder))
-                digest.update(name + f"\0{size}\n".encode())
-        return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,17 +98,6 @@ class Contents:
     test: tuple[Split | None, ...]
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
     used: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """Returns what tells one data set from another, as plain data for JSON."""
-
-        def known(split: Split) -> dict[str, Any]:
-            return {**split.facts(), "digest": split.digest()}
-
-        return {
-            "train": [known(split) for split in self.train],
-            "test": [split and known(split) for split in self.test],
-        }
 
     def lines(self) -> list[str]:
         """Describes the contents to a person, in a few lines."""
@@ -187,7 +163,6 @@ def read_images(folder: Path) -> Images:
         folder,
         tuple(file.path for file, _ in good),
         tuple(header[:2] for _, header in good),
-        tuple(file.size for file, _ in good),
         tuple(file.path for file, header in both if header.fault is not None),
         listing.passed_over,
     )
