@@ -162,33 +162,50 @@ def main(trainer: Trainer) -> None:
     several = _FLAGS.strategy == "multi_worker_mirrored"
     if machine.may_have_gpu() or several or not _FLAGS.dry_run:
         command.quiet_tensorflow()
-        from trainers import devices, loop
+        from trainers import devices
 
         strategy = devices.make_strategy(_FLAGS.strategy, replicas)
         replicas = strategy.num_replicas_in_sync
+    recipe, model_dir = _recipe(trainer)
+    machine.check_batch(recipe.batch_size, replicas)
+    if not _FLAGS.dry_run:
+        _train(trainer, recipe, model_dir, strategy)
+    elif path := layouts.of_name(recipe.dataset):
+        print(*trainer.layout(path).lines(), sep="\n", file=sys.stderr)
+
+
+def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
+    """The recipe to train by, which is printed, and the training's folder."""
     preset, why = _preset()
     start = trainer.presets[preset]
     values = recipes.given(type(start))
     model_dir = _model_dir(trainer, values.get("dataset", start.dataset))
-    recipe = recipes.resolve(
-        start, values, trainer.name, None if _FLAGS.fresh else model_dir
-    )
+    of_preset = recipe = recipes.resolve(start, values)
+    saved = recipes.load(model_dir, trainer.name, type(start))
+    # A preset that is asked for has to be what the training was begun with.
+    is_asked = saved in (of_preset, recipes.replaced(start, values))
+    if saved and not _FLAGS.fresh and (is_asked or not _FLAGS.preset):
+        recipe = recipes.going_on(saved, values)
     recipes.check(recipe)
     if trainer.check:
         trainer.check(recipe)
     size, full = recipe.image_size, trainer.presets["paper"].image_size
+    told = why.format(size=size, full=full)
+    if other := recipes.unlike(recipe, of_preset):
+        told = (
+            f"Going on by the recipe in {model_dir}; unlike the {preset} one: {other}"
+        )
     # A dry run's output is JSON and nothing else.
-    print(
-        why.format(size=size, full=full),
-        file=sys.stderr if _FLAGS.dry_run else sys.stdout,
-    )
-    print(recipes.shown(trainer.name, preset, recipe), flush=True)
-    machine.check_batch(recipe.batch_size, replicas)
-    if _FLAGS.dry_run:
-        path = layouts.of_name(recipe.dataset)
-        if path:
-            print(*trainer.layout(path).lines(), sep="\n", file=sys.stderr)
-        return
+    print(told, file=sys.stderr if _FLAGS.dry_run else sys.stdout)
+    print(recipes.shown(trainer.name, None if other else preset, recipe), flush=True)
+    return recipe, model_dir
+
+
+def _train(
+    trainer: Trainer, recipe: recipes.Recipe, model_dir: Path, strategy: Any
+) -> None:
+    from trainers import devices, loop
+
     worker = devices.worker(strategy)
     metrics = _metrics(strategy)
     data = trainer.load_data(recipe, _FLAGS.data_dir)
@@ -343,8 +360,8 @@ def _check_folder(
     if different:
         raise UsageError(
             f"--model_dir={model_dir} holds a training of another recipe "
-            f"({'; '.join(different)}). Give the same recipe, another --model_dir, or "
-            "--fresh to start anew."
+            f"({'; '.join(different)}). Give the same recipe (without --preset it is "
+            "the one found there), another --model_dir, or --fresh to start anew."
         )
     changes = data_record.changes(model_dir, record)
     if changes and not _FLAGS.change:

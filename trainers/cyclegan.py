@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from trainers import app
-from trainers.recipe import EpochRecipe, Span, epochs, option
+from trainers.recipe import EpochRecipe, Span, check_size, epochs, option
 
 if TYPE_CHECKING:
     import keras
@@ -80,13 +80,7 @@ PRESETS = {
 def check(recipe: CycleGANRecipe) -> None:
     """Raises UsageError for images that the generators cannot take."""
     # A resnet halves twice.
-    halvings = recipe.downsamplings if recipe.generator == "unet" else 2
-    multiple = 2 ** max(0, halvings)
-    if recipe.image_size % multiple:
-        raise UsageError(
-            f"image_size={recipe.image_size} is not a multiple of {multiple}, which "
-            f"these generators need. Received: image_size={recipe.image_size}"
-        )
+    check_size(recipe, recipe.downsamplings if recipe.generator == "unet" else 2)
 
 
 def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> Any:

@@ -78,10 +78,12 @@ def main(argv: Sequence[str]) -> None:
         FailureError: The model could not be read, or the files not written.
     """
     job = _prepared(argv)
+    kinds = "a training's --model_dir, its exported .keras file or its SavedModel"
     if not _FLAGS.model:
+        raise UsageError(f"--model is required: {kinds}.")
+    if not Path(_FLAGS.model).expanduser().exists():
         raise UsageError(
-            "--model is required: a training's --model_dir, its exported .keras file "
-            "or its SavedModel."
+            f"--model={_FLAGS.model} is none of: {kinds}. It does not exist."
         )
     output_dir = _make_folder(
         Path(_FLAGS.output_dir or default_folder(_FLAGS.model)).expanduser()

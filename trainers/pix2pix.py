@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from trainers import app
-from trainers.recipe import EpochRecipe, Span, epochs, option
+from trainers.recipe import EpochRecipe, Span, check_size, epochs, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,7 @@ PRESETS = {
 
 def check(recipe: Pix2PixRecipe) -> None:
     """Raises UsageError for images that the generator cannot take."""
-    multiple = 2 ** max(0, recipe.downsamplings)
-    if recipe.image_size % multiple:
-        raise UsageError(
-            f"image_size={recipe.image_size} is not a multiple of {multiple}, which a "
-            f"generator with downsamplings={recipe.downsamplings} needs."
-        )
+    check_size(recipe, recipe.downsamplings)
 
 
 def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:

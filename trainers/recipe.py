@@ -139,38 +139,54 @@ def given(recipe: type[Recipe]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def resolve(
-    preset: R, values: Mapping[str, Any], name: str = "", model_dir: Path | None = None
-) -> R:
+def resolve(preset: R, values: Mapping[str, Any]) -> R:
     """Returns `preset` with other values, its stages scaled to a length among them.
 
     Args:
         preset: Where the recipe starts from.
         values: As `given` returns them.
-        name: The model's.
-        model_dir: Where a training may be that is to go on: one of before stages were
-            scaled keeps its recipe.
 
     Raises:
         UsageError: There are two lengths, or one that the stages cannot have.
     """
-    fields = {field.name for field in dataclasses.fields(preset)}
-    plain = dataclasses.replace(preset, **{n: values[n] for n in fields & {*values}})
-    is_saved = model_dir is not None and (model_dir / _FILE).is_file()
-    if is_saved and fields >= {*values} and not differences(model_dir, name, plain):
-        return plain
     lengths = {n: values[n] for n in ("epochs", *LENGTHS) if values.get(n)}
     if len(lengths) > 1 or min(lengths.values(), default=1) < 0:
         received = ", ".join(f"--{n}={value}" for n, value in lengths.items())
         raise UsageError(
             f"A training has one length, which is above 0. Received: {received}"
         )
-    recipe = _in_epochs(plain, values)
+    recipe = _in_epochs(replaced(preset, values), values)
     if "kimg" in lengths:
-        if "kimg" in fields:  # its stages are those of the preset's
+        if hasattr(preset, "kimg"):  # its stages are those of the preset's
             recipe = dataclasses.replace(recipe, kimg=preset.kimg)
         return recipe.of_kimg(lengths["kimg"], values)
     return recipe.of_steps(lengths["steps"], values) if "steps" in lengths else recipe
+
+
+def going_on(saved: R, values: Mapping[str, Any]) -> R:
+    """Returns the recipe of a training that goes on, with other values.
+
+    Unlike in `resolve` values that it has already change nothing: of before stages were
+    scaled, and of before epochs that are given ruled, there are trainings with both.
+
+    Args:
+        saved: Its recipe.
+        values: As `given` returns them.
+
+    Raises:
+        UsageError: See `resolve`.
+    """
+    is_new = not vars(saved).keys() >= values.keys() or _differ(
+        vars(saved), vars(replaced(saved, values))
+    )
+    return resolve(saved, values) if is_new else saved
+
+
+def replaced(recipe: R, values: Mapping[str, Any]) -> R:
+    """Returns the recipe with those of the values that are fields of it."""
+    return dataclasses.replace(
+        recipe, **{name: values[name] for name in vars(recipe).keys() & values.keys()}
+    )
 
 
 def _in_epochs(recipe: R, values: Collection[str]) -> R:
@@ -230,23 +246,62 @@ def check(recipe: Recipe) -> None:
         )
 
 
+def check_size(recipe: Recipe, halvings: int) -> None:
+    """Raises UsageError for images that cannot be halved so often."""
+    multiple = 2 ** max(0, halvings)
+    if recipe.image_size % multiple:
+        raise UsageError(
+            f"image_size={recipe.image_size} is not a multiple of {multiple}, which a "
+            f"generator that halves images {halvings} times needs."
+        )
+
+
 def to_text(name: str, recipe: Recipe) -> str:
     """Returns the recipe as JSON, as it is saved."""
     return json.dumps({"model": name, **dataclasses.asdict(recipe)}, indent=2)
 
 
-def shown(name: str, preset: str, recipe: Recipe) -> str:
-    """Returns the recipe as JSON for a person: of epochs and steps those that rule."""
+def shown(name: str, preset: str | None, recipe: Recipe) -> str:
+    """Returns the recipe as JSON for a person: of epochs and steps those that rule.
+
+    Args:
+        name: The model's.
+        preset: The one that it starts from, or None where it is a training's own.
+        recipe: The numbers.
+    """
     values = dataclasses.asdict(recipe)
     for epochs in [key for key in values if key.endswith("epochs")]:
         steps = epochs.removesuffix("epochs") + "steps"
         del values[epochs if values[steps] else steps]
-    return json.dumps({"model": name, "preset": preset, **values}, indent=2)
+    begun = {"model": name} | ({"preset": preset} if preset else {})
+    return json.dumps(begun | values, indent=2)
 
 
 def save(model_dir: Path, name: str, recipe: Recipe) -> None:
     """Writes recipe.json into `model_dir`."""
     files.write_text(model_dir / _FILE, to_text(name, recipe) + "\n")
+
+
+def load(model_dir: Path, name: str, recipe: type[R]) -> R | None:
+    """Returns the recipe saved in `model_dir`, or None where no such one is.
+
+    Args:
+        model_dir: A training's folder.
+        name: The model's name, as it was given to `save`.
+        recipe: The model's recipes.
+    """
+    try:
+        saved = json.loads((model_dir / _FILE).read_bytes())
+        found = saved.pop("model")
+        return recipe(**saved) if found == name else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def unlike(recipe: Recipe, preset: Recipe) -> str:
+    """Returns what a recipe has otherwise than another, such as "steps=9, seed=1"."""
+    own = vars(recipe)
+    return ", ".join(f"{key}={own[key]}" for key in _differ(own, vars(preset)))
 
 
 def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
@@ -261,8 +316,16 @@ def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
     wanted: Mapping[str, Any] = json.loads(to_text(name, recipe))
     return [
         f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
-        for key in sorted(saved.keys() | wanted.keys())
-        if _resolved(key, saved.get(key)) != _resolved(key, wanted.get(key))
+        for key in _differ(saved, wanted)
+    ]
+
+
+def _differ(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """The keys whose values are not the same."""
+    return [
+        key
+        for key in sorted(some.keys() | others.keys())
+        if _resolved(key, some.get(key)) != _resolved(key, others.get(key))
     ]
 
 

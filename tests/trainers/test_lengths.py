@@ -1,7 +1,6 @@
 """--steps and --kimg: the length of every training, whatever its stages."""
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,17 +116,20 @@ def test_lengths_that_cannot_be_are_refused(
     assert "\n" not in str(error.value)
 
 
-def test_an_old_training_goes_on_by_the_command_it_was_started_with(
-    tmp_path: Path,
-) -> None:
+def test_an_old_training_goes_on_by_the_command_it_was_started_with() -> None:
     """Before, --kimg left phases as they were, and --epochs did not rule."""
     for name, values in (("stylegan", {"kimg": 60.0}), ("cyclegan", {"epochs": 9})):
         start = PRESETS[name, "cpu"]
         old = type(start)(**{**vars(start), **values})
-        assert recipe.resolve(start, values, name, tmp_path / name) != old
-        (tmp_path / name).mkdir()
-        recipe.save(tmp_path / name, name, old)
-        assert recipe.resolve(start, values, name, tmp_path / name) == old
+        assert recipe.resolve(start, values) != old
+        assert recipe.going_on(old, values) == old
         # Not where a length is asked for that it did not have.
-        new = recipe.resolve(start, {"steps": 60}, name, tmp_path / name)
-        assert steps_of(new) == 60
+        assert steps_of(recipe.going_on(old, {"steps": 60})) == 60
+
+
+@pytest.mark.parametrize(
+    "values", [{"steps": 500}, {"kimg": 9.0}, {"steps": 500, "mse_steps": 450}, {}]
+)
+def test_the_same_command_finds_the_same_recipe(values: dict[str, Any]) -> None:
+    saved = recipe.resolve(srgan.PRESETS["cpu"], values)
+    assert recipe.going_on(saved, values) == saved

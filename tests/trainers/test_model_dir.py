@@ -122,3 +122,25 @@ def test_one_folder_has_one_default_name(
     # One that was begun by how the path was written.
     (tmp_path / "runs/gan-.-data-f").mkdir(parents=True)
     assert app.default_model_dir("gan", "folder:./data/f") == Path("runs/gan-.-data-f")
+
+
+def test_a_training_goes_on_by_its_own_recipe(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Presets change from one version to the next; what was begun does not."""
+    run = tmp_path / "run"
+    train(f"--model_dir={run}", "--steps=2", "--learning_rate=0.5")
+    capsys.readouterr()
+    train(f"--model_dir={run}")
+    told = capsys.readouterr().out
+    assert told.startswith(
+        f"Going on by the recipe in {run}; unlike the cpu one: learning_rate=0.5, "
+        "steps=2\n"
+    )
+    assert '"preset"' not in told
+    assert "is at step 2, and the recipe ends at step 2" in told
+    refused = r"learning_rate: saved 0.5, asked 0.0005.*without --preset it is the one"
+    with pytest.raises(UsageError, match=refused):
+        train(f"--model_dir={run}", "--preset=cpu", "--steps=2")
+    with pytest.raises(UsageError, match=r"\(seed: saved 0, asked 1\)"):
+        train(f"--model_dir={run}", "--seed=1")
