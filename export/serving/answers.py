@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from export.serving import rest, tf_examples
+from export.serving import rest
 from export.serving.metadata import model_metadata
 from export.serving.models import Signature
 from export.serving.predictor import ModelSpec, Predictor
 from export.serving.rest_target import Target
-from export.serving.rest_writer import encode_outputs, encode_results
-from export.serving.status import Code, ServingError
+from export.serving.rest_writer import encode_outputs
+from export.serving.status import Code, ServingError, invalid
 from export.serving.versions import VersionManager
+
+_NOUNS = {"classify": "classification", "regress": "regression"}
 
 
 class Answers:
@@ -36,7 +38,7 @@ class Answers:
     def infer(
         self, target: Target, body: Callable[[], bytes], deadline: float
     ) -> bytes:
-        """Answers a predict, classify or regress request.
+        """Answers a POST request: predict, or a refusal.
 
         Args:
             target: What the path names.
@@ -55,10 +57,9 @@ class Answers:
             spec = ModelSpec(
                 target.name, target.version, target.label, rest.signature_name(request)
             )
-            if target.action == "predict":
-                return self._predict(spec, request, deadline, held)
-            examples = tf_examples.serialized_examples(request)
-        return self._infer_examples(target.action, spec, examples, deadline)
+            if target.action != "predict":
+                raise self._refusal(target.action, spec)
+            return self._predict(spec, request, deadline, held)
 
     def describe(self, target: Target) -> bytes:
         """Answers a status or metadata request.
@@ -111,21 +112,22 @@ class Answers:
         with self._parsing:
             return encode_outputs(prediction.outputs, row)
 
-    def _infer_examples(
-        self, method: str, spec: ModelSpec, examples: np.ndarray, deadline: float
-    ) -> bytes:
+    def _refusal(self, method: str, spec: ModelSpec) -> ServingError:
+        """The answer to classify and regress, which only models of others offer."""
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
             definitions = loaded.model.definitions.signature_def
-            tf_examples.check_signature(definitions, spec.signature, method)
-            exactly = ModelSpec(spec.name, loaded.version, None, spec.signature)
-            prediction = self._predictor.predict(
-                exactly, lambda signature: {"inputs": examples}, deadline
+        if spec.signature not in definitions:
+            return invalid(f"No signature was found with the name: {spec.signature}")
+        received = definitions[spec.signature].method_name
+        expected = f"tensorflow/serving/{method}"
+        if received == expected:
+            return ServingError(
+                Code.UNIMPLEMENTED,
+                f"This endpoint does not support {method}: use predict.",
             )
-        if method == "regress":
-            values = tf_examples.regressions(prediction.outputs, len(examples))
-            return encode_results(values)
-        return encode_results(
-            tf_examples.classifications(prediction.outputs, len(examples))
+        return invalid(
+            f"Expected {_NOUNS[method]} signature method_name to be {expected}. "
+            f"Was: {received}"
         )
 
 

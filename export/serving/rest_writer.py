@@ -6,7 +6,7 @@ format, the arrays of each example on one line.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 
 import numpy as np
@@ -61,29 +61,6 @@ def encode_error(message: str) -> bytes:
         message = f"{message[:_LONGEST_MESSAGE]}..."
     text = message.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _root("error", _quoted(text.encode()))
-
-
-def encode_results(rows: Sequence[Sequence[tuple[bytes, float]]] | np.ndarray) -> bytes:
-    """Writes the body of the answer to a classify or regress request.
-
-    Args:
-        rows: float32 [N] of a regression; of a classification, for each example the
-            labels and scores of its classes.
-    """
-    if isinstance(rows, np.ndarray):
-        values = b", ".join(decimal_text(v).encode() for v in rows.tolist())
-        return _root("results", b"[" + values + b"]")
-    texts = [
-        b"["
-        + b", ".join(
-            b"[" + _quoted(label) + b", " + decimal_text(score).encode() + b"]"
-            for label, score in classes
-        )
-        + b"]"
-        for classes in rows
-    ]
-    # Only what is in the classes of an example is written on one line.
-    return _root("results", b"[" + b", ".join(texts) + _line(1) + b"]")
 
 
 def _root(name: str, value: bytes) -> bytes:

@@ -19,29 +19,22 @@ CASES = json.loads((Path(__file__).parent / "rest_cases.json").read_text("utf-8"
 
 
 def half_plus_two(directory: Path) -> None:
-    """Half plus two as TensorFlow 1 saved it, to predict, classify and regress."""
+    """Half plus two as TensorFlow 1 saved it, with signatures of every method."""
     v1 = tf.compat.v1
     info, define = (
         v1.saved_model.build_tensor_info,
         v1.saved_model.build_signature_def,
     )
     with tf.Graph().as_default(), v1.Session() as session:
-        examples = v1.placeholder(tf.string, [None])
-        wanted = {"x": tf.io.FixedLenFeature([1], tf.float32)}
-        x = tf.io.parse_example(examples, wanted)["x"]
+        x = v1.placeholder(tf.float32, [None, 1])
         y = 0.5 * x + 2.0
-        methods = {
-            "serving_default": ({"x": x}, {"y": y}, "predict"),
-            "regress_x_to_y": ({"inputs": examples}, {"outputs": y}, "regress"),
-            "classify_x_to_y": ({"inputs": examples}, {"scores": y}, "classify"),
-        }
         signatures = {
-            name: define(
-                {key: info(tensor) for key, tensor in inputs.items()},
-                {key: info(tensor) for key, tensor in outputs.items()},
-                f"tensorflow/serving/{method}",
+            name: define({"x": info(x)}, {"y": info(y)}, f"tensorflow/serving/{method}")
+            for name, method in (
+                ("serving_default", "predict"),
+                ("classify_x_to_y", "classify"),
+                ("regress_x_to_y", "regress"),
             )
-            for name, (inputs, outputs, method) in methods.items()
         }
         builder = v1.saved_model.Builder(str(directory))
         builder.add_meta_graph_and_variables(session, ["serve"], signatures)
