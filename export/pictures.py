@@ -102,9 +102,9 @@ def read_path(path: Path) -> bytes:
 def prepared(contents: bytes) -> bytes:
     """Returns a picture file as a trained model should see it.
 
-    Exported models know nothing of EXIF and TIFF and drop transparency; in training,
-    pictures were turned upright and laid over white. A file that needs none of this is
-    returned as it is.
+    Exported models know nothing of EXIF, GIF and TIFF and drop transparency; in
+    training, pictures were turned upright and laid over white. A file that needs none
+    of this is returned as it is.
 
     Args:
         contents: A JPEG, PNG, WebP, BMP, GIF or TIFF file.
@@ -142,10 +142,9 @@ def _prepared(image: Image.Image) -> bytes | None:
     turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
     # Pillow would cut 16 bits to 8 if it laid them over white.
     transparent = image.has_transparency_data and not image.mode.startswith("I")
-    is_tiff = image.format == "TIFF"
-    if is_tiff and image.mode in ("I", "F"):
+    if image.format == "TIFF" and image.mode in ("I", "F"):
         raise PictureError("Its values have 32 bits; 8 or 16 are read.")
-    if not turned and not transparent and not is_tiff:
+    if not (turned or transparent or image.format in ("GIF", "TIFF")):
         return None
     image = ImageOps.exif_transpose(image)
     if transparent:

@@ -19,7 +19,7 @@ class TranslationModule(tf.Module):
 
     `serving_default`: `image` float32 [N, H, W, C] in [-1, 1] -> `translated_image`
     float32 [N, H, W, C']. `encoded`, for 1 or 3 channels: `image_bytes` string [N]
-    (PNG, JPEG, GIF, BMP or WebP files, each of its own size) -> `translated_bytes`
+    (PNG, JPEG, BMP or WebP files, each of its own size) -> `translated_bytes`
     string [N] (PNG files).
 
     H and W may be any from 1 up. An image is continued to the right and downwards by
@@ -43,7 +43,7 @@ class TranslationModule(tf.Module):
         values={
             "image": "Images to translate, in [-1, 1].",
             "translated_image": "Their translations, in [-1, 1], of the same size.",
-            "image_bytes": "PNG, JPEG, GIF, BMP or WebP files.",
+            "image_bytes": "PNG, JPEG, BMP or WebP files.",
             "translated_bytes": "PNG files of the translations, of the same size.",
         },
     )

@@ -17,7 +17,7 @@ class SuperResolutionModule(tf.Module):
 
     `serving_default`: `image` float32 [N, H, W, C] in [-1, 1] -> `upscaled_image`
     float32 [N, sH, sW, C], clipped to [-1, 1]. `encoded`, for 1 or 3 channels:
-    `image_bytes` string [N] (PNG, JPEG, GIF, BMP or WebP files, each of its own size)
+    `image_bytes` string [N] (PNG, JPEG, BMP or WebP files, each of its own size)
     -> `upscaled_bytes` string [N] (PNG files).
 
     H and W may be any from 1 up; large images are enlarged in tiles (see `tiled`).
@@ -42,7 +42,7 @@ class SuperResolutionModule(tf.Module):
             "image": "Images to enlarge, in [-1, 1].",
             "upscaled_image": "The enlarged images, clipped to [-1, 1]. H and W are "
             "the scale times those of `image`.",
-            "image_bytes": "PNG, JPEG, GIF, BMP or WebP files.",
+            "image_bytes": "PNG, JPEG, BMP or WebP files.",
             "upscaled_bytes": "PNG files of the enlarged images.",
         },
     )

@@ -52,10 +52,10 @@ def size(contents: bytes) -> tuple[int, int] | None:
 
     try:
         with tf.device("CPU:0"):
-            found = _measure()(tf.constant(contents))
+            width, height = _measure()(tf.constant(contents))
     except tf.errors.InvalidArgumentError:
         return None
-    return int(found.width), int(found.height)
+    return int(width), int(height)
 
 
 def _check_files(

@@ -82,9 +82,19 @@ def test_transparency_is_laid_over_white_as_in_training() -> None:
 
 
 def test_what_needs_nothing_stays_as_it_is() -> None:
-    for kind in set(pictures.FORMATS) - {"TIFF"}:
+    for kind in set(pictures.FORMATS) - {"GIF", "TIFF"}:
         contents = encoded(Image.fromarray(LEFT_HALF_RED), kind)
         assert pictures.prepared(contents) == contents
+
+
+def test_the_first_frame_of_a_gif_becomes_a_png() -> None:
+    red = Image.fromarray(LEFT_HALF_RED)
+    blank = Image.new("RGB", red.size)
+    contents = encoded(red, "GIF", save_all=True, append_images=[blank], loop=0)
+    made = pictures.prepared(contents)
+    assert made.startswith(b"\x89PNG")
+    np.testing.assert_array_equal(decoded(made), images.decode_image(contents))
+    assert decoded(made)[0, 0].tolist() == LEFT_HALF_RED[0, 0].tolist()
 
 
 def bomb(side: int) -> bytes:

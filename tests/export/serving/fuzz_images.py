@@ -25,7 +25,7 @@ def file_of(kind: str, size: int = 16) -> bytes:
     """Returns a good file of smooth colours.
 
     Args:
-        kind: "PNG", "JPEG", "GIF", "BMP" or "WEBP".
+        kind: "PNG", "JPEG", "BMP" or "WEBP".
         size: Of its sides, in pixels.
     """
     ramp = np.linspace(0, 255, size)
@@ -36,7 +36,7 @@ def file_of(kind: str, size: int = 16) -> bytes:
 
 
 PNG = file_of("PNG")
-FILES = {kind: file_of(kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP")}
+FILES = {kind: file_of(kind) for kind in ("PNG", "JPEG", "BMP", "WEBP")}
 
 
 def damaged(rng: random.Random) -> Attack:
@@ -77,7 +77,7 @@ def claims_to_be_huge(rng: random.Random) -> Attack:
 
 def bomb(rng: random.Random) -> Attack:
     """A small file that is, decoded, as large as it says, or larger."""
-    which = rng.choice(("side", "thin", "pixels", "text", "frames"))
+    which = rng.choice(("side", "thin", "pixels", "text"))
     return _sent(rng, "bomb", made_bomb(which), harmless=which != "side")
 
 
@@ -104,10 +104,6 @@ def claim(kind: str, width: int, height: int) -> bytes:
     elif kind == "JPEG":
         at = contents.index(b"\xff\xc0") + 5
         contents[at : at + 4] = struct.pack(">HH", height, width)
-    elif kind == "GIF":
-        contents[6:10] = struct.pack("<HH", width, height)
-        at = contents.index(b"\x2c", 13 + 3 * 2 ** (1 + (contents[10] & 7))) + 5
-        contents[at : at + 4] = struct.pack("<HH", width, height)
     elif kind == "BMP":
         contents[18:26] = struct.pack("<ii", width, height)
     else:  # Lossless WebP: 14 bits each, after the signature byte.
@@ -147,15 +143,12 @@ def made_bomb(which: str) -> bytes:
 
     Args:
         which: "side", as large as it says; "thin", of one row; "pixels" beyond its
-            size; a "text" beside it; "frames" of an animation.
+            size; a "text" beside it.
     """
     if which == "side":
         return png(30_000, 30_000, rows(30_000, 30_000))
     if which == "thin":
         return png(2**24, 1, rows(2**24, 1))
-    if which == "frames":
-        head, _, frame = FILES["GIF"].partition(b"\x2c\0\0\0\0")
-        return head + (b"\x2c\0\0\0\0" + frame[:-1]) * 1500 + frame[-1:]
     if which == "pixels":
         return png(64, 64, bytes(100_000_000))
     return png(16, 16, rows(16, 16), text_bytes=50_000_000)
