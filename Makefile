@@ -117,7 +117,7 @@ $(OLD_KERAS_VENV)/.installed: requirements-old-keras.txt | $(BIN)/python
 	touch $@
 
 old-keras: $(VENV)/.dev $(OLD_KERAS_VENV)/.installed
-	OLD_KERAS_PYTHON=$(abspath $(OLD_KERAS_VENV))/bin/python $(BIN)/python -m pytest -q tests/export/test_stock.py tests/export/test_stock_generators.py -k old_keras
+	OLD_KERAS_PYTHON=$(abspath $(OLD_KERAS_VENV))/bin/python $(BIN)/python -m pytest -q tests/export/keras_file/test_plain_keras.py tests/export/keras_file/test_plain_keras_generators.py -k old_keras
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -14,8 +14,9 @@ from pathlib import Path
 from absl import flags
 from PIL import Image
 
-from export import command, files
+from export import command
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 WIDTH = 800
 
@@ -219,7 +220,7 @@ def _run(given: Sequence[str], **streams: object) -> subprocess.CompletedProcess
 
 
 def _duration(model: Path) -> str:
-    from trainers import run_log
+    from trainers.training import run_log
 
     log = run_log.load(model)
     return f"trained for {60 * log.hours:.1f} minutes"

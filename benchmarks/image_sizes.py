@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
     """Measures each network at each size."""
     del argv
     quiet_tensorflow()
-    from export.signatures import write_saved_model
+    from export.signatures.writing import write_saved_model
     from tfgan_models.networks import ResNetGenerator, UNetGenerator
 
     print("| network | image | seconds | GB |\n|---|---|---|---|")

@@ -17,8 +17,9 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from export import command, files
+from export import command
 from tfgan_models.errors import FailureError
+from tfgan_models.runs import files
 
 SEED = 0
 SHOWN = 6
@@ -124,7 +125,8 @@ places: about as good as the figure can get.
 
 def hold(contest: Contest, runs: Path, docs: Path) -> str:
     """Trains and measures the contenders; returns the chapter, writes its pictures."""
-    from trainers import plot, report
+    from trainers import plot
+    from trainers.evaluation import report
 
     for contender in contest.contenders:
         _train(contest, contender, runs / contender.folder)
@@ -171,7 +173,7 @@ def _train(contest: Contest, contender: Contender, model_dir: Path) -> None:
 
 
 Measured = dict[str, dict[str, Any]]
-"""System -> figure's name -> `evaluation.Figure`."""
+"""System -> figure's name -> `measurement.Figure`."""
 
 REAL = "training images"
 
@@ -181,10 +183,10 @@ def _measure(
 ) -> tuple[dict[str, Measured], dict[str, tuple[np.ndarray, str]]]:
     """Measures contenders and baselines; returns figures and a picture by task."""
     from tfgan_models.metrics import spec
-    from trainers import evaluation, feature_cache, sources, translation
+    from trainers.evaluation import feature_cache, measurement, sources, translation
 
     specs = spec.parse_list(contest.metrics)
-    extractors = evaluation.extractors_of(specs)
+    extractors = measurement.extractors_of(specs)
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
     tasks: dict[str, dict[str, Any]] = {}
     for contender in contest.contenders:
@@ -192,7 +194,7 @@ def _measure(
             tasks.setdefault(task.name, {})[contender.title] = task
 
     def measure(task: Any) -> dict[str, Any]:
-        figures = evaluation.measure(task, specs, extractors, SEED, cache)
+        figures = measurement.measure(task, specs, extractors, SEED, cache)
         return {figure.name: figure for figure in figures}
 
     systems, pictures = {}, {}
@@ -210,7 +212,7 @@ def _measure(
 
 def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
     """The same images by all contenders side by side, and what the columns are."""
-    from trainers import grids
+    from trainers.evaluation import grids
 
     columns: dict[str, np.ndarray] = {}
     truth: dict[str, np.ndarray] = {}
@@ -231,7 +233,7 @@ def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
 
 
 def _budget(contest: Contest, runs: Path) -> str:
-    from trainers import run_log
+    from trainers.training import run_log
 
     took = []
     for contender in contest.contenders:

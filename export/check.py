@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from export import saved_signatures, warmup
 from export.command import quiet_tensorflow, run
-from export.examples import examples
 from export.serving import server_config
 from export.serving.models import DEFAULT_SIGNATURE, Model, find
 from export.serving.status import ServingError
-from export.tf_messages import in_words
+from export.serving.tf_messages import in_words
+from export.signatures import saved_signatures, warmup
+from export.signatures.examples import examples
 from tfgan_models.errors import FailureError, UsageError
 
 REPEATS = 5

@@ -19,12 +19,11 @@ from absl import flags
 from PIL import Image
 from tqdm import tqdm
 
-from export import pictures
-from export.clients import jobs
+from export.clients import jobs, pictures
 from export.clients.rest import RestClient
 from export.clients.retries import Retries, TransientError
 from export.command import quiet_tensorflow, run
-from export.picture_signature import Signature
+from export.signatures.picture_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
 
 COMMANDS = ("translate", "upscale")

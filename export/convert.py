@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
-from export import files
 from export.command import quiet_tensorflow, run
 from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     from export.formats.graph import Graph

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from export import files, server_files
+from export import server_files
 from export.command import quiet_tensorflow, run
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     name = flags.FLAGS.name or Path(model_dir).absolute().name
     check_name(name)
     quiet_tensorflow()
-    from export.checkpoints import load_networks
+    from tfgan_models.runs.checkpoints import load_networks
 
     networks = load_networks(model_dir, flags.FLAGS.which)
     written = export_networks(networks, Path(export_dir), name)
@@ -130,12 +131,12 @@ def _stage(
     """Writes one network into `scratch`; returns (written, where it belongs)."""
     import tensorflow as tf
 
-    from export import warmup
-    from export.signatures import write_saved_model
-    from export.stock import functional, to_stock
+    from export.keras_file.plain_keras import functional, to_plain_keras
+    from export.signatures import warmup
+    from export.signatures.writing import write_saved_model
 
     saved_model, keras_file = scratch / parent.name, scratch / f"{parent.name}.keras"
-    to_stock(functional(network)).save(keras_file)
+    to_plain_keras(functional(network)).save(keras_file)
     try:
         side = write_saved_model(network, saved_model)
         warmup.write(saved_model, parent.name, side)

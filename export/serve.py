@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from export.command import quiet_tensorflow, run
-from export.listening import bracketed, listen
 from export.serving.limits import Limits
+from export.serving.listening import bracketed, listen
 from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from absl import flags
 
-from export import files, saved_signatures
 from export.command import quiet_tensorflow, run
 from export.serving.models import find
 from export.serving.server_config import BATCHING, MODELS_CONFIG
+from export.signatures import saved_signatures
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 MONITORING_CONFIG = "monitoring.config"
 COMPOSE = "docker-compose.yml"

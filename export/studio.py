@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 from absl import flags
 
 from export.command import run
-from export.listening import listen
 from export.page.endpoint import Endpoint, names_in, own_endpoint
+from export.serving.listening import listen
 from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 

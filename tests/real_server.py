@@ -25,9 +25,10 @@ import numpy as np
 import requests
 from PIL import Image
 
-from export import saved_signatures, server_files
+from export import server_files
 from export.command import quiet_tensorflow, run
-from export.examples import examples, png_file
+from export.signatures import saved_signatures
+from export.signatures.examples import examples, png_file
 from tfgan_models.errors import FailureError
 
 REAL = "http://127.0.0.1:8501"

@@ -82,7 +82,7 @@ def _define(module: object) -> None:
     if trainer is None:
         module.define_flags()
         return
-    from trainers import app
+    from trainers.training import app
 
     app.define_flags(trainer)
 
@@ -96,7 +96,7 @@ def _check_values(name: str, module: object, left: Sequence[str]) -> None:
     if name == "tfgan_models.interop":
         module.check_flags()
     if hasattr(module, "TRAINER"):
-        from trainers import recipe
+        from trainers.training import recipe
 
         preset = module.TRAINER.presets[flags.FLAGS.preset or "cpu"]
         recipe.check(recipe.resolve(preset, recipe.given(type(preset))))

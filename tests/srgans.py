@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests import gans
-from tfgan_models.interop.perceptual import Features
+from tfgan_models.metrics.features.perceptual import Features
 from tfgan_models.networks import SRDiscriminator, SRResNet
 from tfgan_models.srgan import SRGAN
 

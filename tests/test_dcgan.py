@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import checkpoints
 from tests import gans, latents
 from tests.gans import cross_entropy
 from tests.latents import SIZE, descend
 from tfgan_models.dcgan import DCGAN
 from tfgan_models.losses import ADVERSARIAL
 from tfgan_models.networks import DCGANDiscriminator, DCGANGenerator
+from tfgan_models.runs import checkpoints
 
 
 def dcgan(norm: str = "batch", dtype: str | None = None, **options: object) -> DCGAN:

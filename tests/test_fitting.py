@@ -12,7 +12,7 @@ from keras import layers
 import tfgan_models
 from tests import gans, models
 from tfgan_models import Pix2Pix, batches
-from trainers import building, growing, latent
+from trainers.training import growing, latent, translation_parts
 
 ARRAYS = np.random.default_rng(0).uniform(-1, 1, (2, 9, 16, 16, 3))
 
@@ -115,8 +115,8 @@ RECIPES = {
     "DCGAN": latent._adam,
     "ProGAN": growing.optimizer,
     "StyleGAN": growing.optimizer,
-    "CycleGAN": lambda recipe: building.adam(recipe, 100),
-    "Pix2Pix": lambda recipe: building.adam(recipe, 100),
+    "CycleGAN": lambda recipe: translation_parts.adam(recipe, 100),
+    "Pix2Pix": lambda recipe: translation_parts.adam(recipe, 100),
     "SRGAN": of_recipe,
     "StackGAN": of_recipe,
 }

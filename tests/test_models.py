@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 import tfgan_models
-from export import checkpoints
 from tests import gans, models
 from tests.models import CASES, Case
 from tfgan_models.adversarial import GANModel
+from tfgan_models.runs import checkpoints
 
 each_model = pytest.mark.parametrize("case", CASES, ids=str)
 

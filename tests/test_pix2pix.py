@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import checkpoints
 from tests import gans
 from tests.gans import cross_entropy
 from tfgan_models.networks import PatchDiscriminator, UNetGenerator
 from tfgan_models.pix2pix import Pix2Pix
+from tfgan_models.runs import checkpoints
 
 Optimizer = Callable[[], keras.optimizers.Optimizer]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import checkpoints
 from tests import gans
 from tests.gans import cross_entropy
 from tests.srgans import RATE, batches, edges, one_batch, sgd, srgan, train
 from tfgan_models import srgan as module
-from tfgan_models.interop.perceptual import Features
+from tfgan_models.metrics.features.perceptual import Features
 from tfgan_models.networks import SRDiscriminator, SRResNet
+from tfgan_models.runs import checkpoints
 from tfgan_models.srgan import SRGAN
 
 NAMES = ("generator_optimizer", "discriminator_optimizer", "first_stage_optimizer")

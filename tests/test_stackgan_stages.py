@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import checkpoints
 from tests import gans
 from tests.stackgans import (
     FIRST,
@@ -25,9 +24,10 @@ from tfgan_models.networks import (
     StageOneDiscriminator,
     StageOneGenerator,
 )
+from tfgan_models.runs import checkpoints
 from tfgan_models.schedules import HalvingEvery
 from tfgan_models.stackgan import StackGAN
-from trainers import callbacks
+from trainers.training import callbacks
 
 
 def test_stages_begin() -> None:

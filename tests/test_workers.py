@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export import checkpoints
 from tests import gans, worker
+from tfgan_models.runs import checkpoints
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export import checkpoints
 from tests import gans
 from tfgan_models.cyclegan import CycleGAN
-from trainers import devices, resuming
+from tfgan_models.runs import checkpoints
+from trainers.training import devices, resuming
 
 STEPS = 5
 BATCH = 4

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import annealing, batches, losses, matching, penalties
+from tfgan_models import annealing, batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
 # What a step draws, told apart.
@@ -52,10 +52,10 @@ class CGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        latent_size, label_size = matching.check_networks(
+        latent_size, label_size = compatibility.check_networks(
             generator, discriminator, conditional=True
         )
-        matching.check_weight(gp_weight)
+        compatibility.check_weight(gp_weight)
         game = losses.adversarial(loss)
         super().__init__(
             generators={"generator": generator},
@@ -68,7 +68,7 @@ class CGAN(GANModel):
         self.discriminator = discriminator
         self.latent_size = latent_size
         self.label_size = label_size
-        self.latent_distribution = matching.latent_distribution(generator)
+        self.latent_distribution = compatibility.latent_distribution(generator)
         self.game = game
         self.loss_name = loss
         self.gp_weight = gp_weight

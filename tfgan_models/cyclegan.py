@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import batches, losses, matching
+from tfgan_models import batches, compatibility, losses
 from tfgan_models.adversarial import GANModel, normalizes_batches
 from tfgan_models.image_pool import ImagePool
 
@@ -285,19 +285,19 @@ def _check_networks(
     image_size: int,
 ) -> tuple[int, int]:
     """Returns the channels of A and of B, of which all networks must be."""
-    channels = matching.check_translator("generator_a2b", generator_a2b)
-    back = matching.check_translator("generator_b2a", generator_b2a)
+    channels = compatibility.check_translator("generator_a2b", generator_a2b)
+    back = compatibility.check_translator("generator_b2a", generator_b2a)
     if back != channels[::-1]:
         raise ValueError(
             "generator_b2a must lead back from B's channels to A's. Received: "
             f"generator_a2b from {channels[0]} to {channels[1]}, generator_b2a from "
             f"{back[0]} to {back[1]}"
         )
-    matching.check_side("generator_a2b", generator_a2b, image_size)
-    matching.check_side("generator_b2a", generator_b2a, image_size)
+    compatibility.check_side("generator_a2b", generator_a2b, image_size)
+    compatibility.check_side("generator_b2a", generator_b2a, image_size)
     judges = {"discriminator_a": discriminator_a, "discriminator_b": discriminator_b}
     for (name, judge), count in zip(judges.items(), channels, strict=True):
-        *sides, _ = matching.check_judge(name, judge, count)
+        *sides, _ = compatibility.check_judge(name, judge, count)
         if not set(sides) <= {None, image_size}:
             raise ValueError(
                 f"{name} must take images of image_size={image_size}. Received: {sides}"

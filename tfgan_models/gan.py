@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import annealing, batches, losses, matching, penalties
+from tfgan_models import annealing, batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
 # What a step draws, told apart.
@@ -51,8 +51,8 @@ class GAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        latent_size, _ = matching.check_networks(generator, discriminator)
-        matching.check_weight(gp_weight)
+        latent_size, _ = compatibility.check_networks(generator, discriminator)
+        compatibility.check_weight(gp_weight)
         game = losses.adversarial(loss)
         super().__init__(
             generators={"generator": generator},
@@ -64,7 +64,7 @@ class GAN(GANModel):
         self.generator = generator
         self.discriminator = discriminator
         self.latent_size = latent_size
-        self.latent_distribution = matching.latent_distribution(generator)
+        self.latent_distribution = compatibility.latent_distribution(generator)
         self.game = game
         self.loss_name = loss
         self.gp_weight = gp_weight

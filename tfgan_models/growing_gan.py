@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import augmentation, batches, growth, matching
+from tfgan_models import augmentation, batches, compatibility, growth
 from tfgan_models.adversarial import GANModel
 from tfgan_models.optimizers import SkippingAdam
 
@@ -436,7 +436,7 @@ class GrowingGAN(GANModel):
         for (name, network), needed, example in zip(
             networks.items(), self.needed, self.examples, strict=True
         ):
-            matching.check_attributes(name, network, needed, example)
+            compatibility.check_attributes(name, network, needed, example)
         for name in self.sizes:
             ours, theirs = getattr(generator, name), getattr(discriminator, name)
             if ours != theirs:

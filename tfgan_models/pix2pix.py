@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import batches, losses, matching
+from tfgan_models import batches, compatibility, losses
 from tfgan_models.adversarial import GANModel
 
 
@@ -46,7 +46,7 @@ class Pix2Pix(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        channels = matching.check_translator("generator", generator)
+        channels = compatibility.check_translator("generator", generator)
         super().__init__(
             generators={"generator": generator},
             discriminators={"b": discriminator},
@@ -58,14 +58,14 @@ class Pix2Pix(GANModel):
             raise ValueError(
                 f"l1_weight must be 0 or more. Received: l1_weight={l1_weight}"
             )
-        (judged, *_), _ = matching.shapes("discriminator", discriminator)
+        (judged, *_), _ = compatibility.shapes("discriminator", discriminator)
         if judged[-1] != sum(channels):
             raise ValueError(
                 "The discriminator sees input and output together and must have "
                 f"{' + '.join(map(str, channels))} = {sum(channels)} channels. "
                 f"Received: channels={judged[-1]}"
             )
-        matching.check_judge("discriminator", discriminator, sum(channels))
+        compatibility.check_judge("discriminator", discriminator, sum(channels))
         self.generator = generator
         self.discriminator = discriminator
         self.l1_weight = l1_weight

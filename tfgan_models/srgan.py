@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import batches, losses, matching
+from tfgan_models import batches, compatibility, losses
 from tfgan_models.adversarial import GANModel, copy, scaled_if_float16
-from tfgan_models.interop import perceptual
+from tfgan_models.metrics.features import perceptual
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -68,15 +68,15 @@ class SRGAN(GANModel):
                 f"more. Received: first_stage_steps={first_stage_steps}, "
                 f"adversarial_weight={adversarial_weight}, pixel_weight={pixel_weight}"
             )
-        _, made = matching.check_translator("generator", generator)
-        (judged, *_), _ = matching.shapes("discriminator", discriminator)
+        _, made = compatibility.check_translator("generator", generator)
+        (judged, *_), _ = compatibility.shapes("discriminator", discriminator)
         seen = judged[-1]
         if made != seen:
             raise ValueError(
                 f"The discriminator must have the generator's {made} channels. "
                 f"Received: channels={seen}"
             )
-        matching.check_judge("discriminator", discriminator, made)
+        compatibility.check_judge("discriminator", discriminator, made)
         second = copy(generator)
         second.trainable = True
         super().__init__(

@@ -7,7 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import batches, losses, optimizers, stack_matching, text_matching
+from tfgan_models import (
+    batches,
+    losses,
+    optimizers,
+    stackgan_compatibility,
+    text_matching,
+)
 from tfgan_models.adversarial import GANModel
 from tfgan_models.networks import StackGenerator
 
@@ -66,11 +72,13 @@ class StackGAN(GANModel):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        stack_matching.check_numbers(matching_steps, first_stage_steps, kl_weight)
-        stack_matching.check_networks(
+        stackgan_compatibility.check_numbers(
+            matching_steps, first_stage_steps, kl_weight
+        )
+        stackgan_compatibility.check_networks(
             generator, stage_one_discriminator, stage_two_discriminator, image_encoder
         )
-        stack_matching.check_encoders(generator, image_encoder, matching_steps)
+        stackgan_compatibility.check_encoders(generator, image_encoder, matching_steps)
         generators = {"generator": generator, "image_encoder": image_encoder}
         discriminators = {
             "stage_one": stage_one_discriminator,

@@ -4,9 +4,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
-from trainers import app, latent
-from trainers.latent import AnnealedRecipe
-from trainers.recipe import option
+from trainers.training import app, latent
+from trainers.training.latent import AnnealedRecipe
+from trainers.training.recipe import option
 
 if TYPE_CHECKING:
     from tfgan_models.cgan import CGAN

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from export import command, files
+from export import command
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     from tfgan_models.data.source import LabelledSplits
+    from trainers.evaluation.report import Table
     from trainers.generation.generators import Generator
-    from trainers.report import Table
 
 
 def define_flags() -> None:
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     dataset = values.dataset or _trained_on(model_dir)
     command.quiet_tensorflow()
     from tfgan_models.data import catalog
-    from trainers import report
+    from trainers.evaluation import report
     from trainers.generation import generators
 
     generator = generators.find(values.model, values.which, values.data_dir)
@@ -105,7 +106,7 @@ def measure(
     """
     import numpy as np
 
-    from trainers import classifier
+    from trainers.evaluation import classifier
 
     test = classifier.real(splits.test, generator)
     model = classifier.train(
@@ -128,7 +129,7 @@ def measure(
 
 def table(figures: Mapping[str, Any]) -> "Table":
     """Returns the figures as a table."""
-    from trainers.report import Table
+    from trainers.evaluation.report import Table
 
     rows = [
         [

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers import app
-from trainers.recipe import EpochRecipe, Span, check_size, epochs, option
+from trainers.training import app
+from trainers.training.recipe import EpochRecipe, Span, check_size, epochs, option
 
 if TYPE_CHECKING:
     import keras
@@ -125,14 +125,14 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
         UsageError: The recipe's numbers do not go together.
     """
     from tfgan_models.cyclegan import CycleGAN
-    from trainers import building
+    from trainers.training import translation_parts
 
     try:
         model = CycleGAN(
             _generator(recipe, "generator_a2b"),
             _generator(recipe, "generator_b2a"),
-            building.discriminator(recipe, "discriminator_a"),
-            building.discriminator(recipe, "discriminator_b"),
+            translation_parts.discriminator(recipe, "discriminator_a"),
+            translation_parts.discriminator(recipe, "discriminator_b"),
             image_size=recipe.image_size,
             cycle_weight=recipe.cycle_weight,
             identity_weight=recipe.identity_weight,
@@ -141,8 +141,8 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
             seed=recipe.seed,
         )
         model.compile(
-            generator_optimizer=building.adam(recipe, total_steps),
-            discriminator_optimizer=building.adam(recipe, total_steps),
+            generator_optimizer=translation_parts.adam(recipe, total_steps),
+            discriminator_optimizer=translation_parts.adam(recipe, total_steps),
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -154,7 +154,7 @@ def samples(
 ) -> dict[str, "np.ndarray"]:
     """Returns two grids of fixed test images: real | translated | back again."""
     from tfgan_models.data import unpaired
-    from trainers import grids
+    from trainers.evaluation import grids
 
     a2b = model.exported_networks["a2b"]
     b2a = model.exported_networks["b2a"]
@@ -182,7 +182,7 @@ def tasks(
     networks: Mapping[str, Any], splits: Any, recipe: CycleGANRecipe
 ) -> list[Any]:
     """Returns what the generators are measured on: both directions, and back."""
-    from trainers import translation
+    from trainers.evaluation import translation
 
     translators = {name: translation.translator(n) for name, n in networks.items()}
     return translation.unpaired_tasks(translators, splits, recipe.image_size)

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from trainers import app, latent
-from trainers.latent import LatentRecipe
-from trainers.recipe import LOSSES, option
+from trainers.training import app, latent
+from trainers.training.latent import LatentRecipe
+from trainers.training.recipe import LOSSES, option
 
 if TYPE_CHECKING:
     from tfgan_models.dcgan import DCGAN

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from export import client, command
 from tfgan_models.errors import FailureError
-from trainers import baselines
+from trainers.evaluation import baselines
 
 DATASET = "earth/satellite2relief"
 SIZE = 64
@@ -88,7 +88,7 @@ def _train(model_dir: Path, export_dir: Path) -> None:
 def _windows() -> dict[str, np.ndarray]:
     """Satellite images (a) and relief maps (b), uint8; those of a test are aligned."""
     from tfgan_models.data import catalog, unpaired
-    from trainers import grids
+    from trainers.evaluation import grids
 
     splits = catalog.unpaired(DATASET, flags.FLAGS.data_dir)
 

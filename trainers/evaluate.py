@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from export import command, files
+from export import command
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     from tfgan_models.metrics.extractors import Extractor
     from tfgan_models.metrics.spec import Spec
-    from trainers import report
-    from trainers.evaluation import Figure, Task
-    from trainers.sources import Subject
+    from trainers.evaluation import report
+    from trainers.evaluation.measurement import Figure, Task
+    from trainers.evaluation.sources import Subject
 
 DEFAULT = "kid5k_lite0,fid5k_lite0,l1,psnr,ssim,psnr_y,ssim_y,cycle"
 FEW = 100
@@ -97,10 +98,10 @@ def main(argv: Sequence[str]) -> None:
     print(f"Loading {values.model}", flush=True)
     command.quiet_tensorflow()
     from tfgan_models.metrics import spec
-    from trainers import evaluation, sources
+    from trainers.evaluation import measurement, sources
 
     specs = spec.parse_list(values.metrics or DEFAULT)
-    extractors = evaluation.extractors_of(specs, values.inception_weights)
+    extractors = measurement.extractors_of(specs, values.inception_weights)
     subject = sources.find(
         sources.Request(
             values.model,
@@ -113,7 +114,7 @@ def main(argv: Sequence[str]) -> None:
         )
     )
     if values.metrics:
-        evaluation.check(subject.tasks, specs, subject.dataset)
+        measurement.check(subject.tasks, specs, subject.dataset)
     output = _output_dir(values.output_dir, subject)
     left_out = None if values.metrics else _note_left_out
     evaluate(subject, specs, extractors, values.seed, output, values.model, left_out)
@@ -137,7 +138,7 @@ def evaluate(
         seed: Draws subsets, pairs and paths.
         output_dir: An existing folder for evaluation.json and evaluation.html.
         name: What to call the model.
-        left_out: See `evaluation.measure`.
+        left_out: See `measurement.measure`.
 
     Returns:
         All figures.
@@ -145,7 +146,7 @@ def evaluate(
     Raises:
         UsageError: There are too few images for a figure.
     """
-    from trainers import report
+    from trainers.evaluation import report
 
     results: Results = {}
     parts: list[report.Table | report.Picture] = []
@@ -177,7 +178,7 @@ def evaluate(
 
 def _shown(task: "Task") -> "Task":
     """The task, which shows how far it is."""
-    from trainers import progress
+    from trainers.training import progress
 
     return dataclasses.replace(
         task,
@@ -191,7 +192,7 @@ def _worthwhile(
     task: "Task", specs: Sequence["Spec"], left_out: Callable[[str], None] | None
 ) -> Sequence["Spec"]:
     """Warns where real images are few; without FID then, unless it was asked for."""
-    from trainers import progress
+    from trainers.training import progress
 
     real = sum(map(len, task.real(FEW)))
     if real >= FEW:
@@ -219,19 +220,20 @@ def _measure(
     left_out: Callable[[str], None] | None,
 ) -> tuple[dict[str, list["Figure"]], list[Any]]:
     """Figures of a task by system, and what else a report shows of it."""
-    from trainers import evaluation, feature_cache, gallery, progress, translation
+    from trainers.evaluation import feature_cache, gallery, measurement, translation
+    from trainers.training import progress
 
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
     kept = gallery.Gallery(task)
     progress.say(f"{task.name}: measuring the model")
-    model = evaluation.measure(
+    model = measurement.measure(
         task, specs, extractors, seed, cache, kept.watch, left_out
     )
     systems = {"model": model}
     told = {figure.spec for figure in model}
     for name, baseline in translation.baseline_tasks(task, kept.seen).items():
         progress.say(f"{task.name}: measuring {name}, to compare with")
-        systems[name] = evaluation.measure(
+        systems[name] = measurement.measure(
             baseline, [s for s in specs if s in told], extractors, seed, cache
         )
     shown: list[Any] = kept.pictures(task)
@@ -251,7 +253,7 @@ def table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
             others have none there is a dash.
     """
     from tfgan_models.metrics.spec import is_higher_better
-    from trainers import report
+    from trainers.evaluation import report
 
     by_system = {s: {f.name: f for f in figures} for s, figures in systems.items()}
     rows = []
@@ -289,14 +291,15 @@ def _made_of(about: Mapping[str, Any]) -> str:
 
 
 def _note_left_out(reason: str) -> None:
-    from trainers import progress
+    from trainers.training import progress
 
     progress.say(f"Left out: {reason}")
 
 
 def _curves(model_dir: Path) -> list["report.Picture"]:
     """The training's curves, where it has a log."""
-    from trainers import plot, report
+    from trainers import plot
+    from trainers.evaluation import report
 
     try:
         drawn = plot.to_png(plot.figure({model_dir.name: model_dir}))

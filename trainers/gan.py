@@ -3,9 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from trainers import app, latent
-from trainers.latent import AnnealedRecipe
-from trainers.recipe import option
+from trainers.training import app, latent
+from trainers.training.latent import AnnealedRecipe
+from trainers.training.recipe import option
 
 if TYPE_CHECKING:
     from tfgan_models.gan import GAN

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers import app
-from trainers.recipe import EpochRecipe, Span, check_size, epochs, option
+from trainers.training import app
+from trainers.training.recipe import EpochRecipe, Span, check_size, epochs, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +125,7 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
     """
     from tfgan_models.networks import UNetGenerator
     from tfgan_models.pix2pix import Pix2Pix
-    from trainers import building
+    from trainers.training import translation_parts
 
     try:
         generator = UNetGenerator(
@@ -141,14 +141,14 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
         model = Pix2Pix(
             generator,
             # It sees the input and the image that is judged.
-            building.discriminator(recipe, "discriminator", channels=3 + 3),
+            translation_parts.discriminator(recipe, "discriminator", channels=3 + 3),
             l1_weight=recipe.l1_weight,
             ema_decay=recipe.ema_decay,
             seed=recipe.seed,
         )
         model.compile(
-            generator_optimizer=building.adam(recipe, total_steps),
-            discriminator_optimizer=building.adam(recipe, total_steps),
+            generator_optimizer=translation_parts.adam(recipe, total_steps),
+            discriminator_optimizer=translation_parts.adam(recipe, total_steps),
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -160,7 +160,7 @@ def samples(
 ) -> dict[str, "np.ndarray"]:
     """Returns a grid of fixed test pairs: input | generated | true target."""
     from tfgan_models.data import paired
-    from trainers import grids
+    from trainers.evaluation import grids
 
     tests = paired.test_batches(
         splits.test, image_size=recipe.image_size, batch_size=SAMPLES, limit=SAMPLES
@@ -172,7 +172,7 @@ def samples(
 
 def tasks(networks: Mapping[str, Any], splits: Any, recipe: Pix2PixRecipe) -> list[Any]:
     """Returns what the generator is measured on: the test pairs."""
-    from trainers import translation
+    from trainers.evaluation import translation
 
     (network,) = networks.values()
     return [

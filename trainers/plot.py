@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
-from export import command, files
+from export import command
 from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics.spec import is_higher_better
-from trainers import report, run_log
+from tfgan_models.runs import files
+from trainers.evaluation import report
+from trainers.training import run_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

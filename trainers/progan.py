@@ -3,9 +3,10 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from trainers import app, growing, growing_images
-from trainers.growing import GrowingRecipe
-from trainers.recipe import LOSSES, option
+from trainers.evaluation import latent_samples
+from trainers.training import app, growing
+from trainers.training.growing import GrowingRecipe
+from trainers.training.recipe import LOSSES, option
 
 if TYPE_CHECKING:
     from tfgan_models.progan import ProGAN
@@ -88,10 +89,10 @@ TRAINER = app.Trainer(
     plan=growing.plan,
     batches=growing.batches,
     build_model=build_model,
-    samples=growing_images.samples,
-    tasks=growing_images.tasks,
+    samples=latent_samples.samples,
+    tasks=latent_samples.tasks,
     check=growing.schedule,
-    reals=growing_images.reals,
+    reals=latent_samples.reals,
     generate="images",
 )
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
-from trainers import app
-from trainers.recipe import Recipe, Span, option, shares
+from trainers.training import app
+from trainers.training.recipe import Recipe, Span, option, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,7 +220,7 @@ def samples(
     import tensorflow as tf
 
     from tfgan_models.data import superres
-    from trainers import grids
+    from trainers.evaluation import grids
 
     tests = superres.test_batches(
         splits.test, batch_size=SAMPLES, limit=SAMPLES, crop=2 * recipe.image_size
@@ -240,13 +240,15 @@ def samples(
 
 def tasks(networks: Mapping[str, Any], splits: Any, recipe: SRGANRecipe) -> list[Any]:
     """Returns what each network is measured on: whole test images."""
-    from export import super_resolution
-    from trainers import enlarging
+    from export.signatures import super_resolution
+    from trainers.evaluation import super_resolution_task
 
     return [
-        enlarging.task(
+        super_resolution_task.task(
             name,
-            enlarging.compiled(super_resolution.tiled(network), network.channels),
+            super_resolution_task.compiled(
+                super_resolution.tiled(network), network.channels
+            ),
             splits,
         )
         for name, network in networks.items()

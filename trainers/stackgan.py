@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers import app
-from trainers.recipe import Recipe, Span, option, shares
+from trainers.training import app
+from trainers.training.recipe import Recipe, Span, option, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,7 +238,7 @@ def samples(
     model: "StackGAN", splits: Any, recipe: StackGANRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns grids of the pictures of fixed captions, see `captioned_images`."""
-    from trainers import captioned_images
+    from trainers.evaluation import captioned_images
 
     texts = [text.strip() for text in recipe.captions.split(";") if text.strip()]
     return captioned_images.samples(model, splits, texts, recipe.image_size)
@@ -248,7 +248,7 @@ def tasks(
     networks: Mapping[str, Any], splits: Any, recipe: StackGANRecipe
 ) -> list[Any]:
     """Returns what the generator is measured on: pictures of training captions."""
-    from trainers import captioned_images
+    from trainers.evaluation import captioned_images
 
     return [captioned_images.task(networks["generator"], splits, recipe.image_size)]
 

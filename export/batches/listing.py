@@ -12,7 +12,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystem import BeamIOError, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-from export import pictures
+from export.clients import pictures
 from tfgan_models.errors import FailureError, UsageError
 
 _GLOB = re.compile(r"[*?\[]")

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from apache_beam.ml.inference.base import ModelHandler
 
 from export.command import quiet_tensorflow
-from export.picture_signature import SIGNATURE, picture_signature
-from export.tf_messages import plain
+from export.serving.tf_messages import plain
+from export.signatures.picture_signature import SIGNATURE, picture_signature
 from tfgan_models.errors import UsageError
 
 PICTURES_AT_ONCE = 8

@@ -18,10 +18,11 @@ from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.typehints import no_annotations
 
-from export import files, pictures
 from export.batches import listing
 from export.batches.listing import Fault, Source
 from export.batches.models import Answer, ModelFiles, PictureHandler
+from export.clients import pictures
+from tfgan_models.runs import files
 
 DEAD_LETTERS = "dead_letters.jsonl"
 

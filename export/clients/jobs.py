@@ -8,10 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from export import files, pictures
+from export.clients import pictures
 from export.clients.retries import Retries, TransientError, UnreachableError
-from export.picture_signature import Signature
+from export.signatures.picture_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 T, U = TypeVar("T"), TypeVar("U")
 

@@ -7,10 +7,10 @@ from typing import Any
 import requests
 from requests import adapters, exceptions
 
+from export.clients.pictures import PictureError
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
-from export.picture_signature import SIGNATURE, Signature, picture_signature
-from export.pictures import PictureError
-from export.tf_messages import without_brackets
+from export.serving.tf_messages import without_brackets
+from export.signatures.picture_signature import SIGNATURE, Signature, picture_signature
 from tfgan_models.errors import UsageError
 
 SECONDS = 120

@@ -16,11 +16,11 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from export.clients.pictures import PictureError
 from export.clients.rest import SECONDS
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
-from export.picture_signature import SIGNATURE, Signature, picture_signature
-from export.pictures import PictureError
-from export.tf_messages import without_brackets
+from export.serving.tf_messages import without_brackets
+from export.signatures.picture_signature import SIGNATURE, Signature, picture_signature
 from tfgan_models.errors import UsageError
 
 TRANSIENT = (

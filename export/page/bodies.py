@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from export import pictures
+from export.clients import pictures
 from tfgan_models.errors import FailureError, UsageError
 
 ENCODED, GENERATE, MIX = "encoded", "generate", "mix"

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import requests
 
+from export.clients.pictures import MAX_PIXELS
 from export.page.bodies import Body, Offer, offer
-from export.pictures import MAX_PIXELS
 from export.serving.models import check_folder, find
 from tfgan_models.errors import FailureError, UsageError
 

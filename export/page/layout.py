@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.image import ImageData
 
-from export import pictures
+from export.clients import pictures
 from export.page import bodies, samples
 from export.page.bodies import Generation, Mixing, Offer
 from export.page.controls import Controls, generation_controls, given, mixing_controls

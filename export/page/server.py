@@ -8,10 +8,10 @@ import fastapi
 import gradio
 import uvicorn
 
-from export.listening import bracketed
 from export.page.endpoint import Endpoint, ready_url
 from export.page.layout import STYLE
-from export.uvicorn_server import Server
+from export.serving.listening import bracketed
+from export.serving.uvicorn_server import Server
 from tfgan_models.errors import FailureError
 
 LARGEST_FILE = 40 * 2**20

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from export.listening import bracketed
 from export.serving.grpc_service import Services
 from export.serving.limits import Limits
+from export.serving.listening import bracketed
 from tfgan_models.errors import FailureError
 
 _HEALTH_OF = (

@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from export import warmup
 from export.serving import server_config
 from export.serving.models import DEFAULT_SIGNATURE, Model
 from export.serving.server_config import BatchingParameters
+from export.signatures import warmup
 
 
 @dataclass(frozen=True)

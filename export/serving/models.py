@@ -14,7 +14,7 @@ import numpy as np
 
 from export.serving.metadata import signature_defs
 from export.serving.status import Code, ServingError
-from export.tf_messages import plain
+from export.serving.tf_messages import plain
 from tfgan_models.errors import UsageError
 
 Shape = tuple[int | None, ...] | None

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from export.serving import logs
 from export.serving.connections import Connection
 from export.serving.grpc_server import GrpcServer
-from export.uvicorn_server import Server
+from export.serving.uvicorn_server import Server
 
 # Long enough for an image to be translated before a stop.
 _GRACE_SECONDS = 30

@@ -20,7 +20,7 @@ from export.serving.loading import LoadedVersion
 from export.serving.models import check_folder, find, versions_in
 from export.serving.server_config import VersionPolicy
 from export.serving.status import Code, ServingError, invalid
-from export.tf_messages import in_words
+from export.serving.tf_messages import in_words
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:

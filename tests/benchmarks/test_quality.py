@@ -10,7 +10,7 @@ from PIL import Image
 from benchmarks import quality
 from tfgan_models.data import catalog
 from tfgan_models.metrics import spec
-from trainers.evaluation import Figure
+from trainers.evaluation.measurement import Figure
 
 (MAPS,) = quality.CONTESTS
 

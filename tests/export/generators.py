@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tfgan_models.networks import ProgressiveGenerator, StyleGenerator
 
 LATENT, W = 6, 5

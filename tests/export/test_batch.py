@@ -19,13 +19,14 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.localfilesystem import LocalFileSystem
 from PIL import Image
 
-from export import batch, pictures
+from export import batch
 from export.batches import listing, models, pipeline
 from export.batches.listing import Fault
 from export.batches.models import Answer
-from export.signatures import write_saved_model
+from export.clients import pictures
+from export.signatures.writing import write_saved_model
+from tests.export.clients.test_pictures import bomb, encoded, lying
 from tests.export.conftest import REPOSITORY, environment
-from tests.export.test_pictures import bomb, encoded, lying
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
 

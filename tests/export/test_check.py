@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from export import check, server_files, warmup
+from export import check, server_files
+from export.signatures import warmup
 from tests.export.conftest import REPOSITORY, environment
 from tfgan_models.errors import UsageError
 

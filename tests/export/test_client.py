@@ -20,9 +20,9 @@ from PIL import Image
 from export import client
 from export.clients import jobs, retries
 from export.clients.jobs import Job, Outcome
+from export.clients.pictures import PictureError
 from export.clients.retries import Retries, TransientError, UnreachableError
-from export.pictures import PictureError
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export import endpoints
 from tests.export.conftest import REPOSITORY, endpoint, environment
 from tfgan_models.errors import FailureError, UsageError

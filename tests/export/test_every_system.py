@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from export import check, saved_signatures, warmup
-from export.examples import examples
+from export import check
 from export.serving.models import Model
+from export.signatures import saved_signatures, warmup
+from export.signatures.examples import examples
 from tests import real_server
 from tests.export.conftest import Endpoint, endpoint
 from tests.export.formats.models import SYSTEMS

@@ -13,8 +13,8 @@ import tensorflow as tf
 from PIL import Image
 
 from export import image_headers
-from export.signatures import TranslationModule
-from export.super_resolution import SuperResolutionModule
+from export.signatures.super_resolution import SuperResolutionModule
+from export.signatures.translation import TranslationModule
 
 WIDTH, HEIGHT = 53, 37
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"

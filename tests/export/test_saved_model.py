@@ -11,14 +11,16 @@ import keras
 import pytest
 import tensorflow as tf
 
-from export import checkpoints, saved_model, signatures, warmup
+from export import saved_model
 from export.saved_model import export_networks
 from export.serving import server_config
+from export.signatures import warmup, writing
 from tests.export.conftest import REPOSITORY, environment
 from tests.export.generators import progressive
 from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
+from tfgan_models.runs import checkpoints
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -131,7 +133,7 @@ def test_tensorflows_errors_are_failures(
     def refuse(network: keras.Model, directory: Path) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "disk is full")
 
-    monkeypatch.setattr(signatures, "write_saved_model", refuse)
+    monkeypatch.setattr(writing, "write_saved_model", refuse)
     with pytest.raises(FailureError, match=r"Could not write to .*disk is full"):
         export_networks(networks, tmp_path, "photo")
     assert names(tmp_path) == []

@@ -19,7 +19,7 @@ import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export.conftest import (
     REPOSITORY,
     Endpoint,

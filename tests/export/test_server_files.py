@@ -14,10 +14,11 @@ from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from export import files, server_files
+from export import server_files
 from export.serving import server_config
 from tests.export.conftest import REPOSITORY, environment
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
 
 
 def save(

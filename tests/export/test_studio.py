@@ -16,8 +16,9 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export.generators import style
+from tests.export.signatures.test_captions import stack
 from tests.export.studios import (
     Studio,
     children,
@@ -35,7 +36,6 @@ from tests.export.studios import (
     told_url,
     watch,
 )
-from tests.export.test_captions import stack
 from tfgan_models.networks import ResNetGenerator, SRResNet
 
 MILLISECONDS = 20_000

@@ -19,7 +19,7 @@ import torch
 from absl import flags
 from safetensors.torch import load_file
 
-from export import check, checkpoints, command, saved_model
+from export import check, command, saved_model
 from tests.export.generators import assert_nearly_equal
 from tests.export.served import Ask, served
 from tests.interop import rosinality_twin, stylegan_twins
@@ -31,6 +31,7 @@ from tfgan_models.data import catalog, unpaired
 from tfgan_models.errors import UsageError
 from tfgan_models.interop import __main__ as interop
 from tfgan_models.networks import ResNetGenerator
+from tfgan_models.runs import checkpoints
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/interop.md").read_text()
@@ -178,8 +179,8 @@ def test_junyanz(horses: Horses) -> None:
     expected = expected.transpose(0, 2, 3, 1)
     with served(horses.models) as ask:
         assert_nearly_equal(ask(name, image=image)["translated_image"], expected)
-    stock = keras.models.load_model(horses.models / f"{name}.keras")
-    assert_nearly_equal(stock.predict(image, verbose=0), expected)
+    rebuilt = keras.models.load_model(horses.models / f"{name}.keras")
+    assert_nearly_equal(rebuilt.predict(image, verbose=0), expected)
 
 
 @pytest.mark.parametrize(
@@ -229,14 +230,14 @@ def test_a_discriminator(run: Run, tmp_path: Path) -> None:
 
 def drawn_alike(ask: Ask, file: Path, latent_size: int, side: int) -> None:
     """Fails unless the served generator and the .keras file draw the same pictures."""
-    stock = keras.models.load_model(file)
-    layers = sum(key.startswith("noise_") for key in stock.input)
+    rebuilt = keras.models.load_model(file)
+    layers = sum(key.startswith("noise_") for key in rebuilt.input)
     shapes = [(4 << i // 2, 4 << i // 2, 1) for i in range(layers)]
     noise = sampling.noise(tf.constant([sampling.FIXED_NOISE], tf.int64), shapes)
     latent = np.random.default_rng(2).normal(size=(2, latent_size)).astype("float32")
     given = {"latent": latent, "psi": np.full((2, 1), 0.7, "float32")}
     given |= {f"noise_{i}": np.repeat(x, 2, axis=0) for i, x in enumerate(noise)}
-    expected = stock.predict(given, verbose=0)
+    expected = rebuilt.predict(given, verbose=0)
     assert expected.shape == (2, side, side, 3)
     assert_nearly_equal(ask(file.stem, latent=latent)["image"], expected)
 
@@ -259,13 +260,13 @@ def test_stylegan(run: Run, tmp_path: Path) -> None:
     ]
     finished_well(finished, output, written)
     assert "CC BY-NC 4.0" in finished.out
-    stock = keras.models.load_model(output / f"{discriminator}.keras")
+    rebuilt = keras.models.load_model(output / f"{discriminator}.keras")
     image = pictures(3, 8) * np.array([0, 1, 3], "float32").reshape(3, 1, 1, 1)
     with served(output) as ask:
         latent_size = stylegan_twins.SIZES["latent_size"]
         drawn_alike(ask, output / f"{generator}.keras", latent_size, 8)
         score = ask(discriminator, image=image)["score"]
-    assert_nearly_equal(score, stock.predict({"image": image}, verbose=0))
+    assert_nearly_equal(score, rebuilt.predict({"image": image}, verbose=0))
 
 
 def test_rosinality(run: Run, tmp_path: Path) -> None:
@@ -296,8 +297,8 @@ def test_addons(run: Run, tmp_path: Path) -> None:
     with served(output) as ask:
         made = ask("old_model", photo=image)
     assert_nearly_equal(made["painted"], answer(image))
-    stock = keras.models.load_model(output / "old_model.keras")
-    assert_nearly_equal(stock.predict(image, verbose=0), answer(image))
+    rebuilt = keras.models.load_model(output / "old_model.keras")
+    assert_nearly_equal(rebuilt.predict(image, verbose=0), answer(image))
 
 
 @pytest.fixture(scope="module")

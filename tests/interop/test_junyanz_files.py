@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tests.interop.junyanz_twins import (
     Patch,
     Pixel,
@@ -144,16 +144,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("stock", [False, True])
+@pytest.mark.parametrize("twin", [False, True])
 def test_ours_and_its_exported_keras_file(
     build: Callable[[], keras.Model],
     arguments: dict[str, str],
-    stock: bool,
+    twin: bool,
     tmp_path: Path,
 ) -> None:
     source = network = build()
-    if stock:
-        to_stock(network).save(tmp_path / "exported.keras")
+    if twin:
+        to_plain_keras(network).save(tmp_path / "exported.keras")
         source = keras.models.load_model(tmp_path / "exported.keras")
     path = tmp_path / "theirs.safetensors"
     junyanz.save(source, path)
@@ -170,7 +170,7 @@ def test_what_has_no_counterpart_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "theirs.safetensors"
     biased = networks.ResNetGenerator(4, 1, norm="none")
     biased.get_layer("down1_conv").bias.assign([1.0] * 8)
-    by_image = to_stock(networks.UNetGenerator(5, 2, inference_norm="image"))
+    by_image = to_plain_keras(networks.UNetGenerator(5, 2, inference_norm="image"))
     for network, said in (
         (networks.ResNetGenerator(4, 1, upsampling="resize"), "upsampling=resize"),
         (networks.UNetGenerator(4, 4, upsampling="resize"), "upsampling=resize"),

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tfgan_models.layers import ImageBatchNormalization
 from tfgan_models.networks import UNetGenerator
 
@@ -69,6 +69,6 @@ def test_the_papers_generator_answers_as_it_was_trained() -> None:
     trained = np.concatenate([by_image(x[i : i + 1], training=True) for i in range(2)])
     answer = by_image(x, training=False)
     np.testing.assert_allclose(answer, trained, atol=1e-5)
-    stock = to_stock(by_image)
-    np.testing.assert_allclose(stock(x, training=False), answer, atol=1e-5)
+    twin = to_plain_keras(by_image)
+    np.testing.assert_allclose(twin(x, training=False), answer, atol=1e-5)
     assert np.abs(by_averages(x, training=False) - trained).max() > 0.05

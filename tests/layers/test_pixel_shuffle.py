@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tfgan_models.layers import PixelShuffle2D
 
 
@@ -57,11 +57,11 @@ def test_any_height_and_width_in_a_graph() -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_rebuilt_from_stock_layers_it_is_the_same(scale: int, tmp_path: Path) -> None:
+def test_rebuilt_from_keras_layers_it_is_the_same(scale: int, tmp_path: Path) -> None:
     image = keras.Input((None, None, 2 * scale**2))
     network = keras.Model(image, PixelShuffle2D(scale)(image))
-    to_stock(network).save(tmp_path / "stock.keras")
-    loaded = keras.models.load_model(tmp_path / "stock.keras")
+    to_plain_keras(network).save(tmp_path / "plain.keras")
+    loaded = keras.models.load_model(tmp_path / "plain.keras")
     kinds = {type(layer).__module__.split(".")[0] for layer in loaded.layers}
     assert kinds == {"keras"}
     for height, width in ((3, 5), (6, 2)):

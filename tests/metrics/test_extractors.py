@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop import efficientnet, inception_v3
 from tfgan_models.metrics import extractors
 from tfgan_models.metrics.extractors import Extractor, extractor
+from tfgan_models.metrics.features import efficientnet, inception_v3
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tests import precision
 from tests.networks.conformance import randomize
 from tests.networks.examples import images
@@ -229,12 +229,12 @@ def test_the_output_is_linear() -> None:
     assert corner[0] > 2 and corner[1] < -2
 
 
-def test_rebuilt_from_stock_layers_it_is_the_same(tmp_path: Path) -> None:
+def test_rebuilt_from_keras_layers_it_is_the_same(tmp_path: Path) -> None:
     network = SRResNet(4, 6, residual_blocks=2)
     randomize(network)
-    stock = to_stock(network)
-    stock.save(tmp_path / "stock.keras")
-    loaded = keras.models.load_model(tmp_path / "stock.keras")
+    rebuilt = to_plain_keras(network)
+    rebuilt.save(tmp_path / "plain.keras")
+    loaded = keras.models.load_model(tmp_path / "plain.keras")
     assert {type(x).__module__.split(".")[0] for x in loaded.layers} == {"keras"}
     for height, width in ((6, 9), (13, 4)):
         x = np.random.default_rng(1).uniform(-1, 1, (2, height, width, 3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import stock
+from export.keras_file import plain_keras
 from tests.networks.conformance import leaves, randomize
 from tests.networks.examples import images, normal
 from tfgan_models.networks import (
@@ -253,7 +253,7 @@ def test_functional_is_the_same_with_each_stages_noise(stages: int) -> None:
     for name in noises:
         other = functional(given | {name: np.zeros((2, 3), "float32")})
         assert np.abs(other - expected).max() > 1e-2
-    plain = stock.to_stock(functional)
+    plain = plain_keras.to_plain_keras(functional)
     np.testing.assert_allclose(plain(given), expected, atol=1e-5)
     shape = (None, network.resolution, network.resolution, 3)
     assert functional.output_shape == shape

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tests.export.generators import assert_nearly_equal, latents, style
 from tests.networks.conformance import randomize
 from tests.networks.examples import images, noise
@@ -47,9 +47,9 @@ def test_a_functional_discriminator_judges_each_image_by_itself(
     together = network(*[x[:4] for x in inputs.values()]).numpy()
     assert np.abs(together - alone[:4]).max() > 1e-3
     functional = network.functional()
-    stock = to_stock(functional)
-    assert "tfgan_models" not in stock.to_json()
-    for model in (functional, stock):
+    twin = to_plain_keras(functional)
+    assert "tfgan_models" not in twin.to_json()
+    for model in (functional, twin):
         assert set(model.input) == set(inputs)
         assert model.get_layer("score").output is model.outputs[0]
         answer = model(inputs)
@@ -64,11 +64,11 @@ def test_a_half_precision_discriminator_becomes_float32() -> None:
         plain.get_config() | {"dtype": "mixed_bfloat16"}
     )
     half.set_weights(plain.get_weights())
-    stock = to_stock(half.functional())
-    assert {layer.compute_dtype for layer in stock.layers} == {"float32"}
+    twin = to_plain_keras(half.functional())
+    assert {layer.compute_dtype for layer in twin.layers} == {"float32"}
     inputs = judged(0)
     expected = plain.functional()(inputs).numpy()
-    assert_nearly_equal(np.asarray(stock(inputs)), expected)
+    assert_nearly_equal(np.asarray(twin(inputs)), expected)
 
 
 def test_a_group_of_images_cannot_be_exported() -> None:
@@ -76,7 +76,7 @@ def test_a_group_of_images_cannot_be_exported() -> None:
     image = keras.Input((16, 16, 3), name="image")
     grouped = keras.Model(image, network.body(image))
     with pytest.raises(UsageError, match="compares each 4 images of a batch"):
-        to_stock(grouped)
+        to_plain_keras(grouped)
 
 
 def test_where_the_bias_of_a_doubling_convolution_is_added() -> None:

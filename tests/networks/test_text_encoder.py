@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import stock
+from export.keras_file import plain_keras
 from tests.networks.conformance import randomize
 from tests.networks.examples import captions, images
 from tfgan_models import text_matching
@@ -59,10 +59,10 @@ def test_order_and_every_character_count_and_what_follows_the_end_does_not() -> 
 
 
 @pytest.mark.parametrize("kind", [CharacterEncoder, ImageEncoder])
-def test_rebuilt_from_stock_layers(kind: type) -> None:
+def test_rebuilt_from_keras_layers(kind: type) -> None:
     network = kind(6, 16, filters=8)
     randomize(network)
-    twin = stock.to_stock(network)
+    twin = plain_keras.to_plain_keras(network)
     assert type(twin).__module__.startswith("keras.")
     given = captions(network)[0] if kind is CharacterEncoder else images(16)
     np.testing.assert_allclose(twin(given), network(given), atol=1e-6)

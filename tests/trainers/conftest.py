@@ -10,7 +10,8 @@ from absl import flags
 from PIL import Image
 
 from tfgan_models.adversarial import GANModel
-from trainers import app, cyclegan
+from trainers import cyclegan
+from trainers.training import app
 
 TINY = (
     "--generator=resnet",
@@ -60,7 +61,7 @@ def train(folder: Path) -> Callable[..., None]:
         flags.FLAGS.unparse_flags()
         for name in flags.FLAGS.flags_by_module_dict()[app.__name__]:
             name.unparse()
-        for name in flags.FLAGS.flags_by_module_dict()["trainers.recipe"]:
+        for name in flags.FLAGS.flags_by_module_dict()["trainers.training.recipe"]:
             name.unparse()
         flags.FLAGS(["cyclegan", f"--dataset=folder:{folder}", *TINY, *arguments])
         with pytest.MonkeyPatch.context() as patch:

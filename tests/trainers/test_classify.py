@@ -14,7 +14,8 @@ from tests.trainers.generation import networks
 from tfgan_models.data import catalog, digits
 from tfgan_models.data.source import LabelledSplits
 from tfgan_models.errors import UsageError
-from trainers import classifier, classify, report
+from trainers import classify
+from trainers.evaluation import classifier, report
 from trainers.generation import generators
 from trainers.generation.generators import LatentModel, StyleModel
 
@@ -113,9 +114,9 @@ def test_large_images_are_halved_and_style_is_drawn_with_its_noise() -> None:
     random = np.random.default_rng(5)
     labels, seeds = random.integers(3, size=3), random.integers(2**62, size=3)
     np.testing.assert_array_equal(drawn.labels, labels)
-    from trainers import growing_images
+    from trainers.evaluation import latent_samples
 
-    full = growing_images.draw(network, tf.constant(seeds), tf.one_hot(labels, 3))
+    full = latent_samples.draw(network, tf.constant(seeds), tf.one_hot(labels, 3))
     halved = full.numpy().reshape(3, 32, 2, 32, 2, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(drawn.pixels, np.clip(halved, -1, 1), atol=1e-4)
 

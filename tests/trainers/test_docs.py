@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from export.generation import LatentModule, StyleModule
-from export.signatures import TranslationModule
-from export.super_resolution import SuperResolutionModule
+from export.signatures.generation import LatentModule, StyleModule
+from export.signatures.super_resolution import SuperResolutionModule
+from export.signatures.translation import TranslationModule
 from tests import shown
 from tfgan_models.metrics.spec import KINDS
-from trainers import app
 from trainers.__main__ import SYSTEMS
-from trainers.recipe import LOSSES
+from trainers.training import app
+from trainers.training.recipe import LOSSES
 
 ROOT = shown.ROOT
 README = (ROOT / "README.md").read_text()

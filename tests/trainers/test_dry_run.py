@@ -11,12 +11,14 @@ import pytest
 
 from tests.trainers.systems import ROOT
 from tfgan_models.errors import UsageError
-from trainers import cyclegan, loop
+from trainers import cyclegan
+from trainers.training import loop
 
 PROGRAM = """
 import sys
 from absl import flags
-from trainers import app, {module}
+from trainers import {module}
+from trainers.training import app
 
 app.define_flags({module}.TRAINER)
 flags.FLAGS(sys.argv)

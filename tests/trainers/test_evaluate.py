@@ -17,7 +17,8 @@ from tests.export.conftest import REPOSITORY, serving
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.metrics import similarity, spec
 from tfgan_models.networks import ResNetGenerator
-from trainers import evaluate, evaluation, grids, sources, translation
+from trainers import evaluate
+from trainers.evaluation import grids, measurement, sources, translation
 
 SIZE = 16
 
@@ -65,7 +66,7 @@ def request(photos: Path, model: object, **options: object) -> sources.Request:
     return sources.Request(str(model), f"folder:{photos}", image_size=SIZE, **options)
 
 
-def generated(task: evaluation.Task) -> dict[str, np.ndarray]:
+def generated(task: measurement.Task) -> dict[str, np.ndarray]:
     batches = list(task.batches(100))
     return {key: np.concatenate([b[key] for b in batches]) for key in batches[0]}
 
@@ -224,7 +225,7 @@ def test_the_report_says_what_was_measured(
     subject = sources.find(request(photos, models / "mine_a2b", aligned=True))
     specs = spec.parse_list("kid_lite0,l1,cycle,pr5_lite0")
     results = evaluate.evaluate(
-        subject, specs, evaluation.extractors_of(specs), 3, tmp_path, "mine"
+        subject, specs, measurement.extractors_of(specs), 3, tmp_path, "mine"
     )
     a2b = generated(subject.tasks[0])
     expected = similarity.l1(a2b["generated"], a2b["truth"]).mean()
@@ -262,15 +263,15 @@ def test_the_report_says_what_was_measured(
 def test_the_nearest_training_image_of_a_copy_is_its_original(
     photos: Path, models: Path
 ) -> None:
-    from trainers import gallery
+    from trainers.evaluation import gallery
 
     subject = sources.find(request(photos, photos / "trainB"))
     (task,) = subject.tasks
     kept = gallery.Gallery(task)
     for batch in task.batches(4):
         kept.watch(batch)
-    lite0 = evaluation.extractors_of(spec.parse_list("kid_lite0"))["lite0"]
-    memory = gallery.memorising(task, kept.samples, lite0, evaluation.extract)
+    lite0 = measurement.extractors_of(spec.parse_list("kid_lite0"))["lite0"]
+    memory = gallery.memorising(task, kept.samples, lite0, measurement.extract)
     (copies, real) = memory.table.rows
     assert float(copies[2]) == pytest.approx(0.0, abs=0.02)
     assert float(real[2]) > 1.0
@@ -284,7 +285,7 @@ def test_the_nearest_training_image_of_a_copy_is_its_original(
 
 
 def test_worst_and_best_are_those_of_all_images(photos: Path, models: Path) -> None:
-    from trainers import gallery
+    from trainers.evaluation import gallery
 
     subject = sources.find(request(photos, models / "mine_a2b"))
     kept = gallery.Gallery(subject.tasks[0])
@@ -308,7 +309,7 @@ def test_few_images_are_warned_of_and_have_no_fid(
 
     def chosen(count: int, left_out: Callable | None) -> list[spec.Spec]:
         batches = [np.zeros((10, 1, 1, 3))] * (count // 10)
-        task = evaluation.Task("a2b", iter, lambda most: batches, iter)
+        task = measurement.Task("a2b", iter, lambda most: batches, iter)
         return list(evaluate._worthwhile(task, specs, left_out))
 
     assert chosen(100, reasons.append) == specs

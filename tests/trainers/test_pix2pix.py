@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import checkpoints
 from tests.trainers.conftest import saved
 from tfgan_models.errors import UsageError
+from tfgan_models.runs import checkpoints
 from trainers import pix2pix
 from trainers.pix2pix import PRESETS, Pix2PixRecipe
 
@@ -111,8 +111,8 @@ def test_trains_resumes_and_exports(pairs: Path, tmp_path: Path) -> None:
     served = tf.saved_model.load(str(models / "run_generator/1"))
     translated = served.signatures["serving_default"](image=image)["translated_image"]
     np.testing.assert_allclose(translated, network(image), atol=1e-5)
-    stock = keras.models.load_model(models / "run_generator.keras", compile=False)
-    np.testing.assert_allclose(stock(image), network(image), atol=1e-5)
+    twin = keras.models.load_model(models / "run_generator.keras", compile=False)
+    np.testing.assert_allclose(twin(image), network(image), atol=1e-5)
 
 
 def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path) -> None:

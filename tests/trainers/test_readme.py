@@ -12,7 +12,8 @@ from absl import flags
 from PIL import Image
 
 from tests.trainers.conftest import TINY
-from trainers import app, cyclegan
+from trainers import cyclegan
+from trainers.training import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -176,7 +177,9 @@ def flag_rows() -> dict[str, list[str]]:
 
 def test_the_tables_of_flags_are_complete() -> None:
     modules = flags.FLAGS.flags_by_module_dict()
-    defined = {f.name for m in (app.__name__, "trainers.recipe") for f in modules[m]}
+    defined = {
+        f.name for m in (app.__name__, "trainers.training.recipe") for f in modules[m]
+    }
     assert set(flag_rows()) == defined
 
 

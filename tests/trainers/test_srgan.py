@@ -16,13 +16,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import checkpoints, super_resolution
+from export.signatures import super_resolution
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import similarity, spec
 from tfgan_models.networks import SRResNet
-from trainers import enlarging, evaluate, evaluation, sources, srgan, translation
-from trainers.recipe import Span
+from tfgan_models.runs import checkpoints
+from trainers import evaluate, srgan
+from trainers.evaluation import measurement, sources, super_resolution_task, translation
 from trainers.srgan import PRESETS, SRGANRecipe
+from trainers.training.recipe import Span
 
 TINY = (
     "--preset=cpu",
@@ -164,7 +166,7 @@ def test_what_is_measured_is_what_the_network_makes(recipe: SRGANRecipe) -> None
         (1, 36, width, 3) for width in (40, 40, 42)
     ]
     names = ["psnr", "psnr_y", "ssim_y"]
-    figures = evaluation.measure(task, [spec.parse(n) for n in names], {})
+    figures = measurement.measure(task, [spec.parse(n) for n in names], {})
     expected = [
         np.mean([function(b["generated"], b["truth"])[0] for b in batches])
         for function in (
@@ -183,11 +185,11 @@ def test_bicubic_is_the_baseline(recipe: SRGANRecipe) -> None:
     def flat(low: np.ndarray) -> np.ndarray:
         return np.zeros((*np.multiply(low.shape, (1, 2, 2, 1)),), np.float32)
 
-    task = enlarging.task("flat", flat, splits)
+    task = super_resolution_task.task("flat", flat, splits)
     systems = translation.baseline_tasks(task, 3)
     assert list(systems) == ["bicubic", "training images"]
-    (bicubic,) = evaluation.measure(systems["bicubic"], [spec.parse("psnr_y")], {})
-    (own,) = evaluation.measure(task, [spec.parse("psnr_y")], {})
+    (bicubic,) = measurement.measure(systems["bicubic"], [spec.parse("psnr_y")], {})
+    (own,) = measurement.measure(task, [spec.parse("psnr_y")], {})
     assert bicubic.value > own.value + 5
     for batch in systems["bicubic"].batches(9):
         np.testing.assert_array_equal(batch["generated"], batch["input"])
@@ -195,14 +197,14 @@ def test_bicubic_is_the_baseline(recipe: SRGANRecipe) -> None:
 
 
 def test_figures_of_luma_are_for_enlargements_alone() -> None:
-    task = evaluation.Task("a2b", iter, iter, iter, has=("input", "truth"))
+    task = measurement.Task("a2b", iter, iter, iter, has=("input", "truth"))
     with pytest.raises(UsageError, match=r"psnr_y cannot .* does not enlarge images"):
-        evaluation.check([task], [spec.parse("psnr_y")], "maps")
+        measurement.check([task], [spec.parse("psnr_y")], "maps")
 
 
 def test_large_images_are_enlarged_in_tiles() -> None:
     network = SRResNet(2, filters=2, residual_blocks=0)
-    enlarge = enlarging.compiled(super_resolution.tiled(network, tile=8), 3)
+    enlarge = super_resolution_task.compiled(super_resolution.tiled(network, tile=8), 3)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 50, 9, 3)).astype(np.float32)
     expected = np.clip(network(image, training=False), -1, 1)
     np.testing.assert_allclose(enlarge(image), expected, rtol=0, atol=1e-5)

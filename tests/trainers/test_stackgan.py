@@ -11,11 +11,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import checkpoints
 from tests.trainers.conftest import saved
 from tfgan_models.errors import UsageError
-from trainers import callbacks, captioned_images, loop, recipe, stackgan
+from tfgan_models.runs import checkpoints
+from trainers import stackgan
+from trainers.evaluation import captioned_images
 from trainers.stackgan import PRESETS, StackGANRecipe
+from trainers.training import callbacks, loop, recipe
 
 STEPS = 6
 TINY = {
@@ -60,7 +62,7 @@ def train(given: StackGANRecipe, run: Path) -> loop.Outcome:
         stackgan.load_data(given, None),
         tf.distribute.OneDeviceStrategy("CPU:0"),
         run,
-        loop.Pace(checkpoint_every=1, eval_every=2),
+        loop.Cadence(checkpoint_every=1, eval_every=2),
     )
 
 

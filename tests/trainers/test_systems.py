@@ -18,13 +18,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import checkpoints
-from export.signature_doc import FILE
+from export.signatures.signature_doc import FILE
 from tests.export.apps import BLOCKED
 from tests.trainers import systems
 from tests.trainers.conftest import saved
 from tests.trainers.systems import CASES, STEPS, Case
-from tests.trainers.test_growing_kill import kill_after
+from tests.trainers.training.test_growing_kill import kill_after
+from tfgan_models.runs import checkpoints
 from trainers.__main__ import SYSTEMS
 
 # Each argument is a file; the answers to the inputs beside it are to be the same.
@@ -210,10 +210,10 @@ def test_keras_files_load_in_another_program(runs: Runs, root: Path) -> None:
         networks = checkpoints.load_networks(root / case.module / "killed")
         assert set(networks) == set(case.networks)
         for name, network in networks.items():
-            stock = network.functional() if hasattr(network, "functional") else network
-            asked = questions(stock)
-            given = keras.tree.map_structure(lambda t, a=asked: a[t.name], stock.input)
-            answer = np.asarray(stock(given, training=False))
+            twin = network.functional() if hasattr(network, "functional") else network
+            asked = questions(twin)
+            given = keras.tree.map_structure(lambda t, a=asked: a[t.name], twin.input)
+            answer = np.asarray(twin(given, training=False))
             path = root / case.module / f"models/killed_{name}.keras"
             np.savez(path.with_suffix(".npz"), expected=answer, **asked)
             paths.append(path)

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from tfgan_models import reach
+from tfgan_models import connectivity
 from tfgan_models.data import images
 from tfgan_models.data.digits import Digits
 from tfgan_models.data.earth import Earth, EarthImages, EarthPairs
@@ -297,7 +297,7 @@ def _require_network(name: str, builder: tfds.core.DatasetBuilder) -> None:
     wanted = _missing_downloads(builder)
     if not wanted:
         return
-    fault = reach.fault(wanted[0])
+    fault = connectivity.fault(wanted[0])
     if fault:
         raise FailureError(
             f"dataset={name} is not in {builder.data_dir} and its address "
@@ -328,8 +328,8 @@ def _unprepared(name: str, builder: tfds.core.DatasetBuilder, error: Exception) 
     source = f" from {wanted[0]}" if wanted else ""
     return (
         f"dataset={name} could not be prepared{source} in {builder.data_dir} "
-        f"({reach.reason(error)}). Pass a directory that can be written, or one that "
-        "holds it already, with --data_dir=DIR, or pass --dataset=folder:PATH."
+        f"({connectivity.reason(error)}). Pass a directory that can be written, or one "
+        "that holds it already, with --data_dir=DIR, or pass --dataset=folder:PATH."
     )
 
 

@@ -197,7 +197,7 @@ def _own_network(weights: Path, key: str | None) -> "keras.Model":
                 "one network."
             )
         return _load_keras(weights)
-    from export.checkpoints import load_networks
+    from tfgan_models.runs.checkpoints import load_networks
 
     try:
         networks = load_networks(weights)

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.efficientnet import load_lite0
-from tfgan_models.interop.inception import load_inception
+from tfgan_models.metrics.features.efficientnet import load_lite0
+from tfgan_models.metrics.features.inception import load_inception
 
 NAMES = ("lite0", "inception")
 """What `extractor` takes."""

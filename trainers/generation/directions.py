@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export import files
 from tfgan_models.errors import UsageError
+from tfgan_models.runs import files
 from trainers.generation import page, pictures
 from trainers.generation.generators import StyleModel
 from trainers.generation.pictures import Setting

@@ -1,4 +1,4 @@
-"""SavedModels of generators from latents (see `export.generation`) as functions."""
+"""SavedModels of generators (`export.signatures.generation`) as functions."""
 
 import math
 import re

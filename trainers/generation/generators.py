@@ -16,13 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export import checkpoints
-from export.generation import draws_from_latents, latent_distribution
+from export.signatures.generation import draws_from_latents, latent_distribution
 from tfgan_models.data import catalog
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import StyleGenerator
 from tfgan_models.networks.labelled import UNIFORM
-from trainers import sources
+from tfgan_models.runs import checkpoints
+from trainers.evaluation import sources
 
 Label = tf.Tensor | None
 """Classes, int64 [N], or None where there are none."""
@@ -194,7 +194,7 @@ def _is_functional(network: keras.Model) -> bool:
 
 
 def _functional(network: keras.Model) -> Generator:
-    """Takes apart what a generator's `functional()` makes, or its stock-Keras twin."""
+    """Takes apart what a generator's `functional()` makes, or its plain-Keras twin."""
     inputs = {tensor.name: tensor for tensor in network.inputs}
     image = network.get_layer("image").output
     label_size = inputs["labels"].shape[1] if "labels" in inputs else 0

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export import files
 from tfgan_models import extras
 from tfgan_models.errors import UsageError
+from tfgan_models.runs import files
 from trainers.generation import pictures
 from trainers.generation.generators import Generator, StyleModel
 from trainers.generation.pictures import Setting

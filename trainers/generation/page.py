@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from export import files
 from tfgan_models.data import images as image_files
+from tfgan_models.runs import files
 from trainers.generation import pictures
 
 _LARGEST_SIDE = 256

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export import files
 from tfgan_models import sampling
 from tfgan_models.data import images as image_files
 from tfgan_models.errors import UsageError
-from trainers import grids
+from tfgan_models.runs import files
+from trainers.evaluation import grids
 from trainers.generation.generators import Generator, LatentModel, StyleModel
 
 CUTOFF = 8

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export import files
 from tfgan_models import sampling
 from tfgan_models.data import images as image_files
 from tfgan_models.data import pipeline
 from tfgan_models.errors import UsageError
+from tfgan_models.runs import files
 from trainers.generation import likeness, pictures
 from trainers.generation.generators import StyleModel
 from trainers.generation.pictures import Setting

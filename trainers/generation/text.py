@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export import captions as export_captions
-from export import checkpoints
+from export.signatures import captions as export_captions
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import StackGenerator
-from trainers import sources
+from tfgan_models.runs import checkpoints
+from trainers.evaluation import sources
 from trainers.generation import pictures
 
 ALLOWED = (

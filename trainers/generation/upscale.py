@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from export import checkpoints, super_resolution
+from export.signatures import super_resolution
 from tfgan_models.errors import UsageError
 from tfgan_models.folders.decoding import FORMATS, decode_image
 from tfgan_models.networks import SRResNet
-from trainers import enlarging, grids, sources
+from tfgan_models.runs import checkpoints
+from trainers.evaluation import grids, sources, super_resolution_task
 
 ALLOWED = (
     "an SRGAN training's --model_dir, its exported .keras file, or its SavedModel (a "
@@ -33,7 +34,7 @@ class Upscaler:
     """
 
     scale: int
-    enlarge: enlarging.Enlarge
+    enlarge: super_resolution_task.Enlarge
 
 
 def find(
@@ -164,7 +165,7 @@ def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
     if scale < 2:
         raise UsageError(_no_upscaler(model))
     tiled = super_resolution.tiled(network, tile or super_resolution.TILE)
-    return Upscaler(scale, enlarging.compiled(tiled, 3))
+    return Upscaler(scale, super_resolution_task.compiled(tiled, 3))
 
 
 def _saved_model(directory: Path, model: str) -> Upscaler:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import keras
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export import generators
-from tests.export.test_captions import stack
+from tests.export.signatures.test_captions import stack
 from tests.networks.conformance import randomize
 from tfgan_models.networks import (
     ConditionalMLPGenerator,

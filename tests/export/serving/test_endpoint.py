@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from export import image_endpoints
 from export.serving import answers, http_body, rest
+from export.signatures import image_endpoints
 from tests.export.serving.fuzz_images import PNG
 from tests.export.serving.http import Client, serve
 

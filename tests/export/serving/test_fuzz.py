@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tensorflow_serving.apis import predict_pb2
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export.conftest import Endpoint, endpoint
 from tests.export.serving import fuzz_grpc, fuzz_kinds, fuzz_openapi
 from tests.export.serving.fuzz import (

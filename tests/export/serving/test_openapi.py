@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from export.examples import examples
 from export.serving.models import Signature
 from export.serving.openapi import request_schema
+from export.signatures.examples import examples
 from tests.export.serving.http import Client, serve
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.signatures import write_saved_model
+from export.signatures.writing import write_saved_model
 from tests.export.generators import assert_files_show, close, latents, style
 from tests.export.serving.http import Client, serve
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import warmup
 from export.serving import loading, logs
 from export.serving.loading import LoadedVersion
 from export.serving.models import find
 from export.serving.status import Code, ServingError
 from export.serving.versions import State, VersionManager, VersionStatus
+from export.signatures import warmup
 from tests.export.conftest import HalfPlusTwo
 from tfgan_models.errors import FailureError, UsageError
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tests.interop.addons.files import (
     Weights,
     function,
@@ -298,7 +298,7 @@ def test_generator(tmp_path: Path, write: Any) -> None:
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
     expected = convolved(padded, kernel, bias)
     np.testing.assert_allclose(network(x), expected, atol=1e-5)
-    to_stock(network).save(tmp_path / "stock.keras")
+    to_plain_keras(network).save(tmp_path / "stock.keras")
     stock = keras.models.load_model(tmp_path / "stock.keras")
     np.testing.assert_allclose(stock(x), expected, atol=1e-5)
 

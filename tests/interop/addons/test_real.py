@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.stock import to_stock
+from export.keras_file.plain_keras import to_plain_keras
 from tfgan_models.interop import addons
 
 FOLDER = Path(os.environ.get("TFGAN_ADDONS_MODELS", "build/addons"))
@@ -50,7 +50,7 @@ def difference(network: keras.Model, path: Path) -> float:
 def test_equal_output(path: Path, tmp_path: Path) -> None:
     network = addons.load(path).networks["model"]
     file = tmp_path / "model.keras"
-    to_stock(network).save(file)
+    to_plain_keras(network).save(file)
     ours = difference(network, path)
     stock = difference(keras.models.load_model(file), path)
     print(f"\n{path.name}: {ours:.1e}, as .keras {stock:.1e}", end=" ")

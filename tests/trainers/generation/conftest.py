@@ -5,12 +5,13 @@ from pathlib import Path
 import keras
 import pytest
 
-from export import signatures, stock
+from export.keras_file import plain_keras
+from export.signatures import writing
 from tests.trainers.generation import networks
 from trainers.generation import generators
 from trainers.generation.generators import LatentModel, StyleModel
 
-KINDS = ("training", "own.keras", "stock.keras", "saved_model")
+KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 
 
 def save_all(network: keras.Model, folder: Path) -> Path:
@@ -18,8 +19,8 @@ def save_all(network: keras.Model, folder: Path) -> Path:
     networks.save_training(network, folder / "training")
     network.save(folder / "own.keras")
     functional = network.functional() if hasattr(network, "functional") else network
-    stock.to_stock(functional).save(folder / "stock.keras")
-    signatures.write_saved_model(network, folder / "saved_model" / "2")
+    plain_keras.to_plain_keras(functional).save(folder / "plain.keras")
+    writing.write_saved_model(network, folder / "saved_model" / "2")
     return folder
 
 

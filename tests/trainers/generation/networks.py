@@ -5,7 +5,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from export import checkpoints
 from tfgan_models.adversarial import weights
 from tfgan_models.networks import (
     ConditionalMLPGenerator,
@@ -14,6 +13,7 @@ from tfgan_models.networks import (
     ProgressiveGenerator,
     StyleGenerator,
 )
+from tfgan_models.runs import checkpoints
 
 CLASSES = 3
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
-from trainers import grids
+from trainers.evaluation import grids
 from trainers.generation import directions, page
 from trainers.generation.generators import StyleModel
 from trainers.generation.pictures import Setting

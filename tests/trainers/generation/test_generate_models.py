@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.generation import LatentModule
+from export.signatures.generation import LatentModule
 from tests.trainers.generation import networks
 from tests.trainers.generation.conftest import KINDS
 from tfgan_models import sampling

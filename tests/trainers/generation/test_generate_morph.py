@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 from tests.trainers.generation import networks
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
-from trainers import grids
+from trainers.evaluation import grids
 from trainers.generation import generators, morph, pictures
 from trainers.generation.generators import LatentModel, StyleModel
 from trainers.generation.pictures import Setting

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.trainers.generation import networks
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
-from trainers import grids
+from trainers.evaluation import grids
 from trainers.generation import commands, generators, pictures
 from trainers.generation.generators import LatentModel, StyleModel
 from trainers.generation.pictures import Setting

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.trainers.generation import networks
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import extractors
-from trainers import grids
+from trainers.evaluation import grids
 from trainers.generation import generators, likeness, pictures, projection
 from trainers.generation.generators import StyleModel
 from trainers.generation.pictures import Setting

@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import captions as export_captions
-from export import signatures
+from export.signatures import captions as export_captions
+from export.signatures import writing
 from tests.networks.conformance import randomize
 from tests.trainers.generation import networks
 from tests.trainers.test_generate import run_all
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import CharacterEncoder, StackGenerator, StageOneGenerator
-from trainers import grids
+from trainers.evaluation import grids
 from trainers.generation import text
 
 
@@ -39,7 +39,7 @@ def network() -> StackGenerator:
 def files(network: StackGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("stack")
     networks.save_training(network, root / "training")
-    signatures.write_saved_model(network, root / "served" / "1")
+    writing.write_saved_model(network, root / "served" / "1")
     networks.save_training(stack(encoder=False), root / "bare")
     return root
 
@@ -73,11 +73,11 @@ def test_a_grid_for_each_caption(tmp_path: Path) -> None:
 
 def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
     networks.save_training(networks.progressive(), tmp_path / "progan")
-    (tmp_path / "stock.keras").write_bytes(b"")
+    (tmp_path / "plain.keras").write_bytes(b"")
     for model, message in (
         (files / "bare", "was trained on --embeddings and has no text encoder"),
         (tmp_path / "progan", "holds no StackGAN"),
-        (tmp_path / "stock.keras", "a .keras file takes embeddings and no text"),
+        (tmp_path / "plain.keras", "a .keras file takes embeddings and no text"),
         (tmp_path / "none", "is none of: a StackGAN training's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):

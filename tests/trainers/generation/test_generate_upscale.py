@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export import checkpoints, signatures, stock
+from export.keras_file import plain_keras
+from export.signatures import writing
 from tests.networks.conformance import randomize
 from tests.trainers.test_generate import run_all
 from tfgan_models.adversarial import weights
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator, SRResNet, UNetGenerator
+from tfgan_models.runs import checkpoints
 from trainers.generation import upscale
 
-KINDS = ("training", "own.keras", "stock.keras", "saved_model")
+KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 
 
 def network(factor: float = 1.0) -> keras.Model:
@@ -44,8 +46,8 @@ def files(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     save_training({"srresnet": network(0.8), "srgan": model}, folder / "training")
     model.save(folder / "own.keras")
-    stock.to_stock(model).save(folder / "stock.keras")
-    signatures.write_saved_model(model, folder / "saved_model" / "1")
+    plain_keras.to_plain_keras(model).save(folder / "plain.keras")
+    writing.write_saved_model(model, folder / "saved_model" / "1")
     return folder
 
 
@@ -174,7 +176,7 @@ def test_models_that_enlarge_nothing(files: Path, tmp_path: Path) -> None:
         other.save(tmp_path / f"{i}.keras")
         with pytest.raises(UsageError, match=r"holds no network that enlarges images"):
             upscale.find(str(tmp_path / f"{i}.keras"))
-    signatures.write_saved_model(ResNetGenerator(4, 1), tmp_path / "translation" / "1")
+    writing.write_saved_model(ResNetGenerator(4, 1), tmp_path / "translation" / "1")
     with pytest.raises(UsageError, match=r"holds no network that enlarges images"):
         upscale.find(str(tmp_path / "translation"))
     training = save_training({"a2b": ResNetGenerator(4, 1)}, tmp_path / "training")

@@ -1,0 +1,1 @@
+"""`.keras` files that any app loads without this package."""

@@ -1,0 +1,132 @@
+"""SavedModels that draw what a caption says: StackGAN (arXiv:1612.03242).
+
+One caption's picture never depends on the others of its request.
+"""
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from export.signatures import signature_doc
+from export.signatures.generation import Argument, assert_all, make_endpoint, with_files
+from tfgan_models import sampling, text_matching
+from tfgan_models.networks import StackGenerator
+from tfgan_models.stackgan import truncated_normal
+
+SEED = 0
+"""Of `serving_default`: the same caption always has the same picture."""
+
+_CAPTION = Argument("caption", tf.string)
+_SEED = Argument("seed", tf.int64)
+_DRAWS = "Draws the picture of each {}, of seed 0."
+_DRAWS_SEEDS = "Draws a picture of each {}, another for each seed."
+_PICTURES = {
+    "seed": "Any number; the same one has the same picture on every machine.",
+    "embedding": "The vector of a text, of the encoder that training was given.",
+    "image": "Pictures, [-1, 1].",
+    "image_bytes": "PNG files of them.",
+}
+
+
+class CaptionModule(tf.Module):
+    """StackGAN's generator behind serving signatures.
+
+    Images are float32 [N, R, R, C] in [-1, 1]; `image_bytes` string [N] are PNG files
+    of them, for up to 4 channels. With a text encoder:
+
+    - `serving_default`: `caption` string [N] -> `image`, `image_bytes`, of seed 0.
+    - `generate`: `caption` and `seed` int64 [N] -> `image`, `image_bytes`.
+    - `embedding`: `embedding` float32 [N, D] and `seed` -> `image`, `image_bytes`.
+
+    Without, `serving_default` takes `embedding` alone and there is no `generate`.
+
+    A caption is refused if there is neither letter nor digit in it. What is beyond the
+    text encoder's length is cut off.
+
+    Args:
+        network: The generator.
+
+    Attributes:
+        endpoints: Signature name -> function, for `tf.saved_model.save`.
+        doc: What they are, in words.
+    """
+
+    def __init__(self, network: StackGenerator) -> None:
+        super().__init__()
+        # The variables alone: the SavedModel then holds nothing of Keras.
+        self.weights = [variable.value for variable in network.variables]
+        embedding = Argument("embedding", tf.float32, (network.embedding_size,))
+
+        def draw(embedding: tf.Tensor, seed: tf.Tensor | None = None) -> Any:
+            if seed is None:
+                seed = tf.fill([tf.shape(embedding)[0]], tf.constant(SEED, tf.int64))
+            return with_files({"image": pictures(network, embedding, seed)})
+
+        def draw_caption(caption: tf.Tensor, seed: tf.Tensor | None = None) -> Any:
+            return draw(embed(network, caption), seed)
+
+        seeded = make_endpoint([embedding, _SEED], draw)
+        if network.text_encoder is None:
+            kind, values = "embedding", _PICTURES
+            default = make_endpoint([embedding], draw)
+            self.endpoints = {"serving_default": default, "embedding": seeded}
+        else:
+            kind = "caption"
+            length = network.text_encoder.length
+            words = f"A text with a letter or digit; of it, the first {length} bytes."
+            values = _PICTURES | {"caption": words}
+            self.endpoints = {
+                "serving_default": make_endpoint([_CAPTION], draw_caption),
+                "generate": make_endpoint([_CAPTION, _SEED], draw_caption),
+                "embedding": seeded,
+            }
+        told = {
+            "serving_default": _DRAWS.format(kind),
+            "generate": _DRAWS_SEEDS.format(kind),
+            "embedding": _DRAWS_SEEDS.format("embedding"),
+        }
+        told = {name: words for name, words in told.items() if name in self.endpoints}
+        self.doc = signature_doc.Doc(told, values)
+
+
+def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
+    """Turns captions into embeddings.
+
+    Args:
+        network: Has a text encoder.
+        captions: string [N].
+
+    Returns:
+        float32 [N, D]. A graph fails where a caption has neither letter nor digit.
+    """
+    with tf.device("/CPU:0"):
+        told = tf.strings.regex_full_match(captions, "(?s).*[a-zA-Z0-9].*")
+        check = assert_all(
+            told, "Each caption must hold a letter or a digit. Received:", captions
+        )
+    with tf.control_dependencies([check]):
+        numbers = text_matching.characters(captions, network.text_encoder.length)
+    return network.text_encoder(numbers, training=False)
+
+
+def pictures(
+    network: StackGenerator, embedding: tf.Tensor, seeds: tf.Tensor
+) -> tf.Tensor:
+    """Draws a picture of each embedding; what is random in it follows from its seed.
+
+    Args:
+        network: The generator.
+        embedding: float32 [N, D].
+        seeds: int64 [N].
+
+    Returns:
+        float32 [N, R, R, C] in [-1, 1].
+    """
+    latent = sampling.latents(seeds, network.latent_size)
+    noise = [
+        # From N(0, 1) by way of (-1, 1) to the truncated one.
+        truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
+        for draw in sampling.noise(seeds, [(1, 1, network.condition_size)] * 2)
+    ]
+    return tf.cast(network(embedding, latent, *noise, training=False), tf.float32)

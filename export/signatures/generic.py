@@ -1,0 +1,254 @@
+"""SavedModels of networks that are neither translations nor generators.
+
+Discriminators, and functional models of which nothing is known but their inputs and
+outputs.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+
+import keras
+import tensorflow as tf
+
+from export.keras_file import plain_keras
+from export.signatures import signature_doc
+from export.signatures.generation import Argument, assert_all, make_endpoint
+from tfgan_models.errors import UsageError
+from tfgan_models.networks import (
+    PatchDiscriminator,
+    PixelDiscriminator,
+    StyleDiscriminator,
+)
+
+SIDES = (64, 128, 256, 512, 1024)
+"""What is tried for sizes that a network leaves open, the smallest one first."""
+
+# Keras's names for inputs that were given none.
+_UNNAMED = re.compile(r"keras_tensor(_\d+)?(CLONE)?")
+_JUDGED = (
+    "Images to judge, in [-1, 1]; where a discriminator judges pairs, the channels of "
+    "the input, then those of the image."
+)
+_LOGITS = (
+    "higher is more real: trained by the logistic loss, as in Pix2Pix, real is above "
+    "0; by least squares, as in CycleGAN, real is 1 and generated 0."
+)
+_DOCS = {
+    kind: signature_doc.Doc(
+        {"serving_default": f"Judges each {part} of the images."},
+        {"image": _JUDGED, "logits": f"A number for each {part}{more}, {_LOGITS}"},
+    )
+    for kind, part, more in (
+        (PatchDiscriminator, "patch", ", of which there are fewer than pixels"),
+        (PixelDiscriminator, "pixel", ""),
+    )
+} | {
+    StyleDiscriminator: signature_doc.Doc(
+        {"serving_default": "Judges images, each by itself."},
+        {
+            "image": "Images to judge, in [-1, 1].",
+            "labels": "The class of each, one-hot.",
+            "score": "A number for each image: above 0 is real, below 0 generated.",
+        },
+    )
+}
+
+
+class GenericModule(tf.Module):
+    """A functional network behind one signature, by its inputs and outputs.
+
+    `serving_default`: each input of the network, by its name -> each output, by the
+    name of the layer that makes it; floats of half or double precision as float32. An
+    input without a name is called `input`, of several `input_0`, `input_1`, ...; what
+    names cannot hold becomes an underscore.
+
+    Args:
+        network: Functional, or with a method `functional()` that returns such a model.
+
+    Attributes:
+        endpoints: Signature name -> function, for `tf.saved_model.save`.
+        side: A size that does where the network leaves sizes open; None: it leaves
+            none.
+        doc: What the signature is, in words.
+
+    Raises:
+        UsageError: The network is not functional, or takes no size that is tried.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        model = _functional(network)
+        # The variables alone: the SavedModel then holds nothing of Keras.
+        self.weights = [variable.value for variable in model.variables]
+        inputs = input_names(model)
+        outputs = output_names(model, inputs)
+        arguments = [
+            Argument(name, tf.as_dtype(tensor.dtype), tuple(tensor.shape[1:]))
+            for name, tensor in zip(inputs, model.inputs, strict=True)
+        ]
+
+        least, self.side = _sizes(model)
+
+        def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+            checks = [_large_enough(x, given[x.name], least) for x in arguments]
+            with tf.control_dependencies(checks):
+                values = [tf.identity(given[name]) for name in inputs]
+            made = keras.tree.flatten(model(values, training=False))
+            return {n: _served(value) for n, value in zip(outputs, made, strict=True)}
+
+        self.endpoints = {"serving_default": make_endpoint(arguments, answer)}
+        doc = _DOCS.get(type(network)) or _doc(model, inputs, outputs)
+        said = {x.name: doc.values[x.name] + _told(x, least) for x in arguments}
+        self.doc = signature_doc.Doc(doc.signatures, {**doc.values, **said})
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """Returns what the inputs of a functional model are called in its signature."""
+    several = len(model.inputs) > 1
+    names = [
+        (f"input_{i}" if several else "input") if _is_unnamed(tensor) else tensor.name
+        for i, tensor in enumerate(model.inputs)
+    ]
+    return _distinct(names, ())
+
+
+def output_names(model: keras.Model, inputs: Sequence[str]) -> list[str]:
+    """Returns what its outputs are called; never as an input, which REST confuses."""
+    taken = set(inputs)
+    names = [_usable(name) for name in model.output_names]
+    names = [f"{name}_output" if name in taken else name for name in names]
+    return _distinct(names, inputs)
+
+
+def _functional(network: keras.Model) -> keras.Model:
+    model = plain_keras.functional(network)
+    if not getattr(model, "inputs", None) or not model.outputs:
+        raise UsageError(
+            f"{type(network).__name__} {network.name!r} cannot be exported: its inputs "
+            "and outputs are not known. Build it as keras.Model(inputs, outputs)."
+        )
+    # Called with a list, whatever structure its inputs had.
+    return keras.Model(list(model.inputs), list(model.outputs), name=model.name)
+
+
+def _is_unnamed(tensor: keras.KerasTensor) -> bool:
+    return bool(_UNNAMED.fullmatch(tensor.name))
+
+
+def _usable(name: str) -> str:
+    name = re.sub(r"\W", "_", name, flags=re.ASCII)
+    # TensorFlow's names begin with a letter.
+    return name if name[:1].isalpha() else f"x{name}"
+
+
+def _distinct(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Makes names usable, and unlike each other and the others, by numbers."""
+    found: list[str] = []
+    for name in map(_usable, names):
+        number, distinct = 0, name
+        while distinct in {*found, *others}:
+            number += 1
+            distinct = f"{name}_{number}"
+        found.append(distinct)
+    return found
+
+
+def _large_enough(argument: Argument, value: tf.Tensor, least: int) -> tf.Operation:
+    """Fails where an input is so small that nothing of it is left inside.
+
+    TensorFlow's own convolutions do not: what they return then is undefined.
+    """
+    sizes = tf.shape(value)
+    is_open = [False, *(size is None for size in argument.shape)]
+    return assert_all(
+        tf.boolean_mask(sizes, is_open) >= least,
+        f"{argument.name} must be of {least} or more each way. Received the shape:",
+        sizes,
+    )
+
+
+def _told(argument: Argument, least: int) -> str:
+    small = least == 1 or None not in argument.shape
+    return "" if small else f" {least} or more each way."
+
+
+def _served(value: tf.Tensor) -> tf.Tensor:
+    return tf.cast(value, tf.float32) if value.dtype.is_floating else value
+
+
+def _sizes(model: keras.Model) -> tuple[int, int | None]:
+    """Returns the least that sizes left open can be, and one that surely does."""
+    if all(None not in tensor.shape[1:] for tensor in model.inputs):
+        return 1, None
+    side = next((side for side in SIDES if _traced(model, side) is _Traced.TAKEN), None)
+    if side is None:
+        raise UsageError(
+            f"{model.name!r} takes no height and width that was tried: "
+            f"{', '.join(map(str, SIDES))}. Give its inputs the sizes they take, as "
+            "keras.Input((300, 300, 3))."
+        )
+    too_small, least = 0, side
+    while least - too_small > 1:
+        middle = (too_small + least) // 2
+        if _traced(model, middle) is _Traced.EMPTY:
+            too_small = middle
+        else:
+            least = middle
+    return least, side
+
+
+class _Traced(enum.Enum):
+    """What comes of inputs of a size: an answer, nothing, or some other error."""
+
+    TAKEN = enum.auto()
+    EMPTY = enum.auto()
+    REFUSED = enum.auto()
+
+
+def _traced(model: keras.Model, side: int) -> _Traced:
+    """Runs the network on the shapes alone of one sample of a size."""
+    specs = [
+        tf.TensorSpec([1, *(side if s is None else s for s in x.shape[1:])], x.dtype)
+        for x in model.inputs
+    ]
+    found = _Traced.TAKEN
+
+    @tf.function(autograph=False)
+    def call(values: list[tf.Tensor]) -> None:
+        nonlocal found
+        try:
+            model(values, training=False)
+        except (ValueError, tf.errors.OpError) as error:
+            negative = "Negative dimension" in str(error)
+            found = _Traced.EMPTY if negative else _Traced.REFUSED
+        # Padding can make something of nothing again.
+        if _holds_nothing(values[0].graph):
+            found = _Traced.EMPTY
+
+    call.get_concrete_function(specs)
+    return found
+
+
+def _holds_nothing(graph: tf.Graph) -> bool:
+    """Whether some image or sequence in a graph has a side of 0."""
+    made = (tensor for op in graph.get_operations() for tensor in op.outputs)
+    return any(
+        tensor.shape.rank is not None and tensor.shape.rank > 2 and 0 in tensor.shape
+        for tensor in made
+    )
+
+
+def _doc(
+    model: keras.Model, inputs: Sequence[str], outputs: Sequence[str]
+) -> signature_doc.Doc:
+    given = {
+        name: "What the network takes as its input "
+        + ("without a name." if _is_unnamed(tensor) else f"{tensor.name!r}.")
+        for name, tensor in zip(inputs, model.inputs, strict=True)
+    }
+    made = {
+        name: f"What its layer {layer!r} gives."
+        for name, layer in zip(outputs, model.output_names, strict=True)
+    }
+    return signature_doc.Doc({"serving_default": "Runs the network."}, given | made)

@@ -1,0 +1,93 @@
+"""SavedModels of networks from image to image of the same size."""
+
+import keras
+import tensorflow as tf
+
+from export.signatures import image_endpoints, png, signature_doc
+
+
+class TranslationModule(tf.Module):
+    """An image-to-image network behind serving signatures.
+
+    `serving_default`: `image` float32 [N, H, W, C] in [-1, 1] -> `translated_image`
+    float32 [N, H, W, C']. `encoded`, for 1 or 3 channels: `image_bytes` string [N]
+    (PNG, JPEG, BMP or WebP files, each of its own size) -> `translated_bytes`
+    string [N] (PNG files).
+
+    H and W may be any from 1 up. An image is continued to the right and downwards by
+    mirroring, border pixel repeated and as often as needed, up to the next size that
+    the network takes; the output is cropped back.
+
+    Args:
+        network: Image [N, H, W, C] in [-1, 1] to image of the same size.
+        multiple: H and W which the network takes are multiples of this.
+
+    Attributes:
+        endpoints: Signature name -> tf.function, for `tf.saved_model.save`.
+        doc: What they are, in words.
+    """
+
+    doc = signature_doc.Doc(
+        signatures={
+            "serving_default": "Translates images of one size, any from 1 x 1 up.",
+            "encoded": "Translates image files, each of its own size.",
+        },
+        values={
+            "image": "Images to translate, in [-1, 1].",
+            "translated_image": "Their translations, in [-1, 1], of the same size.",
+            "image_bytes": "PNG, JPEG, BMP or WebP files.",
+            "translated_bytes": "PNG files of the translations, of the same size.",
+        },
+    )
+
+    def __init__(self, network: keras.Model, multiple: int) -> None:
+        super().__init__()
+        # The variables alone: the SavedModel then holds nothing of Keras.
+        self.weights = [variable.value for variable in network.variables]
+        channels = network.inputs[0].shape[-1]
+        smallest = _smallest_side(network, multiple, channels)
+
+        def translate(image: tf.Tensor) -> tf.Tensor:
+            height, width = tf.shape(image)[1], tf.shape(image)[2]
+            padded = _continue_axis(image, 1, height, multiple, smallest)
+            padded = _continue_axis(padded, 2, width, multiple, smallest)
+            translated = tf.cast(network(padded, training=False), tf.float32)
+            return translated[:, :height, :width, :]
+
+        self.endpoints = {
+            "serving_default": image_endpoints.floats(
+                translate, channels, "translated_image"
+            )
+        }
+        if (
+            channels in image_endpoints.DECODABLE_CHANNELS
+            and network.outputs[0].shape[-1] <= png.MOST_CHANNELS
+        ):
+            self.endpoints["encoded"] = image_endpoints.files(
+                translate, channels, "translated_bytes"
+            )
+
+
+def _continue_axis(
+    image: tf.Tensor, axis: int, size: tf.Tensor, multiple: int, smallest: int
+) -> tf.Tensor:
+    """Mirrors `image` beyond its end, up to the next size that the network takes.
+
+    Indices instead of tf.pad, which mirrors at most once: a 1 px image can need 255.
+    """
+    target = tf.maximum(-(-size // multiple) * multiple, smallest)
+    index = tf.range(target) % (2 * size)
+    return tf.gather(image, tf.minimum(index, 2 * size - 1 - index), axis=axis)
+
+
+def _smallest_side(network: keras.Model, multiple: int, channels: int) -> int:
+    """The smallest H = W that the network takes.
+
+    Reflection padding inside needs more pixels than it adds, so that one multiple may
+    be too few: the network is tried.
+    """
+    try:
+        network(tf.zeros([1, multiple, multiple, channels]), training=False)
+    except tf.errors.InvalidArgumentError:
+        return 2 * multiple
+    return multiple

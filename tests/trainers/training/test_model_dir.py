@@ -1,0 +1,146 @@
+"""A training's folder: one run at a time, of one recipe and the same data."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfgan_models.errors import UsageError
+from tfgan_models.runs import checkpoints
+from trainers.training import app, folder_lock
+
+Train = Callable[..., None]
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from trainers.training import folder_lock
+with folder_lock.held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_and_a_killed_ones_folder_taken_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        named = rf"trained in by process {holder.pid} on \S+, started 20"
+        with pytest.raises(UsageError, match=named), folder_lock.held(tmp_path):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with folder_lock.held(tmp_path):
+        told = capsys.readouterr().out
+        assert f"Taking over {tmp_path}, left by process {holder.pid} on" in told
+    with folder_lock.held(tmp_path):
+        assert capsys.readouterr().out == ""
+    assert folder_lock.is_empty(tmp_path)
+
+
+def test_runs_that_do_not_fit_are_refused(
+    train: Train, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    shutil.copytree(folder, photos)
+
+    def go_on(*flags: str, path: Path | str = photos) -> str:
+        train(
+            f"--dataset=folder:{path}",
+            f"--model_dir={run}",
+            "--epochs=1",
+            "--steps=0",
+            *flags,
+        )
+        return capsys.readouterr().out
+
+    # 6 images, 2 a step.
+    assert "Resuming" not in go_on()
+    assert checkpoints.steps(run / "checkpoints") == [3]
+    with (
+        folder_lock.held(run),
+        pytest.raises(UsageError, match="is being trained in by process"),
+    ):
+        go_on()
+    # Started by a version that recorded nothing; the same folder, written otherwise.
+    (run / "data.json").unlink()
+    assert "is at step 3, and the recipe ends at step 3" in go_on(
+        path=f"{photos}/./../photos/"
+    )
+    assert set(json.loads((run / "data.json").read_text())["test_a"]) == {
+        "testA/0.png",
+        "testA/1.png",
+    }
+
+    (photos / "trainA/0.png").rename(photos / "trainA/new.png")
+    for i in range(1, 5):
+        (photos / f"trainA/{i}.png").unlink()
+        (photos / f"trainB/{i}.png").unlink()
+    shutil.copy(photos / "testA/1.png", photos / "testB/1.png")
+    with pytest.raises(UsageError) as error:
+        go_on()
+    assert (
+        "(train_a: 1 added (trainA/new.png), 5 removed (trainA/0.png, trainA/1.png, "
+        "trainA/2.png, ...); train_b: 4 removed (trainB/1.png, trainB/2.png, "
+        "trainB/3.png, ...)" in str(error.value)
+    )
+    assert "--change" in str(error.value)
+    told = go_on("--change")
+    assert "Going on although the data have changed: train_a: 1 added" in told
+    assert f"{run} is at step 3, and the recipe ends at step 1" in told
+    assert "changed" not in go_on()
+    assert checkpoints.steps(run / "checkpoints") == [3]
+
+
+def test_one_folder_has_one_default_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/f").mkdir(parents=True)
+    for written in (
+        "data/f",
+        "data/f/",
+        "./data/f",
+        "data/../data/f",
+        tmp_path / "data/f",
+    ):
+        found = app.default_model_dir("gan", f"folder:{written}")
+        assert found == Path("runs/gan-data-f"), written
+    assert app.default_model_dir("gan", "folder:/a/b") == Path("runs/gan-a-b")
+    assert app.default_model_dir("gan", "earth/day2night") == Path(
+        "runs/gan-earth-day2night"
+    )
+    # One that was begun by how the path was written.
+    (tmp_path / "runs/gan-.-data-f").mkdir(parents=True)
+    assert app.default_model_dir("gan", "folder:./data/f") == Path("runs/gan-.-data-f")
+
+
+def test_a_training_goes_on_by_its_own_recipe(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Presets change from one version to the next; what was begun does not."""
+    run = tmp_path / "run"
+    train(f"--model_dir={run}", "--steps=2", "--learning_rate=0.5")
+    capsys.readouterr()
+    train(f"--model_dir={run}")
+    told = capsys.readouterr().out
+    assert told.startswith(
+        f"Going on by the recipe in {run}; unlike the cpu one: learning_rate=0.5, "
+        "steps=2\n"
+    )
+    assert '"preset"' not in told
+    assert "is at step 2, and the recipe ends at step 2" in told
+    refused = r"learning_rate: saved 0.5, asked 0.0005.*without --preset it is the one"
+    with pytest.raises(UsageError, match=refused):
+        train(f"--model_dir={run}", "--preset=cpu", "--steps=2")
+    with pytest.raises(UsageError, match=r"\(seed: saved 0, asked 1\)"):
+        train(f"--model_dir={run}", "--seed=1")

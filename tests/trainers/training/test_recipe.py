@@ -1,0 +1,66 @@
+"""Recipes: the paper's numbers, overridden, saved and compared."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from tfgan_models.errors import UsageError
+from trainers.cyclegan import PRESETS, CycleGANRecipe
+from trainers.training import recipe
+
+
+def test_the_papers_numbers() -> None:
+    paper = PRESETS["paper"]
+    assert (paper.image_size, paper.batch_size, paper.epochs) == (256, 1, 200)
+    assert (paper.generator, paper.filters, paper.residual_blocks) == ("resnet", 64, 9)
+    assert (paper.cycle_weight, paper.identity_weight) == (10.0, 0.5)
+    assert (paper.learning_rate, paper.beta_1, paper.pool_size) == (2e-4, 0.5, 50)
+    assert (paper.discriminator_layers, paper.upsampling) == (3, "transposed")
+    assert (paper.norm, paper.ema_decay) == ("instance", 0.0)
+
+
+def test_saved_and_compared(tmp_path: Path) -> None:
+    saved = CycleGANRecipe(filters=8)
+    assert recipe.differences(tmp_path, "cyclegan", saved) == []
+    recipe.save(tmp_path, "cyclegan", saved)
+    content = json.loads((tmp_path / "recipe.json").read_text())
+    assert content["model"] == "cyclegan"
+    assert content["filters"] == 8
+    assert recipe.differences(tmp_path, "cyclegan", saved) == []
+    other = dataclasses.replace(saved, filters=16, seed=3)
+    assert recipe.differences(tmp_path, "cyclegan", other) == [
+        "filters: saved 8, asked 16",
+        "seed: saved 0, asked 3",
+    ]
+    assert recipe.differences(tmp_path, "srgan", saved) == [
+        "model: saved 'cyclegan', asked 'srgan'"
+    ]
+
+
+def test_an_unreadable_saved_recipe_is_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("{")
+    (difference,) = recipe.differences(tmp_path, "cyclegan", CycleGANRecipe())
+    assert "not readable JSON" in difference
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("image_size", 0, "--image_size must be 1 or more. Received: 0"),
+        ("batch_size", -1, "--batch_size must be 1 or more. Received: -1"),
+        ("epochs", 0, "epochs=0, steps=0"),
+        ("steps", -5, "steps=-5"),
+    ],
+)
+def test_refuses_impossible_numbers(name: str, value: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        recipe.check(CycleGANRecipe(**{name: value}))
+
+
+def test_every_field_says_what_it_means() -> None:
+    for field in dataclasses.fields(CycleGANRecipe):
+        assert field.metadata["help"].endswith("."), field.name
+        if field.metadata["choices"]:
+            assert field.default in field.metadata["choices"]

@@ -1,0 +1,1 @@
+"""Where models live: folders of trainings, their checkpoints and files."""

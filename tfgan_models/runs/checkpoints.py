@@ -1,0 +1,228 @@
+"""Training checkpoints: written beside and renamed, read newest first.
+
+    <model_dir>/networks.json               what to build for export
+    <model_dir>/checkpoints/step_00001200/  one complete checkpoint; where networks
+                                            change in training, with its own
+                                            networks.json
+    <model_dir>/best/step_00000800/         the one with the best figure
+
+A kill at any moment leaves every complete checkpoint readable.
+"""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models.adversarial import weights
+from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import files
+
+KEPT = 3
+_PREFIX = "step_"
+_UNFINISHED = files.UNFINISHED
+_NETWORKS = "networks.json"
+_REMOVED = ".removed_"
+_UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, ValueError, OSError)
+
+
+def save(
+    directory: Path,
+    step: int,
+    state: Mapping[str, Any],
+    kept: int = KEPT,
+    description: str = "",
+) -> Path:
+    """Writes a checkpoint and removes all but the last few written.
+
+    Args:
+        directory: The folder of the checkpoints; made if it does not exist.
+        step: The training step, the checkpoint's name.
+        state: Trackables by name, such as `GANModel.training_state()`.
+        kept: How many to keep; those of the highest steps, this one among them.
+        description: What `describe` returned for the networks as they are now.
+
+    Returns:
+        The folder of the new checkpoint.
+
+    Raises:
+        FailureError: It could not be written; earlier ones are untouched.
+    """
+    target = directory / f"{_PREFIX}{step:08d}"
+    unfinished = directory / f"{_UNFINISHED}{target.name}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for left_over in directory.iterdir():
+            if left_over.name.startswith((_UNFINISHED, _REMOVED)):
+                shutil.rmtree(left_over)
+        unfinished.mkdir()
+        tf.train.Checkpoint(**state).write(str(unfinished / "state"))
+        if description:
+            (unfinished / _NETWORKS).write_text(description)
+        if target.exists():
+            _remove(target)
+        os.replace(unfinished, target)
+        others = [other for other in steps(directory) if other != step]
+        remove(directory, others[: len(others) - (kept - 1)])
+    except (tf.errors.OpError, OSError) as error:
+        raise FailureError(
+            f"Could not write a checkpoint to {target}: {_one_line(error)}. "
+            "Checkpoints written before are untouched."
+        ) from error
+    return target
+
+
+def steps(directory: Path) -> list[int]:
+    """Returns the steps of the complete checkpoints in `directory`, ascending."""
+    names = [path.name for path in directory.glob(f"{_PREFIX}*")]
+    return sorted(
+        int(name.removeprefix(_PREFIX))
+        for name in names
+        if name.removeprefix(_PREFIX).isdigit()
+    )
+
+
+def remove(directory: Path, doomed: Iterable[int]) -> None:
+    """Removes the checkpoints of some steps."""
+    for step in doomed:
+        _remove(directory / f"{_PREFIX}{step:08d}")
+
+
+def restore(
+    directory: Path, state: Mapping[str, Any], only: int | None = None
+) -> int | None:
+    """Restores the newest readable checkpoint into `state`.
+
+    One that cannot be read is named in a warning, and the one before is tried.
+
+    Args:
+        directory: The folder of the checkpoints.
+        state: What was passed to `save`, freshly built.
+        only: The one step to try; None: all.
+
+    Returns:
+        Its step, or None where there is no checkpoint.
+
+    Raises:
+        FailureError: There are checkpoints, and none of them could be read.
+    """
+
+    def read(prefix: str) -> None:
+        tf.train.Checkpoint(**state).read(prefix).assert_consumed()
+
+    return _read_newest(directory, read, steps(directory) if only is None else [only])
+
+
+def describe(group: str, networks: Mapping[str, keras.Model]) -> str:
+    """Returns what `load_networks` needs to build the networks of a training.
+
+    Args:
+        group: The key in the saved state under which the networks are.
+        networks: The networks by name.
+    """
+    serialized = {
+        name: keras.saving.serialize_keras_object(network)
+        for name, network in networks.items()
+    }
+    return json.dumps({"group": group, "networks": serialized}, indent=1)
+
+
+def describe_networks(
+    model_dir: Path, group: str, networks: Mapping[str, keras.Model]
+) -> None:
+    """Writes `describe` to `model_dir`, which makes it a training's folder."""
+    files.write_text(model_dir / _NETWORKS, describe(group, networks))
+
+
+def folder(model_dir: Path, which: str = "latest") -> Path:
+    """Returns where a training's checkpoints are: its "latest" or the "best" one."""
+    return model_dir / ("best" if which == "best" else "checkpoints")
+
+
+def load_networks(
+    model_dir: Path | str, which: str = "latest"
+) -> dict[str, keras.Model]:
+    """Builds a training's exported networks with the weights of a checkpoint.
+
+    Args:
+        model_dir: The folder a trainer wrote.
+        which: "latest", or "best" by the first of the trainer's --metrics.
+
+    Returns:
+        The networks by name, such as "a2b" and "b2a".
+
+    Raises:
+        UsageError: The folder holds no training, or one without a checkpoint yet.
+        FailureError: None of its checkpoints could be read.
+    """
+    import tfgan_models.networks  # noqa: F401  (registers the classes)
+
+    model_dir = Path(model_dir)
+    description = model_dir / _NETWORKS
+    directory = folder(model_dir, which)
+    if which == "best" and description.is_file() and not steps(directory):
+        raise UsageError(
+            f"--model_dir={model_dir} holds no best checkpoint: it was trained without "
+            "--metrics. Take --which=latest, or train with --metrics=kid_lite0."
+        )
+    if not description.is_file() or not steps(directory):
+        raise UsageError(
+            f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
+            "--model_dir of a trainer that has run, such as runs/cyclegan."
+        )
+    found: dict[str, keras.Model] = {}
+
+    def read(prefix: str) -> None:
+        own = Path(prefix).with_name(_NETWORKS)
+        content = json.loads((own if own.is_file() else description).read_text())
+        networks = {
+            name: keras.saving.deserialize_keras_object(config)
+            for name, config in content["networks"].items()
+        }
+        state = {content["group"]: weights(networks)}
+        status = tf.train.Checkpoint(**state).read(prefix)
+        status.assert_existing_objects_matched().expect_partial()
+        found.update(networks)
+
+    _read_newest(directory, read, steps(directory))
+    return found
+
+
+def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None:
+    """Calls `read(prefix)` for each checkpoint, newest first, until one succeeds."""
+    reason = ""
+    for step in reversed(found):
+        path = directory / f"{_PREFIX}{step:08d}"
+        try:
+            read(str(path / "state"))
+        except _UNREADABLE as error:
+            reason = _one_line(error)
+            warnings.warn(
+                f"The checkpoint {path} cannot be read and is passed over: {reason}",
+                stacklevel=3,
+            )
+        else:
+            return step
+    if found:
+        raise FailureError(
+            f"None of the {len(found)} checkpoints in {directory} could be read; the "
+            f"last error was: {reason}. To start over, pass --fresh."
+        )
+    return None
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder under another name first: half of one is never seen."""
+    doomed = path.with_name(f"{_REMOVED}{path.name}")
+    os.replace(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,1 @@
+"""How good a model is: what it is measured on, by what, and the report."""

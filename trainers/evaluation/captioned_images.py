@@ -1,0 +1,246 @@
+"""Pictures of captions in training: grids to look at, and what is measured."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw
+
+from export.signatures import captions as export_captions
+from tfgan_models import text_matching
+from tfgan_models.data import labelled
+from tfgan_models.data.captioned import MOST_EMBEDDINGS
+from tfgan_models.data.source import (
+    CaptionedSource,
+    CaptionedSplits,
+    LabelledSource,
+    LabelledSplits,
+)
+from trainers.evaluation import grids, latent_samples
+
+if TYPE_CHECKING:
+    from tfgan_models.networks import StackGenerator
+    from tfgan_models.stackgan import StackGAN
+
+CAPTIONS = 8
+SEEDS = 4
+"""Pictures of a caption, of each stage."""
+
+RETRIEVED = 100
+"""Images among which a caption is to find its own."""
+
+_LINE = 14
+_MARGIN = 2
+
+
+def drawn(
+    network: "StackGenerator",
+    embedding: tf.Tensor,
+    captions: Sequence[str],
+    size: int,
+    real: tf.Tensor | None = None,
+) -> np.ndarray:
+    """Returns a grid of pictures: a row, and below it the text, for each caption.
+
+    A row shows the real image, if there is one, then pictures of `SEEDS` seeds by
+    stage one, then the same by stage two, where training has reached it.
+
+    Args:
+        network: The generator.
+        embedding: [N, D].
+        captions: N texts.
+        size: Side in pixels at which images are shown.
+        real: [N, size, size, C] in [-1, 1].
+    """
+    count = len(captions)
+    columns = [] if real is None else [real]
+    reached = network.stages
+    try:
+        for stage in range(1, reached + 1):
+            network.stages = stage
+            seeds = tf.repeat(tf.range(SEEDS, dtype=tf.int64), count)
+            every = tf.tile(embedding, [SEEDS, 1])
+            images = export_captions.pictures(network, every, seeds)
+            factor = size // images.shape[1]
+            images = tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
+            columns += tf.split(images, SEEDS)
+    finally:
+        network.stages = reached
+    return with_captions(grids.rows(*columns), captions)
+
+
+def with_captions(grid: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+    """Writes a line of text below each row of a grid.
+
+    Args:
+        grid: uint8 [rows (H + GAP) + GAP, W, 3], see `grids.rows`.
+        captions: A text for each row; what does not fit in W is cut off.
+
+    Returns:
+        uint8 [rows (H + GAP + 14) + GAP, W, 3].
+    """
+    step = (len(grid) - grids.GAP) // len(captions)
+    width = grid.shape[1]
+    strips = []
+    for row, caption in enumerate(captions):
+        strip = Image.new("RGB", (width, step + _LINE), "white")
+        strip.paste(Image.fromarray(grid[row * step : (row + 1) * step]))
+        # The font that comes with Pillow knows no more.
+        text = caption.encode("ascii", "replace").decode()
+        ImageDraw.Draw(strip).text((_MARGIN, step), text, fill="black")
+        strips.append(np.asarray(strip))
+    return np.concatenate([*strips, grid[-grids.GAP :]])
+
+
+def samples(
+    model: "StackGAN", splits: CaptionedSplits, captions: Sequence[str], size: int
+) -> dict[str, np.ndarray]:
+    """Returns grids of what has been learned so far.
+
+    While the encoders learn to match: "matching", the test images that test captions
+    find. Then "train" and "test", pictures of captions that training shows and of
+    others, after the real image; and "text", of `captions`.
+
+    Args:
+        model: In training.
+        splits: Its data set.
+        captions: Free text, where there is a text encoder.
+        size: Side in pixels at which images are shown.
+    """
+    network = model.exported_networks["generator"]
+    if model.stage == 0:
+        return {"matching": _matches(model, splits.test, size)}
+    found = {}
+    for name, source in (("train", splits.train), ("test", splits.test)):
+        places = _places(source, CAPTIONS)
+        real = tf.gather(_images(source, size, places[-1] + 1), places)
+        embedding = embeddings(network, source, places)
+        found[name] = drawn(network, embedding, _first(source, places), size, real)
+    if captions and network.text_encoder is not None:
+        embedding = export_captions.embed(network, tf.constant(list(captions)))
+        found["text"] = drawn(network, embedding, captions, size)
+    return found
+
+
+def embeddings(
+    network: "StackGenerator", source: CaptionedSource, places: Sequence[int]
+) -> tf.Tensor:
+    """Returns what an image's captions are to the generator, float32 [N, D].
+
+    Args:
+        network: The generator.
+        source: The data set.
+        places: The images, N of them.
+    """
+    if source.vectors is None:
+        return export_captions.embed(network, tf.constant(_first(source, places)))
+    ranges = [source.starts[place : place + 2] for place in places]
+    return tf.stack(
+        [
+            source.vectors[start : min(end, start + MOST_EMBEDDINGS)].mean(axis=0)
+            for start, end in ranges
+        ]
+    )
+
+
+def task(network: "StackGenerator", splits: CaptionedSplits, size: int) -> Any:
+    """Returns the task of drawing images like those of a data set from its captions.
+
+    Args:
+        network: The generator.
+        splits: The data set.
+        size: The side at which images are compared.
+    """
+    draw: Callable[..., tf.Tensor] = tf.function(
+        lambda embedding, seeds: export_captions.pictures(network, embedding, seeds),
+        autograph=False,
+    )
+
+    def images_of(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
+        embedding = embeddings(network, splits.train, places)
+        return draw(embedding, tf.constant(seeds)).numpy()
+
+    return task_of_places(images_of, splits, size)
+
+
+def task_of_captions(
+    draw: Callable[[Sequence[str], np.ndarray], np.ndarray],
+    splits: CaptionedSplits,
+    size: int,
+) -> Any:
+    """Returns the task of a generator that takes texts.
+
+    Args:
+        draw: N texts and seeds, int64 [N], to images [N, R, R, C] in [-1, 1].
+        splits: The data set; it has captions.
+        size: The side at which images are compared, a multiple of R.
+    """
+
+    def images_of(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return draw(_first(splits.train, places), seeds)
+
+    return task_of_places(images_of, splits, size)
+
+
+def task_of_places(
+    images_of: Callable[..., np.ndarray], splits: CaptionedSplits, size: int
+) -> Any:
+    """Returns the task of drawing images that are told by their places.
+
+    Args:
+        images_of: Seeds and places in the training images, int64 [N], to images
+            [N, R, R, C] in [-1, 1].
+        splits: The data set.
+        size: The side at which images are compared, a multiple of R.
+    """
+    # What is drawn for an image is its own caption: each is a class of its own.
+    numbered = LabelledSplits(*map(_numbered, (splits.train, splits.test)))
+    return latent_samples.image_task(images_of, numbered, size)
+
+
+def _matches(model: "StackGAN", source: CaptionedSource, size: int) -> np.ndarray:
+    """The images that captions find, best first, after their own."""
+    most = min(RETRIEVED, source.images.length)
+    encoder = model.image_encoder
+    images = _images(source, size, most)
+    small = _images(source, encoder.resolution, most)
+    vectors = encoder(small, training=False)
+    # Not the averaged one, which would lag behind.
+    texts = embeddings(model.generator, source, range(most))
+    accuracy = float(text_matching.retrieval_accuracy(vectors, texts))
+    print(
+        f"Captions that find their own among {most} test images: {accuracy:.0%} "
+        f"(chance: {1 / most:.0%})",
+        flush=True,
+    )
+    places = _places(source, min(CAPTIONS, most), most)
+    scores = tf.matmul(tf.gather(texts, places), vectors, transpose_b=True)
+    best = tf.math.top_k(scores, min(SEEDS, most)).indices
+    columns = [tf.gather(images, best[:, i]) for i in range(best.shape[1])]
+    grid = grids.rows(tf.gather(images, places), *columns)
+    return with_captions(grid, _first(source, places))
+
+
+def _places(source: CaptionedSource, count: int, most: int | None = None) -> list[int]:
+    """Images spread over a source, or over its first ones."""
+    length = min(most or source.images.length, source.images.length)
+    return [i * length // count for i in range(min(count, length))]
+
+
+def _first(source: CaptionedSource, places: Sequence[int]) -> list[str]:
+    """The first caption of each image."""
+    return [source.captions[source.starts[place]] for place in places]
+
+
+def _images(source: CaptionedSource, size: int, count: int) -> tf.Tensor:
+    """The first images of a source, [count, size, size, 3]."""
+    batches = labelled.test_batches(
+        _numbered(source), image_size=size, batch_size=count, limit=count
+    )
+    return next(iter(batches))
+
+
+def _numbered(source: CaptionedSource) -> LabelledSource:
+    """The same images, each a class of its own."""
+    return LabelledSource(source.images, np.arange(source.images.length))

@@ -1,0 +1,377 @@
+"""What every trainer shares: flags, recipe, strategy, fit, checkpoints, export.
+
+flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
+"""
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from export import command
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
+from tfgan_models.folders.contents import Contents
+from trainers.training import data_record, folder_lock, machine
+from trainers.training import recipe as recipes
+
+_FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """What differs from one paper to the next.
+
+    Args:
+        name: The paper's module name, such as "cyclegan".
+        presets: "paper", the recipe as published, and "cpu", one that a laptop
+            finishes in minutes.
+        load_data: (recipe, data_dir) -> the data set's splits.
+        plan: (splits, recipe) -> the training's steps, as `recipe.Span`s in order.
+        batches: (splits, recipe, start_step, worker, workers) -> endless
+            `tf.data.Dataset` of this worker's share of each global batch.
+        build_model: (recipe, total_steps) -> the compiled GANModel.
+        samples: (model, splits, recipe) -> grids, uint8 [H, W, 3] by name.
+        tasks: (exported networks, splits, recipe) -> what to measure them on, as
+            `measurement.Task`s.
+        reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
+        layout: Reads the folder of a data set that is one, without TensorFlow, as
+            `load_data` does: a function of `layouts`.
+        check: (recipe) raises UsageError for numbers that do not go together, as far
+            as that can be told without TensorFlow and the data.
+        completed: (splits, recipe) -> the recipe for `build_model`, with what only the
+            data set tells, such as the number of its classes.
+        generate: The command of `trainers.generate` for a first look, or None.
+    """
+
+    name: str
+    presets: dict[str, Any]
+    load_data: Callable[..., Any]
+    plan: Callable[..., list[recipes.Span]]
+    batches: Callable[..., Any]
+    build_model: Callable[..., Any]
+    samples: Callable[..., Any]
+    tasks: Callable[..., Any]
+    layout: Callable[[Path], Contents] = layouts.labelled
+    check: Callable[..., None] | None = None
+    reals: Callable[..., Any] | None = None
+    completed: Callable[..., Any] | None = None
+    generate: str | None = None
+
+
+def run(trainer: Trainer) -> None:
+    """Runs a trainer as a command: defines its flags, parses them, trains."""
+    define_flags(trainer)
+    for module in (__name__, recipes.__name__):
+        for flag in _FLAGS.flags_by_module_dict()[module]:
+            # For --help, which shows what the program's own file defines.
+            _FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    command.run(lambda _: main(trainer))
+
+
+def define_flags(trainer: Trainer) -> None:
+    """Defines the trainer's flags: the recipe's, and those of the run."""
+    recipes.define_flags(type(trainer.presets["paper"]))
+    flags.DEFINE_enum(
+        "preset",
+        None,
+        list(trainer.presets),
+        "Where the recipe starts from. Default: paper where there is a GPU, else cpu.",
+    )
+    flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Where checkpoints, samples and logs go; a training found there is resumed. "
+        f"Default: runs/{trainer.name}-<dataset>.",
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["one_device", "mirrored", "multi_worker_mirrored"],
+        "tf.distribute strategy; several workers are described by TF_CONFIG. "
+        "Default: mirrored where there are several devices.",
+    )
+    flags.DEFINE_integer(
+        "virtual_devices", 1, "Logical CPUs, to try replicas without GPUs."
+    )
+    flags.DEFINE_integer(
+        "checkpoint_every", 1000, "Steps between checkpoints.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "eval_every",
+        500,
+        "Steps between sample grids, and between computing --metrics.",
+        lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "metrics",
+        "",
+        "Figures to compute while training, such as kid5k_lite0,ssim. The checkpoint "
+        "with the best of the first is kept too.",
+    )
+    flags.DEFINE_integer(
+        "early_stop",
+        0,
+        "Stop after so many evaluations without a better figure; 0: never.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "inception_weights",
+        None,
+        "InceptionV3's weights, a file of Keras or PyTorch. Default: those of "
+        "keras.applications.",
+    )
+    flags.DEFINE_float(
+        "max_minutes",
+        None,
+        "Stop after so many minutes of training, with a checkpoint.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_string("export_dir", None, "Export there at the end of training.")
+    flags.DEFINE_bool(
+        "fresh", False, "Start anew: what is in --model_dir is moved aside."
+    )
+    flags.DEFINE_bool(
+        "change", False, "Go on although the data set of --model_dir has changed."
+    )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print the resolved recipe and what is in the data set's folder, and stop.",
+    )
+
+
+def main(trainer: Trainer) -> None:
+    """Trains as the parsed flags say.
+
+    Raises:
+        UsageError: The flags ask for what cannot be.
+        FailureError: The training failed.
+    """
+    machine.check_virtual_devices(_FLAGS.virtual_devices)
+    replicas = _FLAGS.virtual_devices
+    several = _FLAGS.strategy == "multi_worker_mirrored"
+    if machine.may_have_gpu() or several or not _FLAGS.dry_run:
+        command.quiet_tensorflow()
+        from trainers.training import devices
+
+        strategy = devices.make_strategy(_FLAGS.strategy, replicas)
+        replicas = strategy.num_replicas_in_sync
+    recipe, model_dir = _recipe(trainer)
+    machine.check_batch(recipe.batch_size, replicas)
+    if not _FLAGS.dry_run:
+        _train(trainer, recipe, model_dir, strategy)
+    elif path := layouts.of_name(recipe.dataset):
+        print(*trainer.layout(path).lines(), sep="\n", file=sys.stderr)
+
+
+def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
+    """The recipe to train by, which is printed, and the training's folder."""
+    preset, why = _preset()
+    start = trainer.presets[preset]
+    values = recipes.given(type(start))
+    model_dir = _model_dir(trainer, values.get("dataset", start.dataset))
+    of_preset = recipe = recipes.resolve(start, values)
+    saved = recipes.load(model_dir, trainer.name, type(start))
+    # A preset that is asked for has to be what the training was begun with.
+    is_asked = saved in (of_preset, recipes.replaced(start, values))
+    if saved and not _FLAGS.fresh and (is_asked or not _FLAGS.preset):
+        recipe = recipes.going_on(saved, values)
+    recipes.check(recipe)
+    if trainer.check:
+        trainer.check(recipe)
+    size, full = recipe.image_size, trainer.presets["paper"].image_size
+    told = why.format(size=size, full=full)
+    if other := recipes.unlike(recipe, of_preset):
+        told = (
+            f"Going on by the recipe in {model_dir}; unlike the {preset} one: {other}"
+        )
+    # A dry run's output is JSON and nothing else.
+    print(told, file=sys.stderr if _FLAGS.dry_run else sys.stdout)
+    print(recipes.shown(trainer.name, None if other else preset, recipe), flush=True)
+    return recipe, model_dir
+
+
+def _train(
+    trainer: Trainer, recipe: recipes.Recipe, model_dir: Path, strategy: Any
+) -> None:
+    from trainers.training import devices, loop
+
+    worker = devices.worker(strategy)
+    metrics = _metrics(strategy)
+    data = trainer.load_data(recipe, _FLAGS.data_dir)
+    if worker == 0 and data.contents:
+        print(*data.contents.lines(), sep="\n", flush=True)
+    with contextlib.ExitStack() as stack:
+        if worker == 0:
+            _make_folder(model_dir)
+            stack.enter_context(folder_lock.held(model_dir))
+        if devices.workers(strategy) > 1:
+            devices.everyones([worker], strategy)  # the chief comes first
+        record = data_record.record(recipe.dataset, data)
+        _check_folder(model_dir, trainer, recipe, record)
+        outcome = loop.train(
+            trainer,
+            recipe,
+            data,
+            strategy,
+            model_dir,
+            loop.Cadence(
+                _FLAGS.checkpoint_every, _FLAGS.eval_every, _FLAGS.max_minutes
+            ),
+            metrics,
+            record,
+        )
+    if outcome.stopped_by is not None:
+        print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
+        sys.exit(128 + outcome.stopped_by)
+    if worker == 0:
+        if _FLAGS.export_dir:
+            from export import saved_model
+
+            for path in saved_model.export_networks(
+                outcome.model.exported_networks, Path(_FLAGS.export_dir), model_dir.name
+            ):
+                print(f"Exported {path}", flush=True)
+        print(closing(trainer, outcome.step, model_dir, _FLAGS.export_dir), flush=True)
+
+
+def closing(
+    trainer: Trainer, step: int, model_dir: Path, export_dir: str | None
+) -> str:
+    """Returns what a training ends with: what was written, and what to do with it.
+
+    Args:
+        trainer: The system.
+        step: The last step.
+        model_dir: The training's folder.
+        export_dir: Where it was exported, if it was.
+    """
+    run = shlex.quote(str(model_dir))
+    commands = [
+        f"export.serve --model_base={shlex.quote(export_dir)}"
+        if export_dir
+        else f"export.saved_model --model_dir={run} --export_dir=models",
+        f"trainers.evaluate --model={run}",
+    ]
+    if trainer.generate:
+        commands.insert(0, f"trainers.generate {trainer.generate} --model={run}")
+    return "\n  python -m ".join(
+        [
+            f"Trained to step {step}. {model_dir} holds checkpoints, sample pictures, "
+            "metrics.jsonl and logs for TensorBoard. Next:",
+            *commands,
+        ]
+    )
+
+
+def _preset() -> tuple[str, str]:
+    """The name of the preset, and what is told of it."""
+    if _FLAGS.preset:
+        return _FLAGS.preset, f"The {_FLAGS.preset} recipe, {{size}} px."
+    if machine.has_gpu():
+        return "paper", (
+            "GPU found: the paper's recipe, {size} px; --preset=cpu for a small one."
+        )
+    return "cpu", (
+        "No GPU: the small cpu recipe, {size} px; --preset=paper for the full one, "
+        "{full} px."
+    )
+
+
+def _metrics(strategy: Any) -> Any:
+    """What to compute while training, or None."""
+    from tfgan_models.metrics import spec
+    from trainers.evaluation import measurement
+    from trainers.training import devices, watch
+
+    specs = spec.parse_list(_FLAGS.metrics)
+    if not specs:
+        if _FLAGS.early_stop:
+            raise UsageError(
+                f"--early_stop={_FLAGS.early_stop} needs a figure to go by. Give one, "
+                "for instance --metrics=kid_lite0."
+            )
+        return None
+    if _FLAGS.early_stop and devices.workers(strategy) > 1:
+        raise UsageError(
+            f"--early_stop={_FLAGS.early_stop} works with one worker only: the figures "
+            "are computed by the first of several. Leave it out."
+        )
+    extractors = measurement.extractors_of(specs, _FLAGS.inception_weights)
+    return watch.Metrics(specs, extractors, _FLAGS.early_stop)
+
+
+def _model_dir(trainer: Trainer, dataset: str) -> Path:
+    if _FLAGS.model_dir:
+        return Path(_FLAGS.model_dir).expanduser()
+    return default_model_dir(trainer.name, dataset)
+
+
+def default_model_dir(name: str, dataset: str) -> Path:
+    """Returns where a trainer's runs on a data set go, however its path is written."""
+    data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
+    as_written = Path("runs") / f"{name}-{data}"
+    folder = layouts.of_name(dataset)
+    # What was begun when only the writing counted keeps its place.
+    if folder is None or as_written.exists():
+        return as_written
+    path, here = folder.resolve(), Path.cwd()
+    parts = path.relative_to(here if path.is_relative_to(here) else "/").parts
+    return Path("runs") / "-".join([name, *parts])
+
+
+def _make_folder(model_dir: Path) -> None:
+    """Makes `model_dir`, empty where --fresh is given; what it held is kept aside."""
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        if _FLAGS.fresh and not folder_lock.is_empty(model_dir):
+            # The lock moves with the folder.
+            with folder_lock.held(model_dir):
+                aside = model_dir.with_name(
+                    f"{model_dir.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+                )
+                os.replace(model_dir, aside)
+                print(f"Moved what was in {model_dir} to {aside}", flush=True)
+            model_dir.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=model_dir):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--model_dir={model_dir} cannot be written: {error.strerror}. Give a "
+            "folder that can be."
+        ) from error
+
+
+def _check_folder(
+    model_dir: Path,
+    trainer: Trainer,
+    recipe: recipes.Recipe,
+    record: data_record.Record,
+) -> None:
+    """Refuses a `model_dir` that a training of another recipe or data set is in."""
+    different = recipes.differences(model_dir, trainer.name, recipe)
+    if different:
+        raise UsageError(
+            f"--model_dir={model_dir} holds a training of another recipe "
+            f"({'; '.join(different)}). Give the same recipe (without --preset it is "
+            "the one found there), another --model_dir, or --fresh to start anew."
+        )
+    changes = data_record.changes(model_dir, record)
+    if changes and not _FLAGS.change:
+        raise UsageError(
+            f"--model_dir={model_dir} holds a training of other data ({changes}). Put "
+            "them back, give --change to go on with what there is now, or --fresh to "
+            "start anew."
+        )
+    if changes:
+        print(f"Going on although the data have changed: {changes}", flush=True)

@@ -1,0 +1,251 @@
+"""What `trainers.progan` and `trainers.stylegan` share."""
+
+import dataclasses
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from tfgan_models.errors import UsageError
+from trainers.training.recipe import Recipe, Span, option
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgan_models.growth import Growth
+    from tfgan_models.optimizers import SkippingAdam
+
+_TICK_IMAGES = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class GrowingRecipe(Recipe):
+    """What both papers' trainings are determined by.
+
+    Attributes:
+        smallest: The resolution where growing starts, each paper's own.
+    """
+
+    smallest: ClassVar[int]
+
+    dataset: str = option(
+        "emoji/render",
+        "A bundled name (emoji/render), any TFDS name with images, or folder:PATH of "
+        "images, one sub-folder for each class if there are classes.",
+    )
+    image_size: int = option(1024, "Side of the images, a power of two of 8 or more.")
+    batch_size: int = option(
+        32, "Images of a step, over all replicas, where --batch_sizes does not tell."
+    )
+    batch_sizes: str = option(
+        "4:512,8:256,16:128,32:64", "Images of a step by resolution; empty: none."
+    )
+    kimg: float = option(25000.0, "Thousands of images shown in all.")
+    kimg_per_phase: float = option(
+        600.0, "Thousands of images for which a resolution is faded in, then trained."
+    )
+    no_growing: bool = option(False, "Train at the full resolution from the start.")
+    learning_rate: float = option(
+        0.001, "Adam's rate, where --learning_rates does not tell."
+    )
+    learning_rates: str = option(
+        "128:0.0015,256:0.002,512:0.003,1024:0.003",
+        "Adam's rate by resolution; empty: none.",
+    )
+    beta_1: float = option(0.0, "Adam's beta 1.")
+    beta_2: float = option(0.99, "Adam's beta 2.")
+    ema_kimg: float = option(
+        10.0, "Thousands of images after which the averaged generator half forgets."
+    )
+    latent_size: int = option(512, "Size of the latent.")
+    fmap_base: int = option(8192, "Channels at resolution R are 2 * fmap_base / R ...")
+    fmap_max: int = option(512, "... and never more than this.")
+    classes: int = option(
+        0, "Classes to train from, as many as the data set has; 0: none."
+    )
+    gp_weight: float = option(
+        10.0, "Weight of the gradient penalty, which wgan_gp alone has."
+    )
+    mirror: bool = option(True, "Show half of the images mirrored.")
+    augment: str = option(
+        "none",
+        "Augmentation of what the discriminator sees, for small data.",
+        ("none", "diffaug", "ada"),
+    )
+    ada_target: float = option(0.6, "Mean sign of D(real) that ada keeps.")
+    ada_kimg: float = option(
+        500.0, "Thousands of images in which ada's probability can go from 0 to 1."
+    )
+    micro_batch: int = option(
+        0, "Images of a replica computed at once, to save memory; 0: all."
+    )
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`; phases are scaled with the whole."""
+        if "kimg_per_phase" in fixed:
+            return self._of(self.kimg_per_phase, steps)
+        # Batches differ by resolution: which share of the images do so many steps see?
+        low, high = 0.0, 1.0
+        while self._scaled(high, steps).kimg > high * self.kimg:
+            low, high = high, 2 * high
+        for _ in range(50):
+            middle = (low + high) / 2
+            if self._scaled(middle, steps).kimg > middle * self.kimg:
+                low = middle
+            else:
+                high = middle
+        return self._scaled(high, steps)
+
+    def of_kimg(self, kimg: float, fixed: Collection[str]) -> Self:
+        """See `Recipe`; phases are scaled with the whole."""
+        phase = self.kimg_per_phase
+        if "kimg_per_phase" not in fixed:
+            phase = max(0.001, round(phase * kimg / self.kimg, 3))
+        return dataclasses.replace(self, kimg=kimg, kimg_per_phase=phase)
+
+    def _scaled(self, factor: float, steps: int) -> Self:
+        return self._of(max(0.001, round(factor * self.kimg_per_phase, 3)), steps)
+
+    def _of(self, phase: float, steps: int) -> Self:
+        """The recipe with such phases, in thousands of images, ended after `steps`."""
+        from tfgan_models import growth
+
+        endless = dataclasses.replace(self, kimg=1e12, kimg_per_phase=phase)
+        last = growth.at_step(growth.phases(schedule(endless)), steps - 1)
+        kimg = last.images_at(steps) / 1000
+        return dataclasses.replace(self, kimg=kimg, kimg_per_phase=phase)
+
+
+def schedule(recipe: GrowingRecipe) -> "Growth":
+    """Returns the schedule that a recipe describes.
+
+    Args:
+        recipe: The numbers.
+
+    Raises:
+        UsageError: Numbers that cannot be.
+    """
+    from tfgan_models.growth import Growth
+
+    size = recipe.image_size
+    if size < 8 or size & (size - 1):
+        raise UsageError(
+            f"--image_size must be a power of two and at least 8. Received: {size}"
+        )
+    phase = round(1000 * recipe.kimg_per_phase)
+    try:
+        return Growth(
+            resolution=size,
+            first_resolution=size if recipe.no_growing else recipe.smallest,
+            stable_images=phase,
+            fade_images=phase,
+            total_images=round(1000 * recipe.kimg),
+            batch_size=recipe.batch_size,
+            batch_sizes=_table("batch_sizes", recipe.batch_sizes, int),
+            learning_rate=recipe.learning_rate,
+            learning_rates=_table("learning_rates", recipe.learning_rates, float),
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _table(name: str, text: str, number: type) -> dict[int, Any]:
+    """Reads "8:256,16:128"."""
+    table = {}
+    for entry in filter(None, text.replace(" ", "").split(",")):
+        try:
+            resolution, value = entry.split(":")
+            table[int(resolution)] = number(value)
+        except ValueError as error:
+            raise UsageError(
+                f"--{name} lists a number for each resolution, such as 8:256,16:128. "
+                f"Received: {entry!r} in {text!r}"
+            ) from error
+    return table
+
+
+def load_data(recipe: GrowingRecipe, data_dir: str | None) -> Any:
+    """Returns the splits of `recipe.dataset`.
+
+    Raises:
+        UsageError: It has not as many classes as the recipe says.
+    """
+    from tfgan_models.data import catalog
+
+    splits = catalog.labelled(recipe.dataset, data_dir)
+    known = splits.train.classes
+    if recipe.classes not in (0, len(known)):
+        have = f"{len(known)} ({', '.join(known[:8])})" if known else "none"
+        raise UsageError(
+            f"--classes={recipe.classes} is not the number of classes of "
+            f"{recipe.dataset}, which has {have}. Give --classes={len(known)}."
+        )
+    return splits
+
+
+def plan(splits: Any, recipe: GrowingRecipe) -> list[Span]:
+    """Returns a span for each phase of the schedule.
+
+    Raises:
+        UsageError: The data set has fewer images than a batch.
+    """
+    from tfgan_models import growth
+    from tfgan_models.data import labelled
+
+    phases = growth.phases(schedule(recipe))
+    labelled.check_length(splits.train, max(phase.batch_size for phase in phases))
+    return [
+        Span(
+            phase.first_step,
+            phase.steps,
+            phase.batch_size,
+            max(1, _TICK_IMAGES // phase.batch_size),
+            phase.first_image,
+        )
+        for phase in phases
+    ]
+
+
+def batches(
+    splits: Any, recipe: GrowingRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's endless batches of the phase that `start_step` is in."""
+    from tfgan_models import growth
+    from tfgan_models.data import labelled
+
+    phase = growth.at_step(growth.phases(schedule(recipe)), start_step)
+    return labelled.train_batches(
+        splits.train,
+        image_size=recipe.image_size,
+        resolution=phase.resolution,
+        batch_size=phase.batch_size,
+        seed=recipe.seed,
+        start_image=phase.images_at(start_step),
+        mirror=recipe.mirror,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def optimizer(recipe: GrowingRecipe) -> "SkippingAdam":
+    """Returns Adam with a recipe's numbers; the schedule sets its rate."""
+    from tfgan_models.optimizers import SkippingAdam
+
+    return SkippingAdam(
+        recipe.learning_rate,
+        beta_1=recipe.beta_1,
+        beta_2=recipe.beta_2,
+        epsilon=1e-8,
+    )
+
+
+def gan_options(recipe: GrowingRecipe) -> dict[str, Any]:
+    """Returns the arguments of ProGAN and StyleGAN that a recipe tells."""
+    return {
+        "loss": recipe.loss,
+        "gp_weight": recipe.gp_weight,
+        "ema_half_life": 1000 * recipe.ema_kimg,
+        "micro_batch": recipe.micro_batch,
+        "augment": recipe.augment,
+        "ada_target": recipe.ada_target,
+        "ada_speed": 1000 * recipe.ada_kimg,
+        "seed": recipe.seed,
+    }

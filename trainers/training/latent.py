@@ -1,0 +1,226 @@
+"""What `trainers.gan`, `trainers.cgan` and `trainers.dcgan` share."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tfgan_models.errors import UsageError
+from trainers.evaluation import latent_samples
+from trainers.training.recipe import LOSSES, EpochRecipe, Span, epochs, option
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgan_models.adversarial import GANModel
+
+_SHOWN = 32
+"""Smaller images are shown with their pixels repeated, about as large as this."""
+_MOST_COLUMNS = 16
+_MOMENTUM, _FINAL_MOMENTUM, _LOWEST_RATE = 0.5, 0.7, 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentRecipe(EpochRecipe):
+    """What the three papers' trainings are determined by."""
+
+    dataset: str = option(
+        "mnist",
+        "A bundled name (emoji/render, digits), any TFDS name with images, or "
+        "folder:PATH of images, one sub-folder for each class if there are classes.",
+    )
+    image_size: int = option(28, "Side of the images in pixels.")
+    batch_size: int = option(100, "Images of a step, over all replicas.")
+    grey: bool = option(True, "Train on the luminance: images of one channel.")
+    mirror: bool = option(False, "Show half of the images mirrored.")
+    latent_size: int = option(100, "Size of the latent.")
+    loss: str = option("minimax", "What the networks minimise.", LOSSES)
+    gp_weight: float = option(
+        10.0, "Weight of the gradient penalty, which wgan_gp alone has."
+    )
+    learning_rate: float = option(0.1, "The optimizers' rate, at first.")
+    beta_1: float = option(0.5, "Adam's beta 1.")
+    ema_decay: float = option(
+        0.0, "Above 0: an averaged generator is kept, sampled and exported."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnealedRecipe(LatentRecipe):
+    """What GAN's and CGAN's trainings are determined by."""
+
+    optimizer: str = option(
+        "sgd",
+        "sgd: momentum rises from 0.5 to 0.7 and the rate decays, as in the paper.",
+        ("sgd", "adam"),
+    )
+    learning_rate_decay: float = option(
+        1.000004, "What sgd's rate is divided by at every step, down to 1e-6."
+    )
+    momentum_steps: int = option(
+        150_000, "Steps in which sgd's momentum rises: 250 passes over mnist."
+    )
+
+
+def load_data(recipe: LatentRecipe, data_dir: str | None) -> Any:
+    """Returns the splits of `recipe.dataset`."""
+    from tfgan_models.data import catalog
+
+    return catalog.labelled(recipe.dataset, data_dir)
+
+
+def plan(splits: Any, recipe: LatentRecipe) -> list[Span]:
+    """Returns the full batches in a pass over the images.
+
+    Raises:
+        UsageError: The data set has fewer images than a batch.
+    """
+    from tfgan_models.data import labelled
+
+    labelled.check_length(splits.train, recipe.batch_size)
+    return epochs(recipe, splits.train.images.length // recipe.batch_size)
+
+
+def batches(
+    splits: Any, recipe: LatentRecipe, start_step: int, worker: int, workers: int
+) -> "tf.data.Dataset":
+    """Returns this worker's endless batches from `start_step` on."""
+    from tfgan_models.data import labelled
+
+    return labelled.train_batches(
+        splits.train,
+        image_size=recipe.image_size,
+        resolution=recipe.image_size,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_image=start_step * recipe.batch_size,
+        mirror=recipe.mirror,
+        grey=recipe.grey,
+        worker=worker,
+        workers=workers,
+    )
+
+
+def channels(recipe: LatentRecipe) -> int:
+    """Returns the channels of the recipe's images."""
+    return 1 if recipe.grey else 3
+
+
+def gan_options(recipe: LatentRecipe) -> dict[str, Any]:
+    """Returns the arguments of GAN, CGAN and DCGAN that a recipe tells."""
+    return {
+        "loss": recipe.loss,
+        "gp_weight": recipe.gp_weight,
+        "ema_decay": recipe.ema_decay,
+        "seed": recipe.seed,
+    }
+
+
+def check(recipe: Any) -> None:
+    """Raises UsageError for numbers that no training of DCGAN's networks can have."""
+    size = recipe.image_size
+    if size < 16 or size & (size - 1):
+        raise UsageError(
+            "--image_size must be a power of two and at least 16: 32, 64, 128. "
+            f"Received: {size}"
+        )
+
+
+def convolutional(
+    recipe: Any, label_size: int = 0
+) -> tuple["keras.Model", "keras.Model"]:
+    """Returns DCGAN's generator and discriminator.
+
+    Args:
+        recipe: Says their size, `filters`, `discriminator_filters` and `norm`.
+        label_size: Classes; 0 for none.
+
+    Raises:
+        UsageError: The images are of a side that the networks cannot have.
+        ValueError: Another number cannot be.
+    """
+    from tfgan_models.networks import DCGANDiscriminator, DCGANGenerator
+
+    check(recipe)
+    shape = {
+        "resolution": recipe.image_size,
+        "channels": channels(recipe),
+        "label_size": label_size,
+    }
+    return (
+        DCGANGenerator(
+            latent_size=recipe.latent_size,
+            filters=recipe.filters,
+            name="generator",
+            **shape,
+        ),
+        DCGANDiscriminator(
+            filters=recipe.discriminator_filters,
+            norm=recipe.norm,
+            name="discriminator",
+            **shape,
+        ),
+    )
+
+
+def compile_model(model: "GANModel", recipe: LatentRecipe) -> None:
+    """Compiles a model with two optimizers of the recipe's numbers.
+
+    Raises:
+        UsageError: The learning rate is not above 0.
+        ValueError: Another number cannot be.
+    """
+    if recipe.learning_rate <= 0:
+        raise UsageError(
+            f"--learning_rate must be above 0. Received: {recipe.learning_rate}"
+        )
+    if isinstance(recipe, AnnealedRecipe) and recipe.optimizer == "sgd":
+        model.compile(_sgd(recipe), _sgd(recipe))
+    else:
+        model.compile(_adam(recipe), _adam(recipe))
+
+
+def _adam(recipe: LatentRecipe) -> "keras.optimizers.Optimizer":
+    import keras
+
+    return keras.optimizers.Adam(
+        recipe.learning_rate, beta_1=recipe.beta_1, epsilon=1e-8
+    )
+
+
+def _sgd(recipe: AnnealedRecipe) -> "keras.optimizers.Optimizer":
+    from tfgan_models.annealing import ExponentialDecay, RisingMomentumSGD
+
+    rate = ExponentialDecay(
+        recipe.learning_rate, recipe.learning_rate_decay, _LOWEST_RATE
+    )
+    return RisingMomentumSGD(
+        rate, _MOMENTUM, _FINAL_MOMENTUM, rise_steps=recipe.momentum_steps
+    )
+
+
+def samples(
+    model: "GANModel", splits: Any, recipe: LatentRecipe
+) -> dict[str, "np.ndarray"]:
+    """Returns a grid of images of fixed latents; with classes a column for each."""
+    generator = model.exported_networks["generator"]
+    columns = latent_samples.COLUMNS
+    if 0 < generator.label_size <= _MOST_COLUMNS:
+        columns = generator.label_size
+    return {"fakes": latent_samples.fakes(generator, _shown(recipe), columns)}
+
+
+def reals(splits: Any, recipe: LatentRecipe) -> "np.ndarray":
+    """Returns a grid of training images."""
+    return latent_samples.reals(splits, recipe, recipe.grey, _shown(recipe))
+
+
+def tasks(networks: Mapping[str, Any], splits: Any, recipe: LatentRecipe) -> list[Any]:
+    """Returns what the generator is measured on: images of seeds."""
+    return latent_samples.tasks(networks, splits, recipe)
+
+
+def _shown(recipe: LatentRecipe) -> int:
+    """The side at which images are shown."""
+    return recipe.image_size * max(1, _SHOWN // recipe.image_size)

@@ -1,0 +1,286 @@
+"""From a recipe and its data to a trained model, resumed where it was left."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgan_models import growth
+from tfgan_models.adversarial import GANModel
+from tfgan_models.errors import FailureError
+from tfgan_models.runs import checkpoints
+from trainers.evaluation import measurement
+from trainers.training import (
+    data_record,
+    devices,
+    extras,
+    progress,
+    resuming,
+    watch,
+)
+from trainers.training import recipe as recipes
+from trainers.training.callbacks import (
+    Checkpoints,
+    Progress,
+    StopAtTime,
+    StopOnNonFinite,
+    StopOnSignal,
+)
+from trainers.training.recipe import Recipe, Span
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cadence:
+    """How often a training writes, and how long it may take.
+
+    Args:
+        checkpoint_every: Steps between checkpoints.
+        eval_every: Steps between sample grids, and between evaluations.
+        max_minutes: Minutes of training at most; None: as long as it takes.
+    """
+
+    checkpoint_every: int
+    eval_every: int
+    max_minutes: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Args:
+        model: The model, at `step`.
+        step: The training step reached.
+        stopped_by: The number of the signal that ended it early, or None.
+    """
+
+    model: GANModel
+    step: int
+    stopped_by: int | None
+
+
+def train(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    strategy: tf.distribute.Strategy,
+    model_dir: Path,
+    cadence: Cadence,
+    metrics: watch.Metrics | None = None,
+    record: data_record.Record | None = None,
+) -> Outcome:
+    """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
+
+    Args:
+        trainer: The paper's `app.Trainer`.
+        recipe: Its numbers.
+        data: What `trainer.load_data` returned.
+        strategy: Where the replicas are.
+        model_dir: Where everything is written.
+        cadence: How often.
+        metrics: What to compute every `cadence.eval_every` steps; None: nothing.
+        record: What the data set holds, to be kept; None: nothing is.
+
+    Returns:
+        The outcome; a checkpoint of it has been written.
+
+    Raises:
+        FailureError: A loss or weight became NaN or infinite, no checkpoint could be
+            read, or one could not be written; the workers have none in common, or one
+            of them is gone.
+        UsageError: A metric cannot be computed of this model and data set.
+    """
+    devices.set_precision(recipe.mixed_precision)
+    keras.utils.set_random_seed(recipe.seed)
+    spans = trainer.plan(data, recipe)
+    total = spans[-1].end_step
+    complete = trainer.completed(data, recipe) if trainer.completed else recipe
+    with strategy.scope():
+        model = trainer.build_model(complete, total)
+
+    worker = devices.worker(strategy)
+    directory = checkpoints.folder(model_dir)
+    if worker:
+        directory /= f"worker_{worker}"
+    else:
+        # Not before: a recipe that cannot be would keep its correction out.
+        _describe(model_dir, model, trainer.name, recipe, record)
+    start = resuming.restore(directory, model.training_state(), strategy)
+    model.begin(start)  # also where nothing is left to train
+    if start >= total:
+        progress.say(
+            f"Nothing is left to train: {model_dir} is at step {start}, and the recipe "
+            f"ends at step {total}."
+        )
+    elif start:
+        progress.say(f"Resuming {model_dir} at step {start} of {total}")
+
+    saver = Checkpoints(directory, cadence.checkpoint_every, start)
+    stop = StopOnSignal()
+    callbacks: list[keras.callbacks.Callback] = [StopOnNonFinite(saver)]
+    if worker == 0:
+        written = extras.Extras(model_dir)
+        callbacks.append(
+            Progress(
+                written,
+                lambda m: trainer.samples(m, data, recipe),
+                cadence.eval_every,
+                start,
+                lambda step: growth.at_step(spans, step).images_at(step),
+                {span.end_step for span in spans},
+                (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
+            )
+        )
+    callbacks += [saver, stop]
+    quality = None
+    if metrics and worker == 0:
+        quality = _watch(trainer, recipe, data, model, written, metrics, cadence, start)
+        callbacks.append(quality)
+    if cadence.max_minutes is not None:
+        callbacks.append(StopAtTime(60 * cadence.max_minutes))
+
+    def batches(step: int) -> Any:
+        return strategy.distribute_datasets_from_function(
+            lambda context: _share(
+                trainer, recipe, data, step, growth.at_step(spans, step), context
+            )
+        )
+
+    shown = progress.Steps(total, start) if worker == 0 and start < total else None
+    if shown:
+        callbacks.insert(0, shown)
+    try:
+        for place, span in enumerate(spans, 1):
+            first = max(start, span.first_step)
+            if first < span.end_step and not model.stop_training:
+                model.begin(first)
+                if shown and model.train_function is None:
+                    stage = f" of stage {place} of {len(spans)}" * (len(spans) > 1)
+                    progress.say(
+                        f"Building the graph{stage}: the first step takes longest, "
+                        "minutes for large networks."
+                    )
+                _fit(model, batches, first, span, callbacks)
+        saver.save()
+        if quality and stop.received is None:
+            quality.evaluate()
+    except _LOST as error:
+        if devices.workers(strategy) == 1:
+            raise
+        raise FailureError(
+            f"Another worker is gone (seen after step {saver.step}). Start all again: "
+            "they go on at the newest step that each of them has."
+        ) from error
+    finally:
+        stop.restore_handlers()
+        if shown:
+            shown.close()
+    if saver.step < total and stop.received is None:
+        over = quality is not None and quality.is_over
+        reason = f"No better {quality.name}" if over else "The time is over"
+        progress.say(f"{reason} at step {saver.step} of {total}")
+    return Outcome(model, saver.step, stop.received)
+
+
+def _watch(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    model: GANModel,
+    written: extras.Extras,
+    metrics: watch.Metrics,
+    cadence: Cadence,
+    start: int,
+) -> watch.QualityWatch:
+    """The callback that computes `metrics`, all of which the model's tasks can tell."""
+
+    def tasks(model: GANModel) -> list[measurement.Task]:
+        return trainer.tasks(model.exported_networks, data, recipe)
+
+    measurement.check(tasks(model), metrics.specs, recipe.dataset)
+    quality = watch.QualityWatch(
+        written, tasks, metrics, cadence.eval_every, start, recipe.seed
+    )
+    quality.set_model(model)  # `fit` does not, where nothing is left to train
+    return quality
+
+
+def _describe(
+    model_dir: Path,
+    model: GANModel,
+    name: str,
+    recipe: Recipe,
+    record: data_record.Record | None,
+) -> None:
+    """Writes what makes `model_dir` a training's folder, and what it is resumed by."""
+    group = "ema_generators" if model.ema_generators else "generators"
+    try:
+        recipes.save(model_dir, name, recipe)
+        if record is not None:
+            data_record.save(model_dir, record)
+        checkpoints.describe_networks(model_dir, group, model.exported_networks)
+    except OSError as error:
+        raise FailureError(
+            f"{model_dir} cannot be written: {error.strerror}. Make room, or give "
+            "another --model_dir."
+        ) from error
+
+
+def _share(
+    trainer: Any,
+    recipe: Recipe,
+    data: Any,
+    step: int,
+    span: Span,
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """This worker's part of each global batch from `step` on, for its replicas."""
+    batches = trainer.batches(
+        data,
+        recipe,
+        step,
+        context.input_pipeline_id,
+        context.num_input_pipelines,
+    )
+    if context.num_replicas_in_sync == context.num_input_pipelines:
+        return batches
+    size = context.get_per_replica_batch_size(span.batch_size)
+    return batches.rebatch(size, drop_remainder=True)
+
+
+def _fit(
+    model: GANModel,
+    batches: Callable[[int], Any],
+    start: int,
+    span: Span,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Calls `fit` to the span's end: the epoch begun before, whole ones, the rest."""
+    step = start
+    while step < span.end_step and not model.stop_training:
+        epoch, done = divmod(step - span.first_step, span.epoch)
+        left = span.end_step - step
+        if done or left < span.epoch:
+            epochs, steps = 1, min(span.epoch - done, left)
+        else:
+            epochs, steps = left // span.epoch, span.epoch
+        model.fit(
+            batches(step),  # each call of fit begins its data anew
+            initial_epoch=epoch,
+            epochs=epoch + epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,  # the pipeline has done it
+            verbose=0,  # Keras's bar is of an epoch
+        )
+        step += epochs * steps

@@ -1,0 +1,342 @@
+"""Recipes: a paper's numbers as a frozen dataclass, overridden by flags."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from absl import flags
+
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
+from tfgan_models.runs import files
+
+LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
+"""Names in `tfgan_models.losses.ADVERSARIAL`, which imports TensorFlow."""
+PRECISIONS = ("float32", "bfloat16", "float16")
+LENGTHS = {
+    "steps": "Training steps in all. Stages are scaled in proportion.",
+    "kimg": "Thousands of images in all. Stages are scaled in proportion.",
+}
+"""What gives the length of every training: flags, where they are no fields."""
+_FILE = "recipe.json"
+
+
+def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
+    """A recipe's field: its default, what it means and what it may be."""
+    return dataclasses.field(
+        default=default, metadata={"help": help_text, "choices": choices}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What every training is determined by, together with its paper's own numbers."""
+
+    dataset: str = option(
+        "earth/satellite2relief",
+        "A bundled name, any TFDS name (cycle_gan/monet2photo) or folder:PATH.",
+    )
+    image_size: int = option(256, "Side of the training images in pixels.")
+    batch_size: int = option(1, "Images of each domain in a step, over all replicas.")
+    seed: int = option(0, "Key of every random draw.")
+    mixed_precision: str = option(
+        "float32", "What the networks compute in.", PRECISIONS
+    )
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """Returns the recipe with so many steps in all.
+
+        Args:
+            steps: 1 or more.
+            fixed: The fields that are to stay as they are; other stages are scaled.
+
+        Raises:
+            UsageError: They leave no steps for the other stages.
+        """
+        raise NotImplementedError
+
+    def of_kimg(self, kimg: float, fixed: Collection[str]) -> Self:
+        """Returns the recipe with so many thousands of images; see `of_steps`."""
+        return self.of_steps(math.ceil(1000 * kimg / self.batch_size), fixed)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecipe(Recipe):
+    """A recipe whose training is so many passes over the data, or so many steps."""
+
+    epochs: int = option(200, "Passes over the data, where --steps is 0.")
+    steps: int = option(0, "Training steps; 0: as --epochs says.")
+
+    def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
+        """See `Recipe`."""
+        return dataclasses.replace(self, steps=steps)
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Steps of a training that are alike.
+
+    Args:
+        first_step: The first of them.
+        steps: How many.
+        batch_size: Images of a step, over all replicas.
+        epoch: Steps of what is shown as an epoch.
+        first_image: Images seen before it.
+    """
+
+    first_step: int
+    steps: int
+    batch_size: int
+    epoch: int
+    first_image: int = 0
+
+    @property
+    def end_step(self) -> int:
+        """The step after the last one."""
+        return self.first_step + self.steps
+
+    def images_at(self, step: int) -> int:
+        """Returns the images seen before a step."""
+        return self.first_image + (step - self.first_step) * self.batch_size
+
+
+def epochs(recipe: EpochRecipe, steps_per_epoch: int) -> list[Span]:
+    """Returns the one span of a training whose steps are all alike."""
+    steps = recipe.steps or recipe.epochs * steps_per_epoch
+    return [Span(0, steps, recipe.batch_size, steps_per_epoch)]
+
+
+def define_flags(recipe: type[Recipe]) -> None:
+    """Defines a flag for each field of a recipe; unset ones are None."""
+    for field in dataclasses.fields(recipe):
+        text = f"{field.metadata['help']} (paper: {field.default})"
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(field.name, None, list(field.metadata["choices"]), text)
+        elif field.type in (bool, "bool"):
+            flags.DEFINE_bool(field.name, None, text)
+        elif field.type in (int, "int"):
+            flags.DEFINE_integer(field.name, None, text)
+        elif field.type in (float, "float"):
+            flags.DEFINE_float(field.name, None, text)
+        else:
+            flags.DEFINE_string(field.name, None, text)
+    if "steps" not in flags.FLAGS:
+        flags.DEFINE_integer("steps", None, LENGTHS["steps"])
+    if "kimg" not in flags.FLAGS:
+        flags.DEFINE_float("kimg", None, LENGTHS["kimg"])
+
+
+def given(recipe: type[Recipe]) -> dict[str, Any]:
+    """Returns the flags that were given of a recipe and of its length, by name."""
+    names = [*(field.name for field in dataclasses.fields(recipe)), *LENGTHS]
+    values = {name: flags.FLAGS[name].value for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def resolve(preset: R, values: Mapping[str, Any]) -> R:
+    """Returns `preset` with other values, its stages scaled to a length among them.
+
+    Args:
+        preset: Where the recipe starts from.
+        values: As `given` returns them.
+
+    Raises:
+        UsageError: There are two lengths, or one that the stages cannot have.
+    """
+    lengths = {n: values[n] for n in ("epochs", *LENGTHS) if values.get(n)}
+    if len(lengths) > 1 or min(lengths.values(), default=1) < 0:
+        received = ", ".join(f"--{n}={value}" for n, value in lengths.items())
+        raise UsageError(
+            f"A training has one length, which is above 0. Received: {received}"
+        )
+    recipe = _in_epochs(replaced(preset, values), values)
+    if "kimg" in lengths:
+        if hasattr(preset, "kimg"):  # its stages are those of the preset's
+            recipe = dataclasses.replace(recipe, kimg=preset.kimg)
+        return recipe.of_kimg(lengths["kimg"], values)
+    return recipe.of_steps(lengths["steps"], values) if "steps" in lengths else recipe
+
+
+def going_on(saved: R, values: Mapping[str, Any]) -> R:
+    """Returns the recipe of a training that goes on, with other values.
+
+    Unlike in `resolve` values that it has already change nothing: of before stages were
+    scaled, and of before epochs that are given ruled, there are trainings with both.
+
+    Args:
+        saved: Its recipe.
+        values: As `given` returns them.
+
+    Raises:
+        UsageError: See `resolve`.
+    """
+    is_new = not vars(saved).keys() >= values.keys() or _differ(
+        vars(saved), vars(replaced(saved, values))
+    )
+    return resolve(saved, values) if is_new else saved
+
+
+def replaced(recipe: R, values: Mapping[str, Any]) -> R:
+    """Returns the recipe with those of the values that are fields of it."""
+    return dataclasses.replace(
+        recipe, **{name: values[name] for name in vars(recipe).keys() & values.keys()}
+    )
+
+
+def _in_epochs(recipe: R, values: Collection[str]) -> R:
+    """The recipe whose epochs rule where they are given, and steps are not."""
+    for epochs in (name for name in values if name.endswith("epochs")):
+        steps = epochs.removesuffix("epochs") + "steps"
+        if steps not in values:
+            recipe = dataclasses.replace(recipe, **{steps: 0})
+    return recipe
+
+
+def shares(
+    steps: int, stages: Mapping[str, int], fixed: Collection[str]
+) -> dict[str, int]:
+    """Divides steps among stages, in proportion to what they have.
+
+    Args:
+        steps: Of all stages.
+        stages: Steps by field; a stage of 0 is left out.
+        fixed: Those that keep what they have.
+
+    Returns:
+        Steps of each stage, 1 or more where it is not left out.
+
+    Raises:
+        UsageError: The fixed ones do not leave so many.
+    """
+    free = {n: count for n, count in stages.items() if n not in fixed and count}
+    rest = steps - sum(stages[n] for n in stages if n in fixed)
+    if rest < len(free) or (rest and not free):
+        kept = ", ".join(f"{n}={stages[n]}" for n in stages if n in fixed) or "none"
+        raise UsageError(
+            f"The stages cannot have {steps} steps in all: each needs one at least, "
+            f"and those that are given ({kept}) keep theirs. Give another --steps."
+        )
+    found, done, weight = dict(stages), 0, 0
+    for place, (name, count) in enumerate(free.items(), 1):
+        weight += count
+        end = max(round(rest * weight / sum(free.values())), done + 1)
+        end = min(end, rest - (len(free) - place))
+        found[name], done = end - done, end
+    return found
+
+
+def check(recipe: Recipe) -> None:
+    """Raises UsageError for values that no training can have."""
+    for name in ("image_size", "batch_size"):
+        value = getattr(recipe, name)
+        if value < 1:
+            raise UsageError(f"--{name} must be 1 or more. Received: {value}")
+    if isinstance(recipe, EpochRecipe) and (
+        recipe.steps < 0 or (recipe.steps == 0 and recipe.epochs < 1)
+    ):
+        raise UsageError(
+            "--epochs must be 1 or more, or --steps above 0. Received: "
+            f"epochs={recipe.epochs}, steps={recipe.steps}"
+        )
+
+
+def check_size(recipe: Recipe, halvings: int) -> None:
+    """Raises UsageError for images that cannot be halved so often."""
+    multiple = 2 ** max(0, halvings)
+    if recipe.image_size % multiple:
+        raise UsageError(
+            f"image_size={recipe.image_size} is not a multiple of {multiple}, which a "
+            f"generator that halves images {halvings} times needs."
+        )
+
+
+def to_text(name: str, recipe: Recipe) -> str:
+    """Returns the recipe as JSON, as it is saved."""
+    return json.dumps({"model": name, **dataclasses.asdict(recipe)}, indent=2)
+
+
+def shown(name: str, preset: str | None, recipe: Recipe) -> str:
+    """Returns the recipe as JSON for a person: of epochs and steps those that rule.
+
+    Args:
+        name: The model's.
+        preset: The one that it starts from, or None where it is a training's own.
+        recipe: The numbers.
+    """
+    values = dataclasses.asdict(recipe)
+    for epochs in [key for key in values if key.endswith("epochs")]:
+        steps = epochs.removesuffix("epochs") + "steps"
+        del values[epochs if values[steps] else steps]
+    begun = {"model": name} | ({"preset": preset} if preset else {})
+    return json.dumps(begun | values, indent=2)
+
+
+def save(model_dir: Path, name: str, recipe: Recipe) -> None:
+    """Writes recipe.json into `model_dir`."""
+    files.write_text(model_dir / _FILE, to_text(name, recipe) + "\n")
+
+
+def load(model_dir: Path, name: str, recipe: type[R]) -> R | None:
+    """Returns the recipe saved in `model_dir`, or None where no such one is.
+
+    Args:
+        model_dir: A training's folder.
+        name: The model's name, as it was given to `save`.
+        recipe: The model's recipes.
+    """
+    try:
+        saved = json.loads((model_dir / _FILE).read_bytes())
+        found = saved.pop("model")
+        return recipe(**saved) if found == name else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def unlike(recipe: Recipe, preset: Recipe) -> str:
+    """Returns what a recipe has otherwise than another, such as "steps=9, seed=1"."""
+    own = vars(recipe)
+    return ", ".join(f"{key}={own[key]}" for key in _differ(own, vars(preset)))
+
+
+def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
+    """Compares with the recipe saved in `model_dir`; [] where equal or none is."""
+    path = model_dir / _FILE
+    if not path.is_file():
+        return []
+    try:
+        saved: Mapping[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        return [f"{path} is not readable JSON"]
+    wanted: Mapping[str, Any] = json.loads(to_text(name, recipe))
+    return [
+        f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
+        for key in _differ(saved, wanted)
+    ]
+
+
+def _differ(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """The keys whose values are not the same."""
+    return [
+        key
+        for key in sorted(some.keys() | others.keys())
+        if _resolved(key, some.get(key)) != _resolved(key, others.get(key))
+    ]
+
+
+def _resolved(key: str, value: Any) -> Any:
+    """A recipe's value so that two ways to write a path are the same."""
+    if (
+        key == "dataset"
+        and isinstance(value, str)
+        and (folder := layouts.of_name(value))
+    ):
+        return folder.resolve()
+    if key == "embeddings" and value:
+        return Path(value).expanduser().resolve()
+    return value

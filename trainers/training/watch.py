@@ -1,0 +1,143 @@
+"""Figures while training: logged, the best checkpoint kept, stopped when none is."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfgan_models.adversarial import GANModel
+from tfgan_models.metrics.extractors import Extractor
+from tfgan_models.metrics.spec import Spec, is_higher_better
+from tfgan_models.runs import checkpoints
+from trainers.evaluation import measurement
+from trainers.evaluation.feature_cache import FeatureCache, default_directory
+from trainers.training import run_log
+from trainers.training.callbacks import save_model
+from trainers.training.extras import Extras
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What to compute while training.
+
+    Args:
+        specs: The figures; the first one decides which checkpoint is best.
+        extractors: By the names that the specs use.
+        early_stop: Evaluations without a new best after which training ends; 0: it
+            goes on.
+    """
+
+    specs: Sequence[Spec]
+    extractors: Mapping[str, Extractor]
+    early_stop: int = 0
+
+
+class QualityWatch(keras.callbacks.Callback):
+    """Computes figures every so many steps and keeps the best checkpoint.
+
+    They go to `<model_dir>/metrics.jsonl` and to TensorBoard. Where a model has
+    several tasks, as two directions of translation, the mean of the first figure
+    over them decides.
+
+    Args:
+        extras: Writes them; the best checkpoint is in `best` of its folder.
+        tasks: What a model of the present weights is measured on.
+        metrics: The figures.
+        every: Steps between two evaluations.
+        step: The step at which this run starts.
+        seed: Draws subsets, pairs and paths.
+    """
+
+    def __init__(
+        self,
+        extras: Extras,
+        tasks: Callable[[GANModel], list[measurement.Task]],
+        metrics: Metrics,
+        every: int,
+        step: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.extras = extras
+        self.tasks = tasks
+        self.metrics = metrics
+        self.every = every
+        self.step = step
+        self.seed = seed
+        self.directory = checkpoints.folder(extras.model_dir, "best")
+        first = metrics.specs[0]
+        extractor = metrics.extractors.get(first.extractor or "")
+        self.name = first.names(extractor.name if extractor else None)[0]
+        self._features = FeatureCache(default_directory())
+        measured = {
+            entry.step: value
+            for entry in run_log.read(extras.model_dir)
+            if (value := decisive(entry.values, self.name)) is not None
+        }
+        self.best, self.since = self._of_before(measured)
+        self._evaluated = step if step in measured else None
+
+    def _of_before(self, measured: Mapping[int, float]) -> tuple[float | None, int]:
+        """The best figure of a resumed training, and evaluations since."""
+        kept = checkpoints.steps(self.directory)
+        if not kept or kept[-1] not in measured:
+            return None, 0
+        since = sum(kept[-1] < step <= self.step for step in measured)
+        return measured[kept[-1]], since
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Evaluates where it is due; asks `fit` to stop where nothing gets better."""
+        self.step += 1
+        if self.step % self.every == 0:
+            self.evaluate()
+            self.model.stop_training |= self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been long enough since the best figure."""
+        return 0 < self.metrics.early_stop <= self.since
+
+    def evaluate(self) -> None:
+        """Computes the figures of the present weights, once for each step.
+
+        Raises:
+            FailureError: The best checkpoint could not be written.
+        """
+        if self._evaluated == self.step:
+            return
+        self._evaluated = self.step
+        values, about = {}, {}
+        for task in self.tasks(self.model):
+            for figure in measurement.measure(
+                task,
+                self.metrics.specs,
+                self.metrics.extractors,
+                self.seed,
+                self._features,
+            ):
+                name = f"{figure.name}/{task.name}"
+                values[name], about[name] = figure.value, figure.about
+        # The log first: a best checkpoint whose figure is unknown could be lost to a
+        # worse one after a kill between the two.
+        self.extras.scalars(self.step, values, about, group="metrics/")
+        self._judge(decisive(values, self.name))
+
+    def _judge(self, value: float | None) -> None:
+        if value is None:
+            return
+        better = self.best is None or (
+            value > self.best if is_higher_better(self.name) else value < self.best
+        )
+        if not better:
+            self.since += 1
+            return
+        save_model(self.directory, self.step, self.model, kept=1)
+        self.best, self.since = value, 0
+
+
+def decisive(values: Mapping[str, float], name: str) -> float | None:
+    """Returns the mean of a figure over tasks; None where there is none."""
+    found = [value for key, value in values.items() if key.split("/")[0] == name]
+    return float(np.mean(found)) if found else None
