@@ -167,7 +167,7 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
         (lambda: GAN(drawing(), judge()), "one resolution. Received: .*=.8, 4. and "),
         (
             lambda: GAN(drawing(3), scoring(3)),
-            "labels are CGAN's. Received: label_size=3",
+            "there are no labels. Received: label_size=3",
         ),
         (lambda: CGAN(drawing(), scoring()), "label_size must be 1 or more"),
         (lambda: DCGAN(drawing(), scoring(3)), "label_size=0 and label_size=3"),

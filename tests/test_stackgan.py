@@ -19,7 +19,8 @@ from tests.stackgans import (
 )
 from tfgan_models import text_matching
 from tfgan_models.networks import ImageEncoder, StageOneDiscriminator
-from tfgan_models.stackgan import StackGAN, truncated_normal
+from tfgan_models.sampling import truncated_normal
+from tfgan_models.stackgan import StackGAN
 
 
 def descend(tape: tf.GradientTape, loss: tf.Tensor, network: keras.Model) -> None:

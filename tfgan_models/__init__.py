@@ -3,35 +3,16 @@
 import importlib
 from typing import Any
 
+from tfgan_models.systems import SYSTEMS
+
 __version__ = "0.1.0"
 
 # Resolved on first use: `import tfgan_models.networks` must not import TensorFlow.
-_MODELS = {
-    "CGAN": "cgan",
-    "CycleGAN": "cyclegan",
-    "DCGAN": "dcgan",
-    "GAN": "gan",
-    "GANModel": "adversarial",
-    "Pix2Pix": "pix2pix",
-    "ProGAN": "progan",
-    "SRGAN": "srgan",
-    "StackGAN": "stackgan",
-    "StyleGAN": "stylegan",
+_MODELS = {"GANModel": "adversarial"} | {
+    system.model: name for name, system in SYSTEMS.items()
 }
 
-__all__ = [
-    "CGAN",
-    "DCGAN",
-    "GAN",
-    "SRGAN",
-    "CycleGAN",
-    "GANModel",
-    "Pix2Pix",
-    "ProGAN",
-    "StackGAN",
-    "StyleGAN",
-    "__version__",
-]
+__all__ = ["__version__", *sorted(_MODELS)]
 
 
 def __getattr__(name: str) -> Any:

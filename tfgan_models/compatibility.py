@@ -135,7 +135,7 @@ def check_networks(
             )
     label_size = ours["label_size"]
     if conditional != bool(label_size):
-        needed = "1 or more, the classes" if conditional else "0: labels are CGAN's"
+        needed = "1 or more, the classes" if conditional else "0: there are no labels"
         raise ValueError(
             f"label_size must be {needed}. Received: label_size={label_size}"
         )

@@ -3,6 +3,7 @@
 Philox (Salmon et al., 2011) is what every device computes alike.
 """
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -72,3 +73,16 @@ def _draw(
         tf.cast(seeds, tf.int64),
         fn_output_signature=tf.TensorSpec(shape, tf.float32),
     )
+
+
+def truncated_normal(uniform: tf.Tensor) -> tf.Tensor:
+    """Turns even draws into a normal distribution's that is cut off at 2 deviations.
+
+    Args:
+        uniform: In [-1, 1), any shape.
+
+    Returns:
+        As many draws of N(0, 1), given that they are in [-2, 2].
+    """
+    root = math.sqrt(2.0)
+    return root * tf.math.erfinv(uniform * math.erf(root))

@@ -1,6 +1,5 @@
 """StackGAN: text to image in two stages (Zhang et al., arXiv:1612.03242)."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from tfgan_models import (
     batches,
     losses,
     optimizers,
+    sampling,
     stackgan_compatibility,
     text_matching,
 )
@@ -342,7 +342,7 @@ class StackGAN(GANModel):
         """The noise of a stage's conditions, [N, condition_size]."""
         count, size = tf.shape(embedding)[0], self.generator.condition_size
         uniform = self.draw_samples(purpose, count, size, distribution="uniform")
-        return truncated_normal(uniform)
+        return sampling.truncated_normal(uniform)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, networks serialised."""
@@ -359,19 +359,6 @@ class StackGAN(GANModel):
             "seed": self.seed,
             "name": self.name,
         }
-
-
-def truncated_normal(uniform: tf.Tensor) -> tf.Tensor:
-    """Turns even draws into a normal distribution's that is cut off at 2 deviations.
-
-    Args:
-        uniform: In [-1, 1), any shape.
-
-    Returns:
-        As many draws of N(0, 1), given that they are in [-2, 2].
-    """
-    root = math.sqrt(2.0)
-    return root * tf.math.erfinv(uniform * math.erf(root))
 
 
 def _watching(variables: list[keras.Variable]) -> tf.GradientTape:

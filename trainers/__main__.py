@@ -4,50 +4,14 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 
-SYSTEMS = {
-    "gan": ("Generative Adversarial Networks", "1406.2661"),
-    "cgan": ("Conditional Generative Adversarial Nets", "1411.1784"),
-    "dcgan": (
-        "Unsupervised Representation Learning with Deep Convolutional Generative "
-        "Adversarial Networks",
-        "1511.06434",
-    ),
-    "pix2pix": (
-        "Image-to-Image Translation with Conditional Adversarial Networks",
-        "1611.07004",
-    ),
-    "cyclegan": (
-        "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial "
-        "Networks",
-        "1703.10593",
-    ),
-    "srgan": (
-        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial "
-        "Network",
-        "1609.04802",
-    ),
-    "stackgan": (
-        "StackGAN: Text to Photo-realistic Image Synthesis with Stacked Generative "
-        "Adversarial Networks",
-        "1612.03242",
-    ),
-    "progan": (
-        "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
-        "1710.10196",
-    ),
-    "stylegan": (
-        "A Style-Based Generator Architecture for Generative Adversarial Networks",
-        "1812.04948",
-    ),
-}
-"""Each system's paper and its arXiv id, by the trainer's module."""
+from tfgan_models.systems import SYSTEMS
 
 COMMANDS = {
     "trainers.generate": "pictures, films and translations of a trained generator",
     "trainers.evaluate": "how good a model is, and whether it is better than nothing",
     "trainers.classify": "whether a generator draws the class it is asked for",
     "trainers.plot": "trainings compared by what they have logged",
-    "trainers.demo": "a CycleGAN trained, served and shown in five minutes",
+    "trainers.demo": "a system trained, served and shown in minutes",
     "export.saved_model": "a training's networks as SavedModel and .keras files",
     "export.check": "whether a server will load and run what was exported",
     "export.server_files": "the files that TensorFlow Serving is started with",
@@ -64,8 +28,8 @@ COMMANDS = {
 def usage() -> str:
     """Returns the systems and commands, a line each."""
     systems = {
-        f"trainers.{name}": f"{title} (arXiv:{number})"
-        for name, (title, number) in SYSTEMS.items()
+        f"trainers.{name}": f"{system.title} (arXiv:{system.arxiv})"
+        for name, system in SYSTEMS.items()
     }
     return (
         "Train one of these; --help shows its flags, --dry_run its recipe:\n"
@@ -88,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         print(usage(), end="")
         return 0
     known = ", ".join(SYSTEMS)
-    [meant] = difflib.get_close_matches(arguments[0], SYSTEMS, 1) or ["cyclegan"]
+    [meant, *_] = [*difflib.get_close_matches(arguments[0], SYSTEMS, 1), *SYSTEMS]
     print(
         f"trainers: Takes no arguments but --help. Received: {' '.join(arguments)}. "
         f"Start a system by its name, one of {known}: python -m trainers.{meant}",

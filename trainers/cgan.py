@@ -22,7 +22,7 @@ class CGANRecipe(AnnealedRecipe):
     )
     classes: int = option(0, "Classes; 0: as many as the data set has.")
     network: str = option(
-        "mlp", "mlp as in the paper, or conv: DCGAN's networks.", ("mlp", "conv")
+        "mlp", "mlp as in the paper, or conv: convolutions.", ("mlp", "conv")
     )
     dropout: float = option(0.5, "Rate of the dropout in both networks (mlp).")
     filters: int = option(

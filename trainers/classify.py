@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
     if not generator.label_size:
         raise UsageError(
             f"--model={values.model} has no classes, so that none can be asked for. "
-            "Give a model with classes, such as a CGAN's."
+            "Give a model with classes."
         )
     splits = catalog.labelled(dataset, values.data_dir)
     known = len(splits.train.classes)

@@ -12,7 +12,6 @@ from export.signatures import signature_doc
 from export.signatures.generation import Argument, assert_all, make_endpoint, with_files
 from tfgan_models import sampling, text_matching
 from tfgan_models.networks import StackGenerator
-from tfgan_models.stackgan import truncated_normal
 
 SEED = 0
 """Of `serving_default`: the same caption always has the same picture."""
@@ -126,7 +125,7 @@ def pictures(
     latent = sampling.latents(seeds, network.latent_size)
     noise = [
         # From N(0, 1) by way of (-1, 1) to the truncated one.
-        truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
+        sampling.truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
         for draw in sampling.noise(seeds, [(1, 1, network.condition_size)] * 2)
     ]
     return tf.cast(network(embedding, latent, *noise, training=False), tf.float32)

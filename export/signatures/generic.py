@@ -31,8 +31,8 @@ _JUDGED = (
     "the input, then those of the image."
 )
 _LOGITS = (
-    "higher is more real: trained by the logistic loss, as in Pix2Pix, real is above "
-    "0; by least squares, as in CycleGAN, real is 1 and generated 0."
+    "higher is more real: trained by the logistic loss, real is above 0; by least "
+    "squares, real is 1 and generated 0."
 )
 _DOCS = {
     kind: signature_doc.Doc(

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgan_models import systems
 from tfgan_models.layers import (
     ImageBatchNormalization,
     InstanceNormalization,
@@ -21,26 +22,6 @@ from tfgan_models.layers import (
 )
 
 FILE = Path("assets.extra", "signatures.md")
-
-PAPERS = {
-    "CharacterEncoder": "the text encoder of StackGAN's captions (arXiv:1612.03242)",
-    "ConditionalMLPGenerator": "the generator of CGAN (arXiv:1411.1784)",
-    "DCGANGenerator": "the generator of DCGAN (arXiv:1511.06434)",
-    "MLPGenerator": "the generator of GAN (arXiv:1406.2661)",
-    "PatchDiscriminator": "the discriminator of Pix2Pix and CycleGAN "
-    "(arXiv:1611.07004)",
-    "PixelDiscriminator": "the discriminator of single pixels of Pix2Pix "
-    "(arXiv:1611.07004)",
-    "ProgressiveGenerator": "the generator of ProGAN (arXiv:1710.10196)",
-    "ResNetGenerator": "the residual generator of CycleGAN (arXiv:1703.10593)",
-    "SRResNet": "the generator of SRGAN (arXiv:1609.04802)",
-    "StackGenerator": "both stages of StackGAN's generator (arXiv:1612.03242)",
-    "StageOneGenerator": "Stage I of StackGAN's generator (arXiv:1612.03242)",
-    "StyleDiscriminator": "the discriminator of StyleGAN (arXiv:1812.04948)",
-    "StyleGenerator": "the generator of StyleGAN (arXiv:1812.04948)",
-    "UNetGenerator": "the U-Net of Pix2Pix (arXiv:1611.07004)",
-}
-"""The paper of each network that is exported, by its class."""
 
 _KINDS = (
     (
@@ -101,7 +82,11 @@ def write(module: Any, network: keras.Model, directory: Path) -> None:
 def text(module: Any, network: keras.Model) -> str:
     """Returns the words on the endpoints of `module`, see `write`."""
     name = type(network).__name__
-    paper = f"{name}, {PAPERS[name]}" if name in PAPERS else f"{name} {network.name!r}"
+    if found := systems.of_network(name):
+        system, role = found
+        paper = f"{name}, the {role} of {system.model} (arXiv:{system.arxiv})"
+    else:
+        paper = f"{name} {network.name!r}"
     parts = [
         f"# Signatures\n\nNetwork: {paper}.",
         "N is the number of samples in a request.",

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks import gallery
 from tests import shown
 from tfgan_models.errors import FailureError, UsageError
-from trainers.__main__ import SYSTEMS
+from tfgan_models.systems import SYSTEMS
 from trainers.training import run_log
 
 DOCS = shown.ROOT / "docs"

@@ -133,10 +133,20 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         ("morph", cgan, out): "The model has 3 classes: give --class=0 to",
         ("images", classes, "--class=3", out): "Received: 3",
         ("images", classes, "--class=cat", out): "Received: cat",
-        ("mix", progan, out): "mix needs w, which only a StyleGAN has. This generator",
-        ("noise", cgan, "--class=1", out): "noise needs w, which only a StyleGAN has",
-        ("images", progan, "--psi=1", out): "This generator has no psi, only a Style",
-        ("morph", progan, "--space=w", out): "Only a StyleGAN has w. Take --space=z.",
+        ("mix", progan, out): "mix needs w, which this generator does not have",
+        (
+            "noise",
+            cgan,
+            "--class=1",
+            out,
+        ): "noise needs w, which this",
+        (
+            "images",
+            progan,
+            "--psi=1",
+            out,
+        ): "has no psi: leave --psi out",
+        ("morph", progan, "--space=w", out): "This generator has no w. Take --space=z.",
         ("mix", style, "--styles=fine", out): "fine styles are those of 64 px",
     }
     (tmp_path / "blocked" / "images.png").mkdir(parents=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.__main__ import COMMANDS, SYSTEMS
+from tfgan_models.systems import SYSTEMS
+from trainers.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,17 +50,16 @@ def test_the_paper_is_the_trainers(name: str) -> None:
     """The id is the one that the module itself begins with."""
     first_line, *_ = (ROOT / f"trainers/{name}.py").read_text().splitlines()
     assert f"`python -m trainers.{name}`" in first_line
-    assert f"arXiv:{SYSTEMS[name][1]}" in first_line
+    assert f"arXiv:{SYSTEMS[name].arxiv}" in first_line
 
 
 def test_a_line_each() -> None:
     finished = run()
     assert (finished.returncode, finished.stderr) == (0, "")
     assert run("--help").stdout == finished.stdout
-    for name, (title, number) in SYSTEMS.items():
-        pattern = (
-            rf"^  python -m trainers\.{name} +{re.escape(title)} \(arXiv:{number}\)$"
-        )
+    for name, system in SYSTEMS.items():
+        paper = re.escape(f"{system.title} (arXiv:{system.arxiv})")
+        pattern = rf"^  python -m trainers\.{name} +{paper}$"
         assert len(re.findall(pattern, finished.stdout, re.MULTILINE)) == 1
     for name, words in COMMANDS.items():
         pattern = rf"^  python -m {re.escape(name)} +{re.escape(words)}$"

@@ -25,7 +25,7 @@ from tests.trainers.conftest import saved
 from tests.trainers.systems import CASES, STEPS, Case
 from tests.trainers.training.test_growing_kill import kill_after
 from tfgan_models.runs import checkpoints
-from trainers.__main__ import SYSTEMS
+from tfgan_models.systems import SYSTEMS
 
 # Each argument is a file; the answers to the inputs beside it are to be the same.
 LOAD = (

@@ -174,7 +174,7 @@ def load_networks(
     if not description.is_file() or not steps(directory):
         raise UsageError(
             f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
-            "--model_dir of a trainer that has run, such as runs/cyclegan."
+            "--model_dir of a trainer that has run, such as runs/mine."
         )
     found: dict[str, keras.Model] = {}
 

@@ -20,8 +20,8 @@ from tfgan_models.data.source import (
 from trainers.evaluation import grids, latent_samples
 
 if TYPE_CHECKING:
+    from tfgan_models.adversarial import GANModel
     from tfgan_models.networks import StackGenerator
-    from tfgan_models.stackgan import StackGAN
 
 CAPTIONS = 8
 SEEDS = 4
@@ -94,7 +94,7 @@ def with_captions(grid: np.ndarray, captions: Sequence[str]) -> np.ndarray:
 
 
 def samples(
-    model: "StackGAN", splits: CaptionedSplits, captions: Sequence[str], size: int
+    model: "GANModel", splits: CaptionedSplits, captions: Sequence[str], size: int
 ) -> dict[str, np.ndarray]:
     """Returns grids of what has been learned so far.
 
@@ -199,7 +199,7 @@ def task_of_places(
     return latent_samples.image_task(images_of, numbered, size)
 
 
-def _matches(model: "StackGAN", source: CaptionedSource, size: int) -> np.ndarray:
+def _matches(model: "GANModel", source: CaptionedSource, size: int) -> np.ndarray:
     """The images that captions find, best first, after their own."""
     most = min(RETRIEVED, source.images.length)
     encoder = model.image_encoder

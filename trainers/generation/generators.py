@@ -22,13 +22,15 @@ from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import StyleGenerator
 from tfgan_models.networks.labelled import UNIFORM
 from tfgan_models.runs import checkpoints
+from tfgan_models.systems import SYSTEMS
 from trainers.evaluation import sources
 
 Label = tf.Tensor | None
 """Classes, int64 [N], or None where there are none."""
+_SYSTEMS = [s.model for s in SYSTEMS.values() if s.task == "generate"]
 ALLOWED = (
-    "the --model_dir of a training of GAN, CGAN, DCGAN, ProGAN or StyleGAN, its "
-    "exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
+    f"the --model_dir of a training of {', '.join(_SYSTEMS[:-1])} or {_SYSTEMS[-1]}, "
+    "its exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
     "version numbers)"
 )
 

@@ -134,7 +134,7 @@ def _require_w(name: str, generator: "Generator") -> None:
 
     if isinstance(generator, LatentModel):
         raise UsageError(
-            f"{name} needs w, which only a StyleGAN has. This generator can: images, "
+            f"{name} needs w, which this generator does not have. It can: images, "
             "morph."
         )
 
@@ -151,10 +151,7 @@ def _setting(generator: "Generator", every_class: bool) -> "Setting":
     if isinstance(generator, LatentModel):
         for flag in ("psi", "noise"):
             if _FLAGS[flag].present:
-                raise UsageError(
-                    f"This generator has no {flag}, only a StyleGAN has: leave "
-                    f"--{flag} out."
-                )
+                raise UsageError(f"This generator has no {flag}: leave --{flag} out.")
     psi = PSI if _FLAGS.psi is None else _FLAGS.psi
     return Setting(label, psi, _FLAGS.noise or "const")
 
@@ -222,7 +219,7 @@ def _morph() -> Drawing:
 
         plain = isinstance(generator, LatentModel)
         if plain and _FLAGS.space == "w":
-            raise UsageError("Only a StyleGAN has w. Take --space=z.")
+            raise UsageError("This generator has no w. Take --space=z.")
         space = _FLAGS.space or ("z" if plain else "w")
         timing = (_FLAGS.frames, _FLAGS.fps, _FLAGS.format)
         return morph.morph(generator, seeds, setting, space, *timing, output_dir)

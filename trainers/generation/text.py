@@ -16,7 +16,7 @@ from trainers.evaluation import sources
 from trainers.generation import pictures
 
 ALLOWED = (
-    "a StackGAN training's --model_dir or its SavedModel (a folder with "
+    "a text-to-image training's --model_dir or its SavedModel (a folder with "
     "saved_model.pb or with version numbers)"
 )
 
@@ -82,7 +82,7 @@ def write(
 
 def _trained(network: object, model: str) -> Painter:
     if not isinstance(network, StackGenerator):
-        raise UsageError(f"--model={model} holds no StackGAN. Give {ALLOWED}.")
+        raise UsageError(f"--model={model} draws no captions. Give {ALLOWED}.")
     if network.text_encoder is None:
         raise UsageError(_no_encoder(model))
 
@@ -110,7 +110,7 @@ def _served(directory: Path, model: str) -> Painter:
     if {"caption", "seed"} not in inputs:
         if any("embedding" in names for names in inputs):
             raise UsageError(_no_encoder(model))
-        raise UsageError(f"--model={model} holds no StackGAN. Give {ALLOWED}.")
+        raise UsageError(f"--model={model} draws no captions. Give {ALLOWED}.")
 
     def paint(caption: str, seed: int) -> np.ndarray:
         texts, seeds = _inputs(caption, seed)

@@ -18,10 +18,9 @@ from tfgan_models.runs import checkpoints
 from trainers.evaluation import grids, sources, super_resolution_task
 
 ALLOWED = (
-    "an SRGAN training's --model_dir, its exported .keras file, or its SavedModel (a "
-    "folder with saved_model.pb or with version numbers)"
+    "a super-resolution training's --model_dir, its exported .keras file, or its "
+    "SavedModel (a folder with saved_model.pb or with version numbers)"
 )
-_PREFERRED = ("srgan", "srresnet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +47,7 @@ def find(
     Args:
         model: A training's folder, a .keras file or a SavedModel.
         which: "latest" or "best" checkpoint of a training.
-        network: "srgan" or "srresnet" of a training; None: the first there is.
+        network: Which one of a training, by name; None: that of the last stage.
         tile: See `super_resolution.tiled`; None: its default.
 
     Raises:
@@ -140,7 +139,7 @@ def _read(path: Path) -> tuple[np.ndarray, Image.Image | None, bool]:
 def _choose(
     networks: dict[str, keras.Model], model: str, wanted: str | None
 ) -> keras.Model:
-    known = [name for name in _PREFERRED if isinstance(networks.get(name), SRResNet)]
+    known = [name for name, n in networks.items() if isinstance(n, SRResNet)]
     if not known:
         raise UsageError(_no_upscaler(model))
     if wanted is not None and wanted not in known:
@@ -148,7 +147,7 @@ def _choose(
             f"--network={wanted}: the training holds {' and '.join(known)} alone. Give "
             "that, or train on."
         )
-    return networks[wanted or known[0]]
+    return networks[wanted or known[-1]]
 
 
 def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:

@@ -13,11 +13,11 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
         "network",
         None,
-        ["srgan", "srresnet"],
-        "upscale: which network of a training. Default: srgan, once there is one.",
+        "upscale: which network of a training, by its name. Default: that of the last "
+        "stage which has begun.",
     )
     flags.DEFINE_integer(
         "tile",

@@ -76,9 +76,9 @@ def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.keras").write_bytes(b"")
     for model, message in (
         (files / "bare", "was trained on --embeddings and has no text encoder"),
-        (tmp_path / "progan", "holds no StackGAN"),
+        (tmp_path / "progan", "draws no captions"),
         (tmp_path / "plain.keras", "a .keras file takes embeddings and no text"),
-        (tmp_path / "none", "is none of: a StackGAN training's --model_dir"),
+        (tmp_path / "none", "is none of: a text-to-image training's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):
             text.find(str(model))

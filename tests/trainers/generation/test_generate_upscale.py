@@ -168,7 +168,7 @@ def test_images_that_cannot_be_read(files: Path, tmp_path: Path) -> None:
 
 
 def test_models_that_enlarge_nothing(files: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere is none of: an SRGAN training's"):
+    with pytest.raises(UsageError, match=r"nowhere is none of: a super-resolution"):
         upscale.find(str(tmp_path / "nowhere"))
     for i, other in enumerate(
         (ResNetGenerator(4, 1), UNetGenerator(downsamplings=8, filters=2))

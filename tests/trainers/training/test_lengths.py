@@ -7,8 +7,8 @@ import pytest
 
 from tfgan_models import growth
 from tfgan_models.errors import UsageError
+from tfgan_models.systems import SYSTEMS
 from trainers import cyclegan, srgan, stackgan, stylegan
-from trainers.__main__ import SYSTEMS
 from trainers.training import growing, recipe
 
 PRESETS = {
