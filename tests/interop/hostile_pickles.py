@@ -265,18 +265,24 @@ def _many_objects() -> dict[str, bytes]:
         b"\x8a\x10" + (k * (2**61 - 1)).to_bytes(16, "little") + b"N"
         for k in range(1, 60_000)
     )
-    double = b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(60))
     return {
         "many_lists": b"]" * many,
         "many_marks": b"(" * many,
         "many_dictionaries": b"}\x94" * many,
         "deep": b"]" * 200_000 + b"a" * 199_999,
         "deep_in_dictionary": x + b"]" * 9000 + b"a" * 8999 + b"s",
-        "doubling": x + b"]q\x00" + double + b"s",
+        "deep_key": b"}N" + b"\x85" * 200_000 + b"Ns",
+        "doubling": _doubling(x),
         "cycle": b"}q\x00" + text("x") + b"h\x00s",
         "colliding": b"}(" + colliding + b"u",
         "wide_text": x + text("\N{PILE OF POO}" + "a" * 2**21) + b"s",
     }
+
+
+def _doubling(start: bytes) -> bytes:
+    """Fills a dictionary with a list that holds a list twice, and so on."""
+    double = b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(60))
+    return start + b"]q\x00" + double + b"s"
 
 
 def _again_and_again() -> dict[str, bytes]:
@@ -319,6 +325,17 @@ def _torch_sizes() -> Iterator[tuple[str, bytes]]:
         "wrong_type_zip.pth",
         archive(flat(tensor(storage(1, kind="DoubleStorage"), (1,), (1,))), _0=one),
     )
+    # NumPy's own check of a view lets these two pass, outside the buffer.
+    backwards = flat(tensor(storage(1), (-1,), (-1,)))
+    yield "backwards_zip.pth", archive(backwards, _0=one)
+    yield "empty_zip.pth", archive(flat(tensor(storage(0), (9,), (1,))), _0=b"")
+    good = flat(tensor(storage(1, old=True), (1,), (1,)))
+    # The hash of such a tuple overflows the stack; what follows raises the budget.
+    deep = b"\x80\x02](N" + b"\x85" * 400_000 + b"e."
+    yield "deep_storage_key_stream.pth", stream(good, deep, bytes(7 * 2**19))
+    referred = b"\x80\x02(" + _doubling(b"}" + text("x")) + b"tQ."
+    yield "referred_zip.pth", archive(referred)
+    yield "referred_stream.pth", stream(referred)
     yield from _zip_sizes(archive(flat(tensor(storage(1), (1,), (1,))), _0=one))
 
 
@@ -381,6 +398,11 @@ def _network_sizes() -> Iterator[tuple[str, bytes]]:
         "frombuffer.pkl",
         network(call(frombuffer, one, dtype, ten + b"\x85", text("C"))),
     )
+    made = name("dnnlib.tflib.network", "Network") + b")\x81"
+    holds = b"}(" + text("version") + b"K\x03" + text("name") + text("G")
+    holds += text("build_func_name") + text("G") + text("static_kwargs") + b"}"
+    holds += text("variables") + b"]" + text("components") + b"}("
+    yield "cyclic.pkl", b"\x80\x04" + made + b"q\x00" + holds + text("x") + b"h\x00uub."
     # One run of bytes that a thousand arrays share.
     data = b"B" + struct.pack("<I", 2**20) + bytes(2**20) + b"q\x07"
     first = array(b"\x8a\x04\x00\x00\x04\x00\x85", data)

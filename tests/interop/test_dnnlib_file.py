@@ -138,5 +138,5 @@ def test_other_files(tmp_path: Path) -> None:
     save(page, network(variables=[("x", np.zeros(3))]))
     data = page.read_bytes()
     page.write_bytes(data.replace(b"K\x03\x85", b"K\x04\x85"))
-    with pytest.raises(UsageError, match=r"shape \(4,\) .*: 32 bytes, of which .* 24"):
+    with pytest.raises(UsageError, match=r"cannot be read .* buffer is too small"):
         dnnlib_file.read(page)

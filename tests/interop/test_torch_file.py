@@ -372,5 +372,7 @@ def test_a_file_larger_than_the_memory_is_not_called_damaged(
 
     path = save({"x": numbers(3)}, tmp_path / "a.pth", "zip")
     monkeypatch.setattr(torch_file, "_array", full)
-    with pytest.raises(FailureError, match=r"a\.pth .* does not hold it \(Unable to"):
+    with pytest.raises(
+        FailureError, match=r"a\.pth .* does not fit into memory \(Unable to"
+    ):
         torch_file.read(path)

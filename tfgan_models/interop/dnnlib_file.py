@@ -5,7 +5,6 @@ and their variables. The code is neither run nor kept.
 """
 
 import dataclasses
-import math
 import reprlib
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,10 @@ from typing import Any
 import numpy as np
 
 from tfgan_models.interop import restricted_pickle
-from tfgan_models.interop.restricted_pickle import (
-    Budget,
-    Maker,
-    RefusedError,
-    StandIn,
-    kind_of,
-)
+from tfgan_models.interop.restricted_pickle import Budget, Dict, RefusedError, kind_of
 
 _VERSIONS = (2, 3, 4)
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
-_MOST_DIMENSIONS = 32
 _NDARRAY = "numpy.ndarray"
 
 
@@ -66,111 +58,76 @@ def read(path: str | Path) -> tuple[PickledNetwork, ...]:
         "tfutil), as NVlabs/stylegan's training saves them"
     )
     with restricted_pickle.opened(Path(path), kind, allowed) as (data, budget):
-        value, _ = restricted_pickle.load(data, _names(budget), budget)
+        value = restricted_pickle.load(data, _names(budget), budget)
         networks = value if type(value) in (list, tuple) else [value]
         if not networks:
             raise RefusedError("no network")
         return tuple(_network(network, budget) for network in networks)
 
 
-class _Network(StandIn):
-    state: dict[str, Any] | None = None
+class _Network:
+    state: Any = None
 
     def fill(self, state: Any) -> None:
-        if type(state) is not dict:
-            raise RefusedError(f"a network whose state is {kind_of(state)}")
         self.state = state
 
 
-class _Dtype(StandIn):
+class _Dtype:
     def __init__(self, code: Any = None, *_: Any) -> None:
         if type(code) is not str or code not in _NUMBERS:
             raise RefusedError(f"an array of the type {reprlib.repr(code)}")
-        self.dtype = np.dtype(code)
+        self.numpy = np.dtype(code)
 
     def fill(self, state: Any) -> None:
-        _, order, *parts = state
-        if order not in ("<", ">", "|") or any(part is not None for part in parts[:3]):
-            raise RefusedError(
-                f"an array of byte order {reprlib.repr(order)}, or of structures"
-            )
-        self.dtype = self.dtype.newbyteorder(order)
+        self.numpy = self.numpy.newbyteorder(state[1])
 
 
-class _Array(StandIn):
-    """An array: where its bytes are and what they mean."""
-
-    data: Any = None
-    numbers: np.ndarray | None = None
+class _Array:
+    def __init__(self, *description: Any) -> None:
+        self.view = _view(*description) if description else None
 
     def fill(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        self.describe(shape, dtype, "F" if fortran else "C", data)
-
-    def describe(self, shape: Any, dtype: Any, order: str, data: Any) -> None:
-        """Checks that the bytes are those of such an array."""
-        if type(dtype) is not _Dtype or type(data) not in (memoryview, bytes):
-            raise RefusedError(f"an array of {kind_of(dtype)} in {kind_of(data)}")
-        if type(shape) is not tuple or len(shape) > _MOST_DIMENSIONS:
-            raise RefusedError("an array whose shape is none")
-        if any(type(size) is not int or size < 0 for size in shape):
-            raise RefusedError(f"an array of the shape {shape}")
-        count = math.prod(shape) * dtype.dtype.itemsize
-        if count != len(data) or order not in ("C", "F"):
-            raise RefusedError(
-                f"an array of the shape {shape} and type {dtype.dtype} in order "
-                f"{reprlib.repr(order)}: {count} bytes, of which there are {len(data)}"
-            )
-        self.shape, self.dtype = shape, dtype.dtype
-        self.order, self.data = order, data
+        self.view = _view(data, dtype, shape, "F" if fortran else "C")
 
     def value(self, budget: Budget) -> np.ndarray:
-        """Copies the numbers out, once."""
-        if self.data is None:
+        """Copies the numbers out."""
+        if self.view is None:
             raise RefusedError("an array without its numbers")
-        if self.numbers is None:
-            budget.spend(len(self.data))
-            view = np.frombuffer(self.data, self.dtype)
-            view = view.reshape(self.shape, order=self.order)
-            self.numbers = np.array(view, self.dtype.newbyteorder("="), order="C")
-        return self.numbers
+        budget.spend(self.view.nbytes)
+        return np.array(self.view, self.view.dtype.newbyteorder("="), order="C")
 
 
-def _reconstruct(kind: Any, *_: Any) -> _Array:
-    if kind != _NDARRAY:
-        raise RefusedError(f"an array that is {kind_of(kind)}")
-    return _Array()
-
-
-def _scalar(dtype: Any, data: Any) -> _Array:
-    return _frombuffer(data, dtype, (), "C")
-
-
-def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
-    array = _Array()
-    array.describe(shape, dtype, order, data)
-    return array
-
-
-def _empty() -> dict[str, Any]:
-    return {}
+def _view(
+    data: Any, dtype: Any, shape: Any = (), order: Any = "C", *_: Any
+) -> np.ndarray:
+    if type(dtype) is not _Dtype or type(data) is not bytes:
+        raise RefusedError(f"an array of {kind_of(dtype)} in {kind_of(data)}")
+    if type(shape) is not tuple:
+        raise RefusedError(f"an array whose shape is {kind_of(shape)}")
+    view = np.ndarray(shape, dtype.numpy, data, order=order)
+    # NumPy takes one size of -1 as "all there is".
+    if min(shape, default=0) < 0 or view.nbytes != len(data):
+        raise ValueError(f"an array of the shape {shape} in {len(data)} bytes")
+    return view
 
 
 def _names(budget: Budget) -> restricted_pickle.Names:
     """What such a pickle may name, and what is made of it."""
 
-    def encode(text: Any, encoding: Any) -> bytes:
+    def encode(text: str, encoding: str) -> bytes:
         # Bytes that Python 3 wrote into a pickle of protocol 2.
         if type(text) is not str or encoding != "latin1":
             raise RefusedError(f"a text in the encoding {reprlib.repr(encoding)}")
         budget.spend(len(text))
         return text.encode("latin-1")
 
-    makers = {
+    names = {
         ("dnnlib.tflib.network", "Network"): _Network,
         ("tfutil", "Network"): _Network,
-        ("dnnlib.util", "EasyDict"): _empty,
-        ("collections", "OrderedDict"): _empty,
+        ("dnnlib.util", "EasyDict"): lambda: Dict(),
+        ("collections", "OrderedDict"): lambda: Dict(),
+        ("numpy", "ndarray"): None,
         ("numpy", "dtype"): _Dtype,
         # What an array of no numbers has for its bytes in protocol 2.
         ("__builtin__", "bytes"): lambda: b"",
@@ -178,51 +135,46 @@ def _names(budget: Budget) -> restricted_pickle.Names:
     }
     # NumPy 1's names and NumPy 2's.
     for package in ("numpy.core", "numpy._core"):
-        makers[f"{package}.multiarray", "_reconstruct"] = _reconstruct
-        makers[f"{package}.multiarray", "scalar"] = _scalar
-        makers[f"{package}.numeric", "_frombuffer"] = _frombuffer
-    named = {name: Maker(".".join(name), maker) for name, maker in makers.items()}
-    return {("numpy", "ndarray"): _NDARRAY, **named}
+        names[f"{package}.multiarray", "_reconstruct"] = lambda *_: _Array()
+        names[f"{package}.multiarray", "scalar"] = lambda dtype, n: _Array(n, dtype)
+        names[f"{package}.numeric", "_frombuffer"] = _Array
+    return names
 
 
-def _network(network: Any, budget: Budget, depth: int = 0) -> PickledNetwork:
-    budget.visit(depth)
-    if type(network) is not _Network or network.state is None:
+def _network(network: Any, budget: Budget) -> PickledNetwork:
+    budget.spend()
+    if type(network) is not _Network or type(network.state) is not Dict:
         raise RefusedError(f"{kind_of(network)} in place of a network with a state")
     state = network.state
-    if state.get("version") not in _VERSIONS:
+    version, name = state.get("version"), state["name"]
+    if version not in _VERSIONS:
         raise RefusedError(
-            f"a network of version {reprlib.repr(state.get('version'))}, which is not "
-            f"one of {_VERSIONS}"
+            f"a network of version {reprlib.repr(version)}, which is not one of "
+            f"{_VERSIONS}"
         )
-    name, function = state["name"], state["build_func_name"]
-    if type(name) is not str or type(function) is not str:
+    if type(name) is not str or type(state["build_func_name"]) is not str:
         raise RefusedError(f"a network whose name is {kind_of(name)}")
-    components = state.get("components", {})
+
+    def argument(where: tuple[Any, ...], value: Any) -> Any:
+        if type(value) is not _Array or value.view is None or value.view.shape:
+            raise RefusedError(f"{kind_of(value)} as argument {where} of {name!r}")
+        return value.view.item()
+
+    arguments, components = state["static_kwargs"], state.get("components", {})
+    if type(arguments) is not Dict:
+        raise RefusedError(f"{kind_of(arguments)} as arguments of {name!r}")
     return PickledNetwork(
         name=name,
-        static_kwargs=_arguments(name, state["static_kwargs"], budget),
-        components={k: _network(v, budget, depth + 1) for k, v in components.items()},
+        static_kwargs=restricted_pickle.plain(arguments, budget, argument),
+        components={key: _network(value, budget) for key, value in components.items()},
         variables=_variables(name, state["variables"], budget),
-        build_func_name=function,
+        build_func_name=state["build_func_name"],
     )
-
-
-def _arguments(network: str, arguments: Any, budget: Budget) -> dict[str, Any]:
-    def leaf(where: tuple[Any, ...], value: Any) -> Any:
-        if type(value) is not _Array or value.data is None or value.shape:
-            raise RefusedError(f"{kind_of(value)} as argument {where} of {network!r}")
-        return value.value(budget).item()
-
-    if type(arguments) is not dict:
-        raise RefusedError(f"{kind_of(arguments)} as arguments of {network!r}")
-    return restricted_pickle.plain(arguments, budget, leaf)
 
 
 def _variables(network: str, pairs: Any, budget: Budget) -> dict[str, np.ndarray]:
     variables: dict[str, np.ndarray] = {}
     for name, value in pairs:
-        budget.visit(0)
         if type(name) is not str or name in variables:
             raise RefusedError(f"two variables {name!r} of {network!r}, or no name")
         if type(value) is not _Array:
