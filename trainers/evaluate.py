@@ -11,6 +11,7 @@ Prints a table, writes <output_dir>/evaluation.json and evaluation.html.
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ def main(argv: Sequence[str]) -> None:
             "--model is required: a trainer's --model_dir, an exported model, a folder "
             "of images, or the URL of a served model."
         )
-    print(f"Loading {values.model}", flush=True)
+    print(f"Loading {values.model}", file=sys.stderr, flush=True)
     command.quiet_tensorflow()
     from tfgan_models.metrics import spec
     from trainers.evaluation import measurement, sources
@@ -225,20 +226,22 @@ def _measure(
 
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
     kept = gallery.Gallery(task)
-    progress.say(f"{task.name}: measuring the model")
+    progress.say(f"{task.name}: measuring the model", sys.stderr)
     model = measurement.measure(
         task, specs, extractors, seed, cache, kept.watch, left_out
     )
     systems = {"model": model}
     told = {figure.spec for figure in model}
     for name, baseline in translation.baseline_tasks(task, kept.seen).items():
-        progress.say(f"{task.name}: measuring {name}, to compare with")
+        progress.say(f"{task.name}: measuring {name}, to compare with", sys.stderr)
         systems[name] = measurement.measure(
             baseline, [s for s in specs if s in told], extractors, seed, cache
         )
     shown: list[Any] = kept.pictures(task)
     for extractor in list(extractors.values())[:1]:
-        progress.say(f"{task.name}: looking for the nearest training images")
+        progress.say(
+            f"{task.name}: looking for the nearest training images", sys.stderr
+        )
         memory = gallery.memorising(task, kept.samples, extractor, cache)
         shown += [memory.table, memory.picture]
     return systems, shown

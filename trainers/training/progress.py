@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import keras
 from tqdm import tqdm
@@ -19,10 +19,16 @@ _SILENCE = 600.0
 """... and at most, where a percent takes longer."""
 
 
-def say(text: str) -> None:
-    """Prints a line, above the moving one where there is one."""
-    tqdm.write(text)
-    sys.stdout.flush()
+def say(text: str, file: TextIO | None = None) -> None:
+    """Prints a line, above the moving one where there is one.
+
+    Args:
+        text: The line.
+        file: Where to; None: sys.stdout.
+    """
+    file = file or sys.stdout
+    tqdm.write(text, file)
+    file.flush()
 
 
 class _Nowhere(io.TextIOBase):
@@ -37,15 +43,17 @@ class Meter:
 
     Args:
         form: tqdm's `bar_format` of the line.
+        file: Where it is shown; None: sys.stdout.
         options: More of tqdm's.
     """
 
-    def __init__(self, form: str, **options: Any) -> None:
-        self._moves = sys.stdout.isatty()
+    def __init__(self, form: str, file: TextIO | None = None, **options: Any) -> None:
+        self._file = file or sys.stdout
+        self._moves = self._file.isatty()
         # tqdm shows nothing where a terminal, as of a container, says it has no size.
         size = shutil.get_terminal_size() if self._moves else None
         self._bar = tqdm(
-            file=sys.stdout if self._moves else _Nowhere(),
+            file=self._file if self._moves else _Nowhere(),
             ncols=size and size.columns,
             nrows=size and size.lines,
             bar_format="{bar:20} " * (self._moves and "total" in options) + form,
@@ -81,7 +89,7 @@ class Meter:
         """Prints the line where it does not move, unless it is printed already."""
         if not self._moves and self._bar.n != self._said:
             self._said, self._at = self._bar.n, time.monotonic()
-            say(str(self._bar))
+            say(str(self._bar), self._file)
 
     def close(self) -> None:
         """Ends the line."""
@@ -135,7 +143,7 @@ class Steps(keras.callbacks.Callback):
 def counted(
     what: str, batches: Callable[[int], Iterable[T]]
 ) -> Callable[[int], Iterator[T]]:
-    """Returns `batches`, whose images are counted on the screen while they are taken.
+    """Returns `batches`, whose images are counted on stderr while they are taken.
 
     Args:
         what: Says what they are.
@@ -143,7 +151,7 @@ def counted(
     """
 
     def shown(most: int) -> Iterator[T]:
-        meter = Meter(_IMAGES, desc=what, leave=False)
+        meter = Meter(_IMAGES, sys.stderr, desc=what, leave=False)
         try:
             for batch in batches(most):
                 yield batch

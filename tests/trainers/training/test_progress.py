@@ -119,10 +119,10 @@ def test_images_are_counted_as_they_are_taken(
     batches = [np.zeros((3, 2, 2, 3)), np.zeros((2, 2, 2, 3))]
     named = [{"generated": batch} for batch in batches]
     assert list(progress.counted("fast", lambda most: batches[:most])(1)) == batches[:1]
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
     monkeypatch.setattr(progress, "_SECONDS", 0.0)
     assert list(progress.counted("slow", lambda most: named)(9)) == named
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == [
         "slow: 3 images",
         "slow: 5 images",
