@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tfgan_models.errors import UsageError
 from trainers.training import app, latent
 from trainers.training.latent import AnnealedRecipe
-from trainers.training.recipe import option
+from trainers.training.recipe import length, option, tunable
 
 if TYPE_CHECKING:
     from tfgan_models.cgan import CGAN
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class CGANRecipe(AnnealedRecipe):
     """The numbers of the paper's MNIST experiment (section 4.1)."""
 
-    epochs: int = option(250, "Passes over the data, where --steps is 0.")
-    learning_rate_decay: float = option(
+    epochs: int = length(250, "Passes over the data, where --steps is 0.")
+    learning_rate_decay: float = tunable(
         1.00004, "What sgd's rate is divided by at every step, down to 1e-6."
     )
     classes: int = option(0, "Classes; 0: as many as the data set has.")

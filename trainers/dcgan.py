@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainers.training import app, latent
 from trainers.training.latent import LatentRecipe
-from trainers.training.recipe import LOSSES, option
+from trainers.training.recipe import LOSSES, length, option, tunable
 
 if TYPE_CHECKING:
     from tfgan_models.dcgan import DCGAN
@@ -22,10 +22,10 @@ class DCGANRecipe(LatentRecipe):
     )
     image_size: int = option(64, "Side of the images, such as 32, 64 or 128.")
     batch_size: int = option(128, "Images of a step, over all replicas.")
-    epochs: int = option(5, "Passes over the data, where --steps is 0.")
+    epochs: int = length(5, "Passes over the data, where --steps is 0.")
     grey: bool = option(False, "Train on the luminance: images of one channel.")
     loss: str = option("non_saturating", "What the networks minimise.", LOSSES)
-    learning_rate: float = option(2e-4, "Adam's rate.")
+    learning_rate: float = tunable(2e-4, "Adam's rate.")
     filters: int = option(128, "Channels of the generator's last hidden convolution.")
     discriminator_filters: int = option(
         64, "Channels of the discriminator's first convolution."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from trainers.training import app, latent
 from trainers.training.latent import AnnealedRecipe
-from trainers.training.recipe import option
+from trainers.training.recipe import length, option
 
 if TYPE_CHECKING:
     from tfgan_models.gan import GAN
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class GANRecipe(AnnealedRecipe):
     """The numbers of the paper's MNIST experiment, as its published code has them."""
 
-    epochs: int = option(250, "Passes over the data, where --steps is 0.")
+    epochs: int = length(250, "Passes over the data, where --steps is 0.")
     units: int = option(1200, "Units of each of the generator's layers.")
     discriminator_units: int = option(240, "Maxout units of each of its layers.")
     pieces: int = option(5, "Linear pieces of a maxout unit.")

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from trainers.training import app
-from trainers.training.recipe import EpochRecipe, Span, check_size, epochs, option
+from trainers.training.recipe import (
+    EpochRecipe,
+    Span,
+    check_size,
+    epochs,
+    option,
+    tunable,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +56,8 @@ class Pix2PixRecipe(EpochRecipe):
     discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
     discriminator_filters: int = option(64, "Channels of its first convolution.")
     discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")
-    l1_weight: float = option(100.0, "Weight of the distance to the target.")
-    learning_rate: float = option(2e-4, "Adam's rate in the first half.")
+    l1_weight: float = tunable(100.0, "Weight of the distance to the target.")
+    learning_rate: float = tunable(2e-4, "Adam's rate in the first half.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."

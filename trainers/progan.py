@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from trainers.evaluation import latent_samples
 from trainers.training import app, growing
 from trainers.training.growing import GrowingRecipe
-from trainers.training.recipe import LOSSES, option
+from trainers.training.recipe import LOSSES, length, option, tunable
 
 if TYPE_CHECKING:
     from tfgan_models.progan import ProGAN
@@ -17,12 +17,12 @@ class ProGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix A), and those of its published code."""
 
     smallest = 4
-    kimg: float = option(12000.0, "Thousands of images shown in all.")
+    kimg: float = length(12000.0, "Thousands of images shown in all.")
     loss: str = option("wgan_gp", "What the networks minimise.", LOSSES)
-    drift_weight: float = option(
+    drift_weight: float = tunable(
         0.001, "Weight of the mean squared score of reals, with wgan_gp."
     )
-    label_weight: float = option(1.0, "Weight of the classes' cross entropy.")
+    label_weight: float = tunable(1.0, "Weight of the classes' cross entropy.")
 
 
 PRESETS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
 from trainers.training import app
-from trainers.training.recipe import Recipe, Span, option, shares
+from trainers.training.recipe import Recipe, Span, length, option, shares, tunable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ class SRGANRecipe(Recipe):
     mse_steps: int = option(
         1_000_000, "Steps of the first stage, which trains srresnet; 0: none."
     )
-    adversarial_steps: int = option(
+    adversarial_steps: int = length(
         200_000, "Steps of the second stage, which trains srgan; 0: none."
     )
     filters: int = option(64, "Channels of the generator.")
@@ -44,14 +44,14 @@ class SRGANRecipe(Recipe):
         "the extra metrics' EfficientNet-Lite0.",
         ("vgg54", "lite0"),
     )
-    adversarial_weight: float = option(
+    adversarial_weight: float = tunable(
         1e-3, "Weight of the adversarial loss beside that of the features."
     )
-    pixel_weight: float = option(
+    pixel_weight: float = tunable(
         0.0, "Weight of the pixels' squared error beside that of the features."
     )
-    learning_rate: float = option(1e-4, "Adam's rate in the first stage.")
-    adversarial_rate: float = option(
+    learning_rate: float = tunable(1e-4, "Adam's rate in the first stage.")
+    adversarial_rate: float = tunable(
         1e-4, "Adam's rate in the second stage; a tenth of it in its second half."
     )
     beta_1: float = option(0.9, "Adam's beta 1.")

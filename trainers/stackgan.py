@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from trainers.training import app
-from trainers.training.recipe import Recipe, Span, option, shares
+from trainers.training.recipe import Recipe, Span, length, option, shares, tunable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +42,11 @@ class StackGANRecipe(Recipe):
     first_stage_epochs: int = option(
         600, "Passes over the data of stage one, where --first_stage_steps is 0."
     )
-    second_stage_epochs: int = option(
+    second_stage_epochs: int = length(
         600, "Passes over the data of stage two, where --second_stage_steps is 0."
     )
     first_stage_steps: int = option(0, "Steps of stage one.")
-    second_stage_steps: int = option(0, "Steps of stage two.")
+    second_stage_steps: int = length(0, "Steps of stage two.")
     first_stage_halvings: int = option(
         11, "How often the rate is halved within stage one; 11: every 50 of 600 epochs."
     )
@@ -62,9 +62,9 @@ class StackGANRecipe(Recipe):
     filters: int = option(128, "Generators' channels at half the size of stage one.")
     residual_blocks: int = option(4, "Residual blocks of stage two; COCO: 2.")
     discriminator_filters: int = option(64, "Channels of their first convolution.")
-    kl_weight: float = option(2.0, "Weight of the conditions' divergence.")
-    matching_rate: float = option(7e-4, "Adam's rate for the text encoder.")
-    learning_rate: float = option(2e-4, "Adam's rate at the start of each stage.")
+    kl_weight: float = tunable(2.0, "Weight of the conditions' divergence.")
+    matching_rate: float = tunable(7e-4, "Adam's rate for the text encoder.")
+    learning_rate: float = tunable(2e-4, "Adam's rate at the start of each stage.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."

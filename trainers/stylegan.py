@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from trainers.evaluation import latent_samples
 from trainers.training import app, growing
 from trainers.training.growing import GrowingRecipe
-from trainers.training.recipe import LOSSES, option
+from trainers.training.recipe import LOSSES, option, tunable
 
 if TYPE_CHECKING:
     from tfgan_models.stylegan import StyleGAN
@@ -23,7 +23,7 @@ class StyleGANRecipe(GrowingRecipe):
     noise_lr_multiplier: float = option(
         1.0, "Learning rate of the noise's strengths relative to the rest."
     )
-    r1_gamma: float = option(10.0, "Weight of the R1 penalty at the full resolution.")
+    r1_gamma: float = tunable(10.0, "Weight of the R1 penalty at the full resolution.")
     mixing_probability: float = option(
         0.9, "Of a step whose images have the styles of two latents."
     )

@@ -22,6 +22,7 @@ from tfgan_models.folders import layouts
 from tfgan_models.folders.contents import Contents
 from trainers.training import data_record, folder_lock, machine
 from trainers.training import recipe as recipes
+from trainers.training.recipe import ANY, SAME
 
 _FLAGS = flags.FLAGS
 
@@ -141,7 +142,10 @@ def define_flags(trainer: Trainer) -> None:
         "fresh", False, "Start anew: what is in --model_dir is moved aside."
     )
     flags.DEFINE_bool(
-        "change", False, "Go on although the data set of --model_dir has changed."
+        "change",
+        False,
+        "Go on although the data set of --model_dir has changed, or with other weights "
+        "of losses and learning rates.",
     )
     flags.DEFINE_bool(
         "dry_run",
@@ -218,7 +222,7 @@ def _train(
         if devices.workers(strategy) > 1:
             devices.everyones([worker], strategy)  # the chief comes first
         record = data_record.record(recipe.dataset, data)
-        _check_folder(model_dir, trainer, recipe, record)
+        _check_folder(model_dir, trainer, recipe, data, record)
         outcome = loop.train(
             trainer,
             recipe,
@@ -356,15 +360,25 @@ def _check_folder(
     model_dir: Path,
     trainer: Trainer,
     recipe: recipes.Recipe,
+    data: Any,
     record: data_record.Record,
 ) -> None:
     """Refuses a `model_dir` that a training of another recipe or data set is in."""
     different = recipes.differences(model_dir, trainer.name, recipe)
-    if different:
+    told = "; ".join(different.values())
+    allowed = recipes.may_become(recipe, different)
+    saved = recipes.load(model_dir, trainer.name, type(recipe))
+    longer = [name for name in different if recipes.may_become(recipe, [name]) < ANY]
+    if allowed == SAME or (longer and not _is_longer(trainer, data, saved, recipe)):
         raise UsageError(
-            f"--model_dir={model_dir} holds a training of another recipe "
-            f"({'; '.join(different)}). Give the same recipe (without --preset it is "
-            "the one found there), another --model_dir, or --fresh to start anew."
+            f"--model_dir={model_dir} holds a training of another recipe ({told}). "
+            "Give the same recipe (without --preset it is the one found there), "
+            "another --model_dir, or --fresh to start anew."
+        )
+    if len(different) > len(longer) and not _FLAGS.change:
+        raise UsageError(
+            f"--model_dir={model_dir} holds a training of another recipe ({told}). "
+            "Give --change to go on with this one, or the same recipe."
         )
     changes = data_record.changes(model_dir, record)
     if changes and not _FLAGS.change:
@@ -373,5 +387,15 @@ def _check_folder(
             "them back, give --change to go on with what there is now, or --fresh to "
             "start anew."
         )
+    if different:
+        print(f"Going on by another recipe: {told}", flush=True)
     if changes:
         print(f"Going on although the data have changed: {changes}", flush=True)
+
+
+def _is_longer(trainer: Trainer, data: Any, saved: Any, recipe: recipes.Recipe) -> bool:
+    """Whether a training has become longer, and by its last stage alone."""
+    *before, old = trainer.plan(data, saved)
+    *now, new = trainer.plan(data, recipe)
+    same = dataclasses.replace(new, steps=old.steps)
+    return (now, same) == (before, old) and new.steps >= old.steps

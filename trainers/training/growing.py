@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tfgan_models.errors import UsageError
-from trainers.training.recipe import Recipe, Span, option
+from trainers.training.recipe import Recipe, Span, length, option, tunable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,15 +38,15 @@ class GrowingRecipe(Recipe):
     batch_sizes: str = option(
         "4:512,8:256,16:128,32:64", "Images of a step by resolution; empty: none."
     )
-    kimg: float = option(25000.0, "Thousands of images shown in all.")
+    kimg: float = length(25000.0, "Thousands of images shown in all.")
     kimg_per_phase: float = option(
         600.0, "Thousands of images for which a resolution is faded in, then trained."
     )
     no_growing: bool = option(False, "Train at the full resolution from the start.")
-    learning_rate: float = option(
+    learning_rate: float = tunable(
         0.001, "Adam's rate, where --learning_rates does not tell."
     )
-    learning_rates: str = option(
+    learning_rates: str = tunable(
         "128:0.0015,256:0.002,512:0.003,1024:0.003",
         "Adam's rate by resolution; empty: none.",
     )
@@ -61,7 +61,7 @@ class GrowingRecipe(Recipe):
     classes: int = option(
         0, "Classes to train from, as many as the data set has; 0: none."
     )
-    gp_weight: float = option(
+    gp_weight: float = tunable(
         10.0, "Weight of the gradient penalty, which wgan_gp alone has."
     )
     mirror: bool = option(True, "Show half of the images mirrored.")

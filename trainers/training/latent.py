@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
 from trainers.evaluation import latent_samples
-from trainers.training.recipe import LOSSES, EpochRecipe, Span, epochs, option
+from trainers.training.recipe import LOSSES, EpochRecipe, Span, epochs, option, tunable
 
 if TYPE_CHECKING:
     import keras
@@ -36,10 +36,10 @@ class LatentRecipe(EpochRecipe):
     mirror: bool = option(False, "Show half of the images mirrored.")
     latent_size: int = option(100, "Size of the latent.")
     loss: str = option("minimax", "What the networks minimise.", LOSSES)
-    gp_weight: float = option(
+    gp_weight: float = tunable(
         10.0, "Weight of the gradient penalty, which wgan_gp alone has."
     )
-    learning_rate: float = option(0.1, "The optimizers' rate, at first.")
+    learning_rate: float = tunable(0.1, "The optimizers' rate, at first.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."
@@ -55,7 +55,7 @@ class AnnealedRecipe(LatentRecipe):
         "sgd: momentum rises from 0.5 to 0.7 and the rate decays, as in the paper.",
         ("sgd", "adam"),
     )
-    learning_rate_decay: float = option(
+    learning_rate_decay: float = tunable(
         1.000004, "What sgd's rate is divided by at every step, down to 1e-6."
     )
     momentum_steps: int = option(

@@ -115,7 +115,10 @@ def train(
     else:
         # Not before: a recipe that cannot be would keep its correction out.
         _describe(model_dir, model, trainer.name, recipe, record)
+    rates = _constant_rates(model)
     start = resuming.restore(directory, model.training_state(), strategy)
+    for optimizer, rate in rates:
+        optimizer.learning_rate = rate  # as the recipe has it, not the checkpoint
     model.begin(start)  # also where nothing is left to train
     if start >= total:
         progress.say(
@@ -123,7 +126,11 @@ def train(
             f"ends at step {total}."
         )
     elif start:
-        progress.say(f"Resuming {model_dir} at step {start} of {total}")
+        rate = float(model.generator_optimizer.learning_rate)
+        progress.say(
+            f"Resuming {model_dir} at step {start} of {total}, at a learning rate of "
+            f"{rate:.3g}"
+        )
 
     saver = Checkpoints(directory, cadence.checkpoint_every, start)
     stop = StopOnSignal()
@@ -213,6 +220,20 @@ def _watch(
     )
     quality.set_model(model)  # `fit` does not, where nothing is left to train
     return quality
+
+
+def _constant_rates(model: GANModel) -> list[tuple[keras.optimizers.Optimizer, float]]:
+    """The optimizers whose rate is a number, which checkpoints hold, and the number."""
+    optimizers = [
+        getattr(optimizer, "inner_optimizer", optimizer)  # of those that scale losses
+        for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
+    ]
+    rates = [optimizer.get_config()["learning_rate"] for optimizer in optimizers]
+    return [
+        (optimizer, rate)
+        for optimizer, rate in zip(optimizers, rates, strict=True)
+        if isinstance(rate, float)
+    ]
 
 
 def _describe(

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -24,11 +24,39 @@ LENGTHS = {
 _FILE = "recipe.json"
 
 
-def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
-    """A recipe's field: its default, what it means and what it may be."""
+SAME, LONGER, ANY = range(3)
+_STAGES = ("steps", "epochs", "kimg_per_phase")
+"""How the names of fields end that give the length of a stage."""
+
+
+def option(
+    default: Any, help_text: str, choices: tuple[str, ...] = (), going_on: int = SAME
+) -> Any:
+    """Returns a recipe's field.
+
+    The default of one that is added later is what the code did before: trainings that
+    were begun without it have it.
+
+    Args:
+        default: The paper's value.
+        help_text: What it means.
+        choices: What it may be.
+        going_on: What it may become when a training goes on: `SAME`, `LONGER` or `ANY`.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help_text, "choices": choices}
+        default=default,
+        metadata={"help": help_text, "choices": choices, "going_on": going_on},
     )
+
+
+def length(default: Any, help_text: str) -> Any:
+    """Returns a field which says how long the last stage is."""
+    return option(default, help_text, going_on=LONGER)
+
+
+def tunable(default: Any, help_text: str) -> Any:
+    """Returns a field that shapes and data do not depend on: a weight, a rate."""
+    return option(default, help_text, going_on=ANY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +95,8 @@ class Recipe:
 class EpochRecipe(Recipe):
     """A recipe whose training is so many passes over the data, or so many steps."""
 
-    epochs: int = option(200, "Passes over the data, where --steps is 0.")
-    steps: int = option(0, "Training steps; 0: as --epochs says.")
+    epochs: int = length(200, "Passes over the data, where --steps is 0.")
+    steps: int = length(0, "Training steps; 0: as --epochs says.")
 
     def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
         """See `Recipe`."""
@@ -179,7 +207,12 @@ def going_on(saved: R, values: Mapping[str, Any]) -> R:
     is_new = not vars(saved).keys() >= values.keys() or _differ(
         vars(saved), vars(replaced(saved, values))
     )
-    return resolve(saved, values) if is_new else saved
+    if not is_new:
+        return saved
+    # The last stage alone can be longer than it was.
+    stages = [f.name for f in dataclasses.fields(saved) if f.name.endswith(_STAGES)]
+    done = {n: getattr(saved, n) for n in stages if may_become(saved, [n]) == SAME}
+    return resolve(saved, done | {**values})
 
 
 def replaced(recipe: R, values: Mapping[str, Any]) -> R:
@@ -304,20 +337,39 @@ def unlike(recipe: Recipe, preset: Recipe) -> str:
     return ", ".join(f"{key}={own[key]}" for key in _differ(own, vars(preset)))
 
 
-def differences(model_dir: Path, name: str, recipe: Recipe) -> list[str]:
-    """Compares with the recipe saved in `model_dir`; [] where equal or none is."""
+def differences(model_dir: Path, name: str, recipe: Recipe) -> dict[str, str]:
+    """Compares with the recipe saved in `model_dir`.
+
+    Returns:
+        What differs in words, by field; {} where nothing does, or no recipe is there.
+    """
     path = model_dir / _FILE
     if not path.is_file():
-        return []
+        return {}
+    wanted = {"model": name, **vars(recipe)}
     try:
-        saved: Mapping[str, Any] = json.loads(path.read_text())
-    except ValueError:
-        return [f"{path} is not readable JSON"]
-    wanted: Mapping[str, Any] = json.loads(to_text(name, recipe))
-    return [
-        f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
+        # What it lacks was added since, and is as it was before by default.
+        saved = {**vars(type(recipe)()), **json.loads(path.read_bytes())}
+    except (ValueError, TypeError):
+        return {"": f"{path} is not readable JSON"}
+    return {
+        key: f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
         for key in _differ(saved, wanted)
-    ]
+    }
+
+
+def may_become(recipe: Recipe, names: Iterable[str]) -> int:
+    """Returns what fields may become when a training goes on.
+
+    Args:
+        recipe: The fields are its own.
+        names: Of the fields.
+
+    Returns:
+        The least that is allowed to all: `SAME`, `LONGER` or `ANY`.
+    """
+    fields = {f.name: f.metadata["going_on"] for f in dataclasses.fields(recipe)}
+    return min((fields.get(name, SAME) for name in names), default=ANY)
 
 
 def _differ(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

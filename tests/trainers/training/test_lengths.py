@@ -1,5 +1,6 @@
 """--steps and --kimg: the length of every training, whatever its stages."""
 
+import dataclasses
 import importlib
 from typing import Any
 
@@ -134,3 +135,12 @@ def test_an_old_training_goes_on_by_the_command_it_was_started_with() -> None:
 def test_the_same_command_finds_the_same_recipe(values: dict[str, Any]) -> None:
     saved = recipe.resolve(srgan.PRESETS["cpu"], values)
     assert recipe.going_on(saved, values) == saved
+
+
+def test_the_last_stage_is_what_becomes_longer() -> None:
+    saved = srgan.PRESETS["cpu"]  # 4000 and 1000
+    longer = recipe.going_on(saved, {"steps": 6000})
+    assert (longer.mse_steps, longer.adversarial_steps) == (4000, 2000)
+    saved = stylegan.PRESETS["cpu"]
+    longer = recipe.going_on(saved, {"kimg": 2 * saved.kimg})
+    assert longer == dataclasses.replace(saved, kimg=2 * saved.kimg)

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 
+from tests import gans
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
-from trainers.training import app, folder_lock
+from trainers.training import app, folder_lock, loop
 
 Train = Callable[..., None]
 
@@ -139,8 +141,45 @@ def test_a_training_goes_on_by_its_own_recipe(
     )
     assert '"preset"' not in told
     assert "is at step 2, and the recipe ends at step 2" in told
-    refused = r"learning_rate: saved 0.5, asked 0.0005.*without --preset it is the one"
+    refused = r"learning_rate: saved 0.5, asked 0.0005.*Give --change to go on with"
     with pytest.raises(UsageError, match=refused):
         train(f"--model_dir={run}", "--preset=cpu", "--steps=2")
-    with pytest.raises(UsageError, match=r"\(seed: saved 0, asked 1\)"):
+    with pytest.raises(UsageError, match=r"\(seed: saved 0, asked 1\).*without --pres"):
         train(f"--model_dir={run}", "--seed=1")
+
+
+def test_a_training_goes_on_for_longer_and_with_other_weights(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    train(f"--model_dir={run}", "--steps=2")
+    with pytest.raises(UsageError, match=r"\(steps: saved 2, asked 1\)"):
+        train(f"--model_dir={run}", "--steps=1")
+    capsys.readouterr()
+    train(f"--model_dir={run}", "--steps=4")
+    told = capsys.readouterr().out
+    assert "Going on by another recipe: steps: saved 2, asked 4\n" in told
+    # Half of the new training is over: the rate begins to fall.
+    assert f"Resuming {run} at step 2 of 4, at a learning rate of 0.0005\n" in told
+    assert "Trained to step 4." in told
+    heavier = (f"--model_dir={run}", "--steps=6", "--cycle_weight=9")
+    with pytest.raises(UsageError, match=r"cycle_weight: saved 3.0, asked 9.0; steps"):
+        train(*heavier)
+    train(*heavier, "--change", "--learning_rate=0.003")
+    told = capsys.readouterr().out
+    assert f"Resuming {run} at step 4 of 6, at a learning rate of 0.002\n" in told
+    assert json.loads((run / "recipe.json").read_text())["cycle_weight"] == 9.0
+    train(f"--model_dir={run}")
+    assert "is at step 6, and the recipe ends at step 6" in capsys.readouterr().out
+
+
+def test_rates_that_are_numbers_are_the_recipes_and_not_the_checkpoints() -> None:
+    model = gans.cyclegan(optimizer=lambda: keras.optimizers.Adam(0.25))
+    rates = loop._constant_rates(model)
+    assert rates == [(model.generator_optimizer, 0.25), (rates[1][0], 0.25)]
+    assert rates[1][0] is model.discriminator_optimizer
+    model.generator_optimizer.learning_rate = 0.5
+    assert loop._constant_rates(model)[0][1] == 0.5
+    falling = keras.optimizers.schedules.ExponentialDecay(0.25, 1, 0.5)
+    model = gans.cyclegan(optimizer=lambda: keras.optimizers.Adam(falling))
+    assert loop._constant_rates(model) == []
