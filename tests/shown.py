@@ -24,6 +24,8 @@ NO_FLAGS = ("export.check",)
 """Modules without flags."""
 TAKE_FLAGS = ("export.batch",)
 """Modules that hand flags which are not theirs on."""
+CODE = {"tfgan_models.interop": "export.interop"}
+"""Where the flags of a module that only starts another are."""
 
 
 def commands(text: str) -> list[str]:
@@ -61,9 +63,7 @@ def check(command: str) -> None:
         if arguments:
             raise UsageError(f"Received: {arguments}")
         return
-    found = importlib.import_module(module)
-    if hasattr(found, "__path__"):
-        found = importlib.import_module(f"{module}.__main__")
+    found = importlib.import_module(CODE.get(module, module))
     values = flags.FLAGS
     values.remove_flag_values(list(values))
     try:

@@ -120,3 +120,16 @@ def test_draws_do_not_depend_on_how_a_batch_is_divided() -> None:
         np.testing.assert_array_equal(np.reshape(parts, (1, 6, 5)), whole)
         again = sampling.draw([1, 6, 5], key + 1, distribution)
         assert np.abs(whole - again).max() > 0.1
+
+
+def test_even_draws_become_normal_ones_cut_off_at_2() -> None:
+    """Shares and deviation of N(0, 1) given that it is in [-2, 2]."""
+    uniform = tf.random.stateless_uniform([200_000], [1, 2], -1.0, 1.0)
+    drawn = sampling.truncated_normal(uniform).numpy()
+    assert np.abs(drawn).max() <= 2.0
+    assert abs(drawn.mean()) < 0.01
+    assert drawn.std() == pytest.approx(0.8796, abs=0.005)
+    # P(|x| < 1) = 0.6827 / 0.9545
+    assert np.mean(np.abs(drawn) < 1) == pytest.approx(0.7152, abs=0.005)
+    ends = sampling.truncated_normal(tf.constant([-1.0, 0.0]))
+    np.testing.assert_allclose(ends, [-2.0, 0.0], rtol=1e-6)

@@ -191,19 +191,6 @@ def test_images_of_a_size_that_does_not_divide_are_refused() -> None:
         at(FIRST).train_step(one_batch(size=48))
 
 
-def test_noise_is_normal_and_cut_off_at_2() -> None:
-    """Shares and deviation of N(0, 1) given that it is in [-2, 2]."""
-    uniform = tf.random.stateless_uniform([200_000], [1, 2], -1.0, 1.0)
-    drawn = truncated_normal(uniform).numpy()
-    assert np.abs(drawn).max() <= 2.0
-    assert abs(drawn.mean()) < 0.01
-    assert drawn.std() == pytest.approx(0.8796, abs=0.005)
-    # P(|x| < 1) = 0.6827 / 0.9545
-    assert np.mean(np.abs(drawn) < 1) == pytest.approx(0.7152, abs=0.005)
-    ends = truncated_normal(tf.constant([-1.0, 0.0]))
-    np.testing.assert_allclose(ends, [-2.0, 0.0], rtol=1e-6)
-
-
 def test_noise_is_of_a_seed_a_step_and_a_stage() -> None:
     model = stackgan()
     latent, first, second = draws(model)

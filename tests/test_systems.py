@@ -23,6 +23,7 @@ ANY = (
     "tfgan_models/systems.py",
     "tfgan_models/networks/__init__.py",
     "tfgan_models/interop/**/*.py",  # files of other projects, by the projects' names
+    "export/interop.py",
     "trainers/demo.py",
 )
 """... and in which any may."""

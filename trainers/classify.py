@@ -22,7 +22,7 @@ from tfgan_models.runs import files
 if TYPE_CHECKING:
     from tfgan_models.data.source import LabelledSplits
     from trainers.evaluation.report import Table
-    from trainers.generation.generators import Generator
+    from trainers.generation.models import Generator
 
 
 def define_flags() -> None:

@@ -8,10 +8,8 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from export.signatures.picture_signature import MAX_PIXELS
 from tfgan_models.folders.decoding import FORMATS, SUFFIXES
-
-MAX_PIXELS = 2**24
-"""Of the largest picture that exported models decode, as 4096 x 4096."""
 
 MAX_BYTES = 2**28
 """Of one file. No picture of `MAX_PIXELS` needs so many."""

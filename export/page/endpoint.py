@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import requests
 
-from export.clients.pictures import MAX_PIXELS
 from export.page.bodies import Body, Offer, offer
 from export.serving.models import check_folder, find
+from export.signatures.picture_signature import MAX_PIXELS
 from tfgan_models.errors import FailureError, UsageError
 
 SECONDS = 120

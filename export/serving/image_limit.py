@@ -73,7 +73,7 @@ def _check_files(
 def _measure() -> Any:
     import tensorflow as tf
 
-    from export import image_headers
+    from export.signatures import image_headers
 
     return tf.function(
         image_headers.measured,
@@ -83,7 +83,7 @@ def _measure() -> Any:
 
 
 def _check(width: int, height: int, max_pixels: int, place: str = "") -> None:
-    from export.image_headers import SHORTEST_SIDE
+    from export.signatures.image_headers import SHORTEST_SIDE
 
     if max(width, SHORTEST_SIDE) * max(height, SHORTEST_SIDE) > max_pixels:
         raise invalid(

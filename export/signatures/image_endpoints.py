@@ -5,8 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export import image_headers
-from export.signatures import png
+from export.signatures import image_headers, png
 
 DECODABLE_CHANNELS = (1, 3)
 """What tf.io.decode_image can decode every format to."""

@@ -8,6 +8,9 @@ from tfgan_models.errors import UsageError
 SIGNATURE = "encoded"
 """Its name."""
 
+MAX_PIXELS = 2**24
+"""Of the largest picture that exported models decode, as 4096 x 4096."""
+
 
 class Signature(NamedTuple):
     """The names of what a picture goes into, and of what comes out."""

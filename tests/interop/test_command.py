@@ -19,7 +19,7 @@ import torch
 from absl import flags
 from safetensors.torch import load_file
 
-from export import check, command, saved_model
+from export import check, command, interop, saved_model
 from tests.export.generators import assert_nearly_equal
 from tests.export.served import Ask, served
 from tests.interop import rosinality_twin, stylegan_twins
@@ -29,7 +29,6 @@ from tfgan_models import CycleGAN, sampling
 from tfgan_models.adversarial import weights
 from tfgan_models.data import catalog, unpaired
 from tfgan_models.errors import UsageError
-from tfgan_models.interop import __main__ as interop
 from tfgan_models.networks import ResNetGenerator
 from tfgan_models.runs import checkpoints
 

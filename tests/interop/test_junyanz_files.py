@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from export import interop as command
 from export.keras_file.plain_keras import to_plain_keras
 from tests.interop.junyanz_twins import (
     Patch,
@@ -28,7 +29,6 @@ from tests.interop.junyanz_twins import (
 )
 from tfgan_models import networks
 from tfgan_models.errors import FailureError, UsageError
-from tfgan_models.interop import __main__ as command
 from tfgan_models.interop import junyanz
 
 

@@ -17,7 +17,7 @@ from tfgan_models.errors import UsageError
 from trainers import classify
 from trainers.evaluation import classifier, report
 from trainers.generation import generators
-from trainers.generation.generators import LatentModel, StyleModel
+from trainers.generation.models import LatentModel, StyleModel
 
 STEPS = 150
 

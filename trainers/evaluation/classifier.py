@@ -13,7 +13,7 @@ from tfgan_models import sampling
 from tfgan_models.data import labelled
 from tfgan_models.data.source import LabelledSource
 from tfgan_models.errors import UsageError
-from trainers.generation.generators import Generator, StyleModel
+from trainers.generation.models import Generator, StyleModel
 
 LARGEST_SIDE = 32
 """Larger images are halved until they are not larger."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfgan_models.errors import UsageError
-from trainers.training.growing import GrowingRecipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +24,7 @@ _MEAN_IMAGES = 1000
 """Copies of the mean image at most: more of the same change no figure."""
 
 
-def samples(model: "GrowingGAN", splits: Any, recipe: GrowingRecipe) -> Any:
+def samples(model: "GrowingGAN", splits: Any, recipe: "Recipe") -> Any:
     """Returns grids of the averaged generator's images of fixed latents.
 
     "fakes": at the resolution and fade of now; "resolutions": one row for each one up

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.generation import pictures
-from trainers.generation.generators import Generator, StyleModel
+from trainers.generation.models import Generator, StyleModel
 from trainers.generation.pictures import Setting
 
 COLUMNS = 8

@@ -9,7 +9,7 @@ import numpy as np
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
 from trainers.generation import page, pictures
-from trainers.generation.generators import StyleModel
+from trainers.generation.models import StyleModel
 from trainers.generation.pictures import Setting
 
 STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgan_models.errors import UsageError
-from trainers.generation.generators import (
+from trainers.generation.models import (
     ALLOWED,
     Generator,
     Label,

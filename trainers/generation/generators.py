@@ -4,7 +4,6 @@ A training's folder, a .keras file (ours or of Keras's own layers) and a SavedMo
 become a `StyleModel` or a `LatentModel`.
 """
 
-import dataclasses
 import json
 import math
 import re
@@ -22,71 +21,16 @@ from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import StyleGenerator
 from tfgan_models.networks.labelled import UNIFORM
 from tfgan_models.runs import checkpoints
-from tfgan_models.systems import SYSTEMS
 from trainers.evaluation import sources
-
-Label = tf.Tensor | None
-"""Classes, int64 [N], or None where there are none."""
-_SYSTEMS = [s.model for s in SYSTEMS.values() if s.task == "generate"]
-ALLOWED = (
-    f"the --model_dir of a training of {', '.join(_SYSTEMS[:-1])} or {_SYSTEMS[-1]}, "
-    "its exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
-    "version numbers)"
+from trainers.generation import exported
+from trainers.generation.models import (
+    ALLOWED,
+    Generator,
+    Label,
+    LatentModel,
+    StyleModel,
+    compiled,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Generator:
-    """What every generator tells about itself.
-
-    Attributes:
-        resolution: Side of the images in pixels; in mid-growth the one reached.
-        channels: Of the images.
-        latent_size: Of a latent.
-        label_size: Classes; 0 for none.
-        classes: Returns the classes' names, () where they are not known.
-        distribution: Of the latents, one of `sampling.DISTRIBUTIONS`.
-    """
-
-    resolution: int
-    channels: int
-    latent_size: int
-    label_size: int
-    classes: Callable[[], Sequence[str]]
-    distribution: str = dataclasses.field(default="normal", kw_only=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class LatentModel(Generator):
-    """A generator from latent to image without a w in between: GAN to ProGAN.
-
-    Attributes:
-        draw: (latent [N, latent_size], label) -> images [N, R, R, channels].
-    """
-
-    draw: Callable[[tf.Tensor, Label], tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True)
-class StyleModel(Generator):
-    """A generator by way of w: StyleGAN.
-
-    Attributes:
-        mapping: (latent [N, latent_size], label) -> w [N, D].
-        synthesis: (ws [N, layers, D], noise maps [N, h, w, 1]) -> images
-            [N, R, R, channels]; differentiable.
-        w_avg: The average w, [D].
-        layers: Style layers, those that training has not grown to among them.
-        noise_shapes: [h, w, 1] for each style layer up to `resolution`.
-        kernels: Returns the kernel [D, 2C] of each style layer's affine function.
-    """
-
-    mapping: Callable[[tf.Tensor, Label], tf.Tensor]
-    synthesis: Callable[[tf.Tensor, Sequence[tf.Tensor]], tf.Tensor]
-    w_avg: np.ndarray
-    layers: int
-    noise_shapes: Sequence[tuple[int, int, int]]
-    kernels: Callable[[], list[np.ndarray]]
 
 
 def find(model: str, which: str = "latest", data_dir: str | None = None) -> Generator:
@@ -119,8 +63,6 @@ def _load(path: Path, model: str, which: str, data_dir: str | None) -> Generator
         )
     directory = sources.saved_model(path)
     if directory:
-        from trainers.generation import exported
-
         return exported.load(directory)
     if not path.is_file():
         raise UsageError(f"--model={model} is none of: {ALLOWED}.")
@@ -261,16 +203,6 @@ def _kernel(network: keras.Model, i: int) -> np.ndarray:
         f"The model does not show the affine function of its style layer {i}, which "
         "directions are found in. Give the training's --model_dir."
     )
-
-
-def compiled(function: Callable[..., tf.Tensor]) -> Any:
-    """Traces a function; what it gives is float32."""
-
-    @tf.function(autograph=False)
-    def call(*arguments: Any) -> tf.Tensor:
-        return tf.cast(function(*arguments), tf.float32)
-
-    return call
 
 
 def _class_names(model_dir: Path, data_dir: str | None) -> Sequence[str]:

@@ -11,7 +11,7 @@ from trainers.generation import parsing
 from trainers.generation.registry import Command, Job
 
 if TYPE_CHECKING:
-    from trainers.generation.generators import Generator
+    from trainers.generation.models import Generator
     from trainers.generation.pictures import Setting
 
 PSI = 0.7
@@ -130,7 +130,7 @@ def _command(
 
 
 def _require_w(name: str, generator: "Generator") -> None:
-    from trainers.generation.generators import LatentModel
+    from trainers.generation.models import LatentModel
 
     if isinstance(generator, LatentModel):
         raise UsageError(
@@ -141,7 +141,7 @@ def _require_w(name: str, generator: "Generator") -> None:
 
 def _setting(generator: "Generator", every_class: bool) -> "Setting":
     """Class, psi and noise, all of which the generator has a use for."""
-    from trainers.generation.generators import LatentModel
+    from trainers.generation.models import LatentModel
     from trainers.generation.pictures import Setting
 
     given = _FLAGS["class"].value
@@ -215,7 +215,7 @@ def _morph() -> Drawing:
 
     def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
         from trainers.generation import morph
-        from trainers.generation.generators import LatentModel
+        from trainers.generation.models import LatentModel
 
         plain = isinstance(generator, LatentModel)
         if plain and _FLAGS.space == "w":

@@ -11,7 +11,7 @@ from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
 from trainers.generation import pictures
-from trainers.generation.generators import Generator, StyleModel
+from trainers.generation.models import Generator, StyleModel
 from trainers.generation.pictures import Setting
 
 

@@ -13,7 +13,7 @@ from tfgan_models.data import images as image_files
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
 from trainers.evaluation import grids
-from trainers.generation.generators import Generator, LatentModel, StyleModel
+from trainers.generation.models import Generator, LatentModel, StyleModel
 
 CUTOFF = 8
 """Style layers that are truncated, the first ones: the resolutions 4 to 32."""

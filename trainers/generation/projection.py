@@ -16,7 +16,7 @@ from tfgan_models.data import pipeline
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
 from trainers.generation import likeness, pictures
-from trainers.generation.generators import StyleModel
+from trainers.generation.models import StyleModel
 from trainers.generation.pictures import Setting
 
 LEARNING_RATE = 0.1

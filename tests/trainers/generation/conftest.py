@@ -9,7 +9,7 @@ from export.keras_file import plain_keras
 from export.signatures import writing
 from tests.trainers.generation import networks
 from trainers.generation import generators
-from trainers.generation.generators import LatentModel, StyleModel
+from trainers.generation.models import LatentModel, StyleModel
 
 KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 

@@ -16,7 +16,7 @@ from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from trainers.evaluation import grids
 from trainers.generation import directions, page
-from trainers.generation.generators import StyleModel
+from trainers.generation.models import StyleModel
 from trainers.generation.pictures import Setting
 
 

@@ -14,7 +14,7 @@ from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator
 from trainers.generation import generators, pictures
-from trainers.generation.generators import LatentModel, StyleModel
+from trainers.generation.models import LatentModel, StyleModel
 from trainers.generation.pictures import Setting
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}

@@ -14,7 +14,7 @@ from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from trainers.evaluation import grids
 from trainers.generation import generators, morph, pictures
-from trainers.generation.generators import LatentModel, StyleModel
+from trainers.generation.models import LatentModel, StyleModel
 from trainers.generation.pictures import Setting
 
 imageio = pytest.importorskip("imageio.v2")

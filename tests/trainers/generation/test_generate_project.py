@@ -15,7 +15,7 @@ from tfgan_models.errors import UsageError
 from tfgan_models.metrics import extractors
 from trainers.evaluation import grids
 from trainers.generation import generators, likeness, pictures, projection
-from trainers.generation.generators import StyleModel
+from trainers.generation.models import StyleModel
 from trainers.generation.pictures import Setting
 
 WHOLE = Setting(psi=1.0)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export import image_headers
+from export.signatures import image_headers
 from export.signatures.super_resolution import SuperResolutionModule
 from export.signatures.translation import TranslationModule
 

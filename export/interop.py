@@ -1,0 +1,227 @@
+"""What `python -m tfgan_models.interop` runs: it reads files, and exports."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from export.command import quiet_tensorflow, run
+from tfgan_models.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgan_models.interop.converted import Converted
+
+
+def _from_junyanz(path: Path, **options: Any) -> "Converted":
+    from tfgan_models.interop import junyanz
+
+    return junyanz.load(path, **options)
+
+
+def _from_stylegan(path: Path) -> "Converted":
+    from tfgan_models.interop import stylegan
+
+    return stylegan.load(path)
+
+
+def _from_rosinality(path: Path, **options: Any) -> "Converted":
+    from tfgan_models.interop import rosinality
+
+    return rosinality.load(path, **options)
+
+
+def _from_addons(path: Path) -> "Converted":
+    from tfgan_models.interop import addons
+
+    return addons.load(path)
+
+
+def _to_junyanz(network: "keras.Model", path: Path) -> None:
+    from tfgan_models.interop import junyanz
+
+    junyanz.save(network, path)
+
+
+SOURCES: dict[str, Callable[..., "Converted"]] = {
+    "junyanz": _from_junyanz,
+    "stylegan": _from_stylegan,
+    "rosinality": _from_rosinality,
+    "addons": _from_addons,
+}
+"""What reads another project's file, by the value of --from."""
+
+TARGETS: dict[str, Callable[["keras.Model", Path], None]] = {"junyanz": _to_junyanz}
+"""What writes a file for another project, by the value of --to."""
+
+FOLDERS = ("addons",)
+"""Sources whose models can be folders."""
+
+OPTIONS = {"inference_norm": "--from=junyanz", "resolution": "--from=rosinality"}
+"""Flags of one source alone, which its reader takes by the same name."""
+
+_NORMS = ("averages", "image")
+
+
+def define_flags() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_enum("from", None, list(SOURCES), "Whose file --weights is.")
+    flags.DEFINE_enum(
+        "to", None, list(TARGETS), "Whom to write one of our networks for, instead."
+    )
+    flags.DEFINE_string(
+        "weights",
+        None,
+        "The file to read; --from=addons: a SavedModel's folder too; --to: a .keras "
+        "file of ours, or the folder of a training run. Required.",
+    )
+    flags.DEFINE_string(
+        "output",
+        None,
+        "--from: folder to export to; --to: the .safetensors file to write. Required.",
+    )
+    flags.DEFINE_string(
+        "name", None, "--from: name to export under; default: that of --weights."
+    )
+    flags.DEFINE_integer(
+        "resolution",
+        None,
+        "--from=rosinality: side of the pictures, where the file does not tell how "
+        "far training got.",
+    )
+    flags.DEFINE_enum(
+        "inference_norm",
+        None,
+        _NORMS,
+        "--from=junyanz: what the batch normalisation of a generator goes by: the "
+        "averages of the training (default), or each image's own mean and variance, as "
+        "in testing without --eval there.",
+    )
+    flags.DEFINE_string(
+        "network", None, "--to: which network of a training run, as a2b."
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Converts --weights, whichever way."""
+    del argv
+    check_flags()
+    weights, output = Path(flags.FLAGS.weights), Path(flags.FLAGS.output)
+    if not weights.exists():
+        raise UsageError(f"--weights={weights} does not exist.")
+    if flags.FLAGS.to:
+        _write(flags.FLAGS.to, weights, output)
+    else:
+        _read(flags.FLAGS["from"].value, weights, output)
+
+
+def check_flags() -> None:
+    """Checks what can be told from the flags alone.
+
+    Raises:
+        UsageError: One is missing, or has no use beside the others.
+    """
+    source, target = flags.FLAGS["from"].value, flags.FLAGS.to
+    if bool(source) == bool(target):
+        raise UsageError(
+            "Give --from, one of "
+            f"{', '.join(SOURCES)}, to convert another project's file into a network "
+            f"of ours; or --to, one of {', '.join(TARGETS)}, to convert a network of "
+            f"ours. Received: {'both' if source else 'neither'}"
+        )
+    if not flags.FLAGS.weights or not flags.FLAGS.output:
+        raise UsageError("--weights and --output are both required.")
+    chosen = f"--from={source}" if source else f"--to={target}"
+    for name, use in {**OPTIONS, "name": "--from", "network": "--to"}.items():
+        value = flags.FLAGS[name].value
+        if value is not None and not f"{chosen}=".startswith(f"{use}="):
+            raise UsageError(
+                f"--{name}={value} has no use with {chosen}: it is {use}'s"
+            )
+
+
+def default_name(weights: Path) -> str:
+    """Returns what a model is served as where no --name is given.
+
+    Args:
+        weights: The file or folder that it is read from.
+    """
+    path = weights.absolute()
+    name = path.name if path.is_dir() else path.stem
+    return re.sub("[^A-Za-z0-9_.-]+", "_", name).lstrip(".-") or "model"
+
+
+def _read(source: str, weights: Path, output: Path) -> None:
+    from export.saved_model import check_name, export_networks, tell
+
+    name = flags.FLAGS.name
+    name = default_name(weights) if name is None else name
+    check_name(name)
+    if weights.is_dir() and source not in FOLDERS:
+        raise UsageError(f"--weights={weights} is a folder. Give the file in it.")
+    quiet_tensorflow()
+    given = {option: flags.FLAGS[option].value for option in OPTIONS}
+    given = {option: value for option, value in given.items() if value is not None}
+    converted = SOURCES[source](weights, **given)
+    for note in converted.notes:
+        print(note)
+    tell(export_networks(converted.networks, output, name), output)
+
+
+def _write(target: str, weights: Path, output: Path) -> None:
+    quiet_tensorflow()
+    TARGETS[target](_own_network(weights, flags.FLAGS.network), output)
+    print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+
+
+def _own_network(weights: Path, key: str | None) -> "keras.Model":
+    """A network of ours from a .keras file or a training run."""
+    if not weights.is_dir():
+        if key is not None:
+            raise UsageError(
+                f"--network={key} has no use with a file: --weights={weights} holds "
+                "one network."
+            )
+        return _load_keras(weights)
+    from tfgan_models.runs.checkpoints import load_networks
+
+    try:
+        networks = load_networks(weights)
+    except UsageError as error:
+        # It names another command's flag.
+        message = str(error).replace("--model_dir", "--weights", 1)
+        raise UsageError(message) from error
+    if key is None and len(networks) == 1:
+        return next(iter(networks.values()))
+    if key not in networks:
+        raise UsageError(
+            f"--network must be one of {', '.join(networks)}, the networks of "
+            f"--weights={weights}. Received: {key or 'none'}"
+        )
+    return networks[key]
+
+
+def _load_keras(path: Path) -> "keras.Model":
+    import keras
+
+    import tfgan_models.networks  # noqa: F401  (registers the classes)
+
+    if path.suffix != ".keras":
+        raise UsageError(
+            f"--weights={path} is no .keras file of ours, as export.saved_model writes "
+            "it, nor the folder of a training run."
+        )
+    try:
+        return keras.models.load_model(path, compile=False)
+    # What Keras raises depends on where the damage is: RecursionError, BadZipFile, ...
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"--weights={path} cannot be read: {reason}") from error
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main)

@@ -1,0 +1,83 @@
+"""What a trained generator is to the commands that draw by it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgan_models.systems import SYSTEMS
+
+Label = tf.Tensor | None
+"""Classes, int64 [N], or None where there are none."""
+_SYSTEMS = [s.model for s in SYSTEMS.values() if s.task == "generate"]
+ALLOWED = (
+    f"the --model_dir of a training of {', '.join(_SYSTEMS[:-1])} or {_SYSTEMS[-1]}, "
+    "its exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
+    "version numbers)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """What every generator tells about itself.
+
+    Attributes:
+        resolution: Side of the images in pixels; in mid-growth the one reached.
+        channels: Of the images.
+        latent_size: Of a latent.
+        label_size: Classes; 0 for none.
+        classes: Returns the classes' names, () where they are not known.
+        distribution: Of the latents, one of `sampling.DISTRIBUTIONS`.
+    """
+
+    resolution: int
+    channels: int
+    latent_size: int
+    label_size: int
+    classes: Callable[[], Sequence[str]]
+    distribution: str = dataclasses.field(default="normal", kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentModel(Generator):
+    """A generator from latent to image without a w in between: GAN to ProGAN.
+
+    Attributes:
+        draw: (latent [N, latent_size], label) -> images [N, R, R, channels].
+    """
+
+    draw: Callable[[tf.Tensor, Label], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleModel(Generator):
+    """A generator by way of w: StyleGAN.
+
+    Attributes:
+        mapping: (latent [N, latent_size], label) -> w [N, D].
+        synthesis: (ws [N, layers, D], noise maps [N, h, w, 1]) -> images
+            [N, R, R, channels]; differentiable.
+        w_avg: The average w, [D].
+        layers: Style layers, those that training has not grown to among them.
+        noise_shapes: [h, w, 1] for each style layer up to `resolution`.
+        kernels: Returns the kernel [D, 2C] of each style layer's affine function.
+    """
+
+    mapping: Callable[[tf.Tensor, Label], tf.Tensor]
+    synthesis: Callable[[tf.Tensor, Sequence[tf.Tensor]], tf.Tensor]
+    w_avg: np.ndarray
+    layers: int
+    noise_shapes: Sequence[tuple[int, int, int]]
+    kernels: Callable[[], list[np.ndarray]]
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Any:
+    """Traces a function; what it gives is float32."""
+
+    @tf.function(autograph=False)
+    def call(*arguments: Any) -> tf.Tensor:
+        return tf.cast(function(*arguments), tf.float32)
+
+    return call
