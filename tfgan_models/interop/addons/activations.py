@@ -31,27 +31,11 @@ def snake(x: Any) -> Any:
     return x + (1.0 - ops.cos(2.0 * x)) / 2.0
 
 
+_SAME = "elu exponential gelu leaky_relu linear mish relu relu6 selu sigmoid silu"
+_SAME += " softmax softplus softsign tanh"
+
 KERAS: dict[str, str] = {
-    **{
-        name: name
-        for name in (
-            "elu",
-            "exponential",
-            "gelu",
-            "leaky_relu",
-            "linear",
-            "mish",
-            "relu",
-            "relu6",
-            "selu",
-            "sigmoid",
-            "silu",
-            "softmax",
-            "softplus",
-            "softsign",
-            "tanh",
-        )
-    },
+    **{name: name for name in _SAME.split()},
     "softmax_v2": "softmax",
     "swish": "silu",
     "Addons>hardshrink": "hard_shrink",

@@ -102,15 +102,13 @@ KINDS: dict[str, Kind] = {
     "Addons>InstanceNormalization": Kind(
         ("axis", "epsilon", "center", "scale"),
         _instance_normalization,
-        stock.axis_norm,
-        stock.KINDS["GroupNormalization"].weights,
+        stock.affine,
         ignored=("groups",),
     ),
     "Addons>GroupNormalization": Kind(
         ("groups", "axis", "epsilon", "center", "scale"),
         _normalization,
-        stock.axis_norm,
-        stock.KINDS["GroupNormalization"].weights,
+        stock.affine,
     ),
     "Addons>AdaptiveAveragePooling2D": Kind(
         ("output_size", "data_format"), _adaptive_average

@@ -27,99 +27,6 @@ def _pad(
     return ops.pad(tensor, pads, mode=mode)
 
 
-def _leaky_relu(features: Any, alpha: float = 0.2) -> Any:
-    return ops.leaky_relu(features, negative_slope=alpha)
-
-
-def _gelu(features: Any, approximate: bool = False) -> Any:
-    return ops.gelu(features, approximate=approximate)
-
-
-def _softmax(logits: Any, axis: int | None = None) -> Any:
-    return ops.softmax(logits, axis=-1 if axis is None else axis)
-
-
-def _clip(t: Any, clip_value_min: float, clip_value_max: float) -> Any:
-    return ops.clip(t, clip_value_min, clip_value_max)
-
-
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return function(input_tensor, axis=_axes(axis), keepdims=keepdims)
-
-    return reduce
-
-
-def _axes(axis: Any) -> Any:
-    return tuple(axis) if isinstance(axis, list) else axis
-
-
-def _binary(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: function(_numbers(x), _numbers(y))
-
-
-def _numbers(value: Any) -> Any:
-    """Constants, which files have as lists, as arrays."""
-    if not isinstance(value, list):
-        return value
-    array = np.asarray(value)
-    return array.astype("float32") if array.dtype.kind == "f" else array
-
-
-def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(x)
-
-
-def _concat(values: Any, axis: int) -> Any:
-    return ops.concatenate(values, axis=axis)
-
-
-def _stack(values: Any, axis: int = 0) -> Any:
-    return ops.stack(values, axis=axis)
-
-
-def _add_n(inputs: Any) -> Any:
-    for each in inputs:
-        _check_depends(each)
-    return functools.reduce(ops.add, inputs)
-
-
-def _check_depends(values: Any) -> None:
-    """Refuses to compute what is the same for every input of the model.
-
-    It would be computed here and now, of any size that the file asks for.
-    """
-    given = keras.tree.flatten(values)
-    if not any(isinstance(each, keras.KerasTensor) for each in given):
-        raise TypeError("it is of numbers alone, of no tensor")
-
-
-def _reshape(tensor: Any, shape: Any) -> Any:
-    return ops.reshape(tensor, shape)
-
-
-def _transpose(a: Any, perm: Any = None, conjugate: bool = False) -> Any:
-    del conjugate  # Of complex numbers.
-    return ops.transpose(a, perm)
-
-
-def _expand_dims(input: Any, axis: int) -> Any:
-    return ops.expand_dims(input, axis)
-
-
-def _squeeze(input: Any, axis: Any = None) -> Any:
-    return ops.squeeze(input, _axes(axis))
-
-
-def _cast(x: Any, dtype: str) -> Any:
-    return ops.cast(x, "float32" if "float" in dtype else dtype)
-
-
-def _depth_to_space(x: Any, block_size: int, data_format: str = "NHWC") -> Any:
-    formats = {"NHWC": "channels_last", "NCHW": "channels_first"}
-    return ops.depth_to_space(x, block_size, data_format=formats[data_format])
-
-
 def _resize(images: Any, size: Any, method: str = "bilinear") -> Any:
     if method not in ("bilinear", "nearest"):
         raise ValueError(f"method={method!r} is not bilinear or nearest")
@@ -140,44 +47,89 @@ def _slice(value: Any) -> Any:
     return slice(value["start"], value["stop"], value["step"])
 
 
-_UNARY = ("abs", "cos", "exp", "log", "negative", "rsqrt", "sigmoid", "sin")
-_UNARY += ("softplus", "sqrt", "square", "tanh")
+def _add_n(inputs: Any) -> Any:
+    for each in inputs:
+        _check_depends(each)
+    return functools.reduce(ops.add, inputs)
 
+
+def _check_depends(values: Any) -> None:
+    """Refuses to compute what is the same for every input of the model.
+
+    It would be computed here and now, of any size that the file asks for.
+    """
+    given = keras.tree.flatten(values)
+    if not any(isinstance(each, keras.KerasTensor) for each in given):
+        raise TypeError("it is of numbers alone, of no tensor")
+
+
+def _axes(axis: Any) -> Any:
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def _numbers(value: Any) -> Any:
+    """Constants, which files have as lists, as arrays."""
+    if not isinstance(value, list):
+        return value
+    array = np.asarray(value)
+    return array.astype("float32") if array.dtype.kind == "f" else array
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return getattr(ops, name)(input_tensor, axis=_axes(axis), keepdims=keepdims)
+
+    return reduce
+
+
+def _binary(name: str) -> Callable[..., Any]:
+    return lambda x, y: getattr(ops, name)(_numbers(x), _numbers(y))
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    return lambda x: getattr(ops, name)(x)
+
+
+_FORMATS = {"NHWC": "channels_last", "NCHW": "channels_first"}
+_UNARY = "abs cos exp log negative rsqrt sigmoid sin softplus sqrt square tanh"
+_BINARY = "add subtract multiply divide maximum minimum"
+
+# The arguments have the names that TensorFlow gives them: files do.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pad": _pad,
-    "concat": _concat,
-    "stack": _stack,
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "expand_dims": _expand_dims,
-    "squeeze": _squeeze,
-    "cast": _cast,
-    "identity": _unary(lambda x: x),
-    "clip_by_value": _clip,
+    "concat": lambda values, axis: ops.concatenate(values, axis=axis),
+    "stack": lambda values, axis=0: ops.stack(values, axis=axis),
+    "reshape": lambda tensor, shape: ops.reshape(tensor, shape),
+    # `conjugate` is of complex numbers.
+    "transpose": lambda a, perm=None, conjugate=False: ops.transpose(a, perm),
+    "expand_dims": lambda input, axis: ops.expand_dims(input, axis),
+    "squeeze": lambda input, axis=None: ops.squeeze(input, _axes(axis)),
+    "cast": lambda x, dtype: ops.cast(x, "float32" if "float" in dtype else dtype),
+    "identity": lambda x: x,
+    "clip_by_value": lambda t, clip_value_min, clip_value_max: ops.clip(
+        t, clip_value_min, clip_value_max
+    ),
     "image.resize": _resize,
-    "nn.depth_to_space": _depth_to_space,
-    "nn.gelu": _gelu,
-    "nn.leaky_relu": _leaky_relu,
-    "nn.relu": _unary(ops.relu),
-    "nn.relu6": _unary(ops.relu6),
-    "nn.elu": _unary(ops.elu),
-    "nn.softmax": _softmax,
-    "__operators__.add": _binary(ops.add),
+    "nn.depth_to_space": lambda x, block_size, data_format="NHWC": ops.depth_to_space(
+        x, block_size, data_format=_FORMATS[data_format]
+    ),
+    "nn.gelu": lambda features, approximate=False: ops.gelu(features, approximate),
+    "nn.leaky_relu": lambda features, alpha=0.2: ops.leaky_relu(features, alpha),
+    **{f"nn.{name}": _unary(name) for name in ("relu", "relu6", "elu")},
+    "nn.softmax": lambda logits, axis=None: ops.softmax(
+        logits, axis=-1 if axis is None else axis
+    ),
+    "__operators__.add": _binary("add"),
     "__operators__.getitem": _getitem,
-    "math.add": _binary(ops.add),
     "math.add_n": _add_n,
-    "math.subtract": _binary(ops.subtract),
-    "math.multiply": _binary(ops.multiply),
-    "math.truediv": _binary(ops.true_divide),
-    "math.divide": _binary(ops.true_divide),
-    "math.maximum": _binary(ops.maximum),
-    "math.minimum": _binary(ops.minimum),
-    "math.pow": _binary(ops.power),
-    "math.reduce_mean": _reduction(ops.mean),
-    "math.reduce_sum": _reduction(ops.sum),
-    "math.reduce_max": _reduction(ops.max),
-    "math.reduce_min": _reduction(ops.min),
-    **{f"math.{name}": _unary(getattr(ops, name)) for name in _UNARY},
+    "math.truediv": _binary("true_divide"),
+    "math.pow": _binary("power"),
+    **{
+        f"math.reduce_{name}": _reduction(name)
+        for name in ("mean", "sum", "max", "min")
+    },
+    **{f"math.{name}": _binary(name) for name in _BINARY.split()},
+    **{f"math.{name}": _unary(name) for name in _UNARY.split()},
 }
 """TensorFlow's name, without compat.v1 -> the same of its own arguments."""
 
@@ -214,50 +166,42 @@ def call(name: str, first: Any, arguments: dict[str, Any]) -> Any:
     return FUNCTIONS[name](*bound.args, **bound.kwargs)
 
 
-def _of_node(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda attributes, *inputs: function(*inputs)
-
-
 def _mirror_pad(attributes: dict[str, Any], x: Any, paddings: Any) -> Any:
     mode = base64.b64decode(attributes["mode"]["s"]).decode()
     return _pad(x, paddings, mode)
 
 
-def _leaky_node(attributes: dict[str, Any], x: Any) -> Any:
-    return _leaky_relu(x, attributes.get("alpha", {}).get("f", 0.2))
-
-
-def _mean_node(attributes: dict[str, Any], x: Any, axis: Any) -> Any:
+def _mean(attributes: dict[str, Any], x: Any, axis: Any) -> Any:
     return ops.mean(x, _axes(axis), keepdims=attributes["keep_dims"].get("b", False))
 
 
-def _concat_node(attributes: dict[str, Any], *values: Any) -> Any:
-    del attributes
-    return ops.concatenate(list(values[:-1]), axis=values[-1])
+def _of_inputs(name: str) -> Callable[..., Any]:
+    return lambda attributes, *inputs: FUNCTIONS[name](*inputs)
 
+
+_PLAIN_NODES = {
+    "Pad": "pad",
+    "Relu": "nn.relu",
+    "Tanh": "math.tanh",
+    "Sigmoid": "math.sigmoid",
+    "Neg": "math.negative",
+    "Abs": "math.abs",
+    "Square": "math.square",
+    "Add": "math.add",
+    "AddV2": "math.add",
+    "Sub": "math.subtract",
+    "Mul": "math.multiply",
+    "RealDiv": "math.truediv",
+}
 
 NODES: dict[str, Callable[..., Any]] = {
     "MirrorPad": _mirror_pad,
-    "LeakyRelu": _leaky_node,
-    "Mean": _mean_node,
-    "ConcatV2": _concat_node,
-    **{
-        name: _of_node(function)
-        for name, function in {
-            "Pad": _pad,
-            "Relu": ops.relu,
-            "Tanh": ops.tanh,
-            "Sigmoid": ops.sigmoid,
-            "Neg": ops.negative,
-            "Abs": ops.abs,
-            "Square": ops.square,
-            "Add": _binary(ops.add),
-            "AddV2": _binary(ops.add),
-            "Sub": _binary(ops.subtract),
-            "Mul": _binary(ops.multiply),
-            "RealDiv": _binary(ops.true_divide),
-        }.items()
-    },
+    "LeakyRelu": lambda attributes, x: ops.leaky_relu(
+        x, attributes.get("alpha", {}).get("f", 0.2)
+    ),
+    "Mean": _mean,
+    "ConcatV2": lambda attributes, *x: ops.concatenate(list(x[:-1]), axis=x[-1]),
+    **{node: _of_inputs(name) for node, name in _PLAIN_NODES.items()},
 }
 """Operation of a TensorFlowOpLayer -> the same of its attributes and inputs."""
 

@@ -1,6 +1,7 @@
 """A Keras 2 model rebuilt from Keras 3's layers and ours, with its weights."""
 
 import collections
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -154,10 +155,8 @@ class Rebuilder:
     def _make(self, outer: Layer, x: Any) -> Callable[[Any], Any]:
         """The layer, or function, that does what `outer` does; built, with weights."""
         layer = outer.wrapped or outer
-        kind, shape = KINDS[layer.kind], _shape(x)
-        names = [*kind.weights(layer.arguments), *kind.statistics]
-        arrays = _arrays(outer, names)
-        _check_shapes(outer, kind.shapes(layer.arguments, shape), arrays)
+        kind = KINDS[layer.kind]
+        arrays = _arrays(outer, [*kind.weights(layer.arguments), *kind.statistics])
         arguments = {
             kind.renamed.get(name, name): value
             for name, value in layer.arguments.items()
@@ -172,12 +171,11 @@ class Rebuilder:
         name = outer.name if after is None else f"{outer.name}_linear"
         common = {"name": self._unique(name), "dtype": "float32"}
         if kind.make is not None:
-            made = kind.make(shape, **arguments, **common)
+            made = kind.make(_shape(x), **arguments, **common)
         else:
             made = getattr(keras.layers, layer.kind)(**arguments, **common)
         if isinstance(made, keras.layers.Layer):
-            made(x)
-            made.set_weights([arrays[name] for name in names])
+            _build(made, x, outer, arrays)
             made.trainable = outer.trainable
         else:
             self._names.discard(common["name"])
@@ -264,22 +262,44 @@ def _arrays(layer: Layer, names: list[str]) -> dict[str, np.ndarray]:
     """The weights that are used at inference, in float32."""
     arrays = {name: layer.arrays[name] for name in names}
     if layer.kind == WEIGHT:
-        _check_shapes(
-            layer, {"g": arrays["kernel"].shape[-1:], "initialized": ()}, layer.arrays
-        )
+        _check_shape(layer, "g", layer.arrays["g"], arrays["kernel"].shape[-1:])
+        _check_shape(layer, "initialized", layer.arrays["initialized"], ())
         arrays["kernel"] = plain_kernel(layer)
     if layer.kind == SPECTRAL:
-        last = layer.arrays[names[0]].shape[-1]
-        _check_shapes(layer, {"sn_u": (1, last)}, layer.arrays)
+        last = arrays[names[0]].shape[-1]
+        _check_shape(layer, "sn_u", layer.arrays["sn_u"], (1, last))
     return {name: array.astype("float32") for name, array in arrays.items()}
 
 
-def _check_shapes(
-    layer: Layer, shapes: dict[str, Shape], arrays: dict[str, np.ndarray]
+def _build(
+    made: keras.layers.Layer, x: Any, layer: Layer, arrays: dict[str, np.ndarray]
 ) -> None:
-    for name, shape in shapes.items():
-        if name in arrays and arrays[name].shape != shape:
-            raise UsageError(
-                f"Weight {name} of layer {layer.name!r} ({layer.kind}) has shape "
-                f"{arrays[name].shape} in the file; its description makes it {shape}."
-            )
+    """Builds a layer of the file's weights; nothing is allocated that it lacks."""
+    initializers = {
+        f"{name.removesuffix('_kernel')}_initializer": functools.partial(
+            _value, layer, name, array
+        )
+        for name, array in arrays.items()
+    }
+    usual = {attribute: getattr(made, attribute) for attribute in initializers}
+    vars(made).update(initializers)
+    made(x)
+    vars(made).update(usual)
+    if len(made.weights) != len(arrays):
+        raise ValueError(f"it has {len(made.weights)} weights, not {len(arrays)}")
+
+
+def _value(
+    layer: Layer, name: str, array: np.ndarray, shape: Any, dtype: Any = None
+) -> Any:
+    del dtype
+    _check_shape(layer, name, array, tuple(shape))
+    return keras.ops.convert_to_tensor(array)
+
+
+def _check_shape(layer: Layer, name: str, array: np.ndarray, shape: Any) -> None:
+    if array.shape != shape:
+        raise UsageError(
+            f"Weight {name} of layer {layer.name!r} ({layer.kind}) has shape "
+            f"{array.shape} in the file; its description makes it {shape}."
+        )

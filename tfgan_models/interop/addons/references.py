@@ -1,6 +1,6 @@
 """In which order a functional model's layers are called, and with what."""
 
-import collections
+import graphlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -39,32 +39,22 @@ def in_order(model: Model) -> list[Call]:
     Raises:
         UsageError: Some depend on what is not there, or on themselves.
     """
-    calls = [call for layer in model.layers for call in _calls(layer)]
+    calls = {call.key: call for layer in model.layers for call in _calls(layer)}
     known = {layer.name for layer in model.layers}
-    done = {(layer.name, 0) for layer in model.layers if layer.kind == "InputLayer"}
-    waiting: dict[Key, list[int]] = collections.defaultdict(list)
-    missing: list[int] = []
-    for index, call in enumerate(calls):
-        keys = set(_keys((call.first, call.others), known)) - done
-        missing.append(len(keys))
-        for key in keys:
-            waiting[key].append(index)
-    ready = collections.deque(i for i, count in enumerate(missing) if not count)
-    ordered: list[Call] = []
-    while ready:
-        call = calls[ready.popleft()]
-        ordered.append(call)
-        for index in waiting.pop(call.key, ()):
-            missing[index] -= 1
-            if not missing[index]:
-                ready.append(index)
-    if len(ordered) < len(calls):
-        stuck = next(i for i, count in enumerate(missing) if count)
-        raise UsageError(
-            f"Layer {calls[stuck].layer.name!r} is called with what the file does not "
-            "have."
+    given = {(layer.name, 0) for layer in model.layers if layer.kind == "InputLayer"}
+    needed = {
+        key: set(_keys((call.first, call.others), known)) - given
+        for key, call in calls.items()
+    }
+    try:
+        return [calls[key] for key in graphlib.TopologicalSorter(needed).static_order()]
+    except graphlib.CycleError as error:
+        stuck = error.args[1][0][0]
+    except KeyError as error:
+        stuck = next(
+            name for (name, _), keys in needed.items() if error.args[0] in keys
         )
-    return ordered
+    raise UsageError(f"Layer {stuck!r} is called with what the file does not have.")
 
 
 def _calls(layer: Layer) -> Iterator[Call]:

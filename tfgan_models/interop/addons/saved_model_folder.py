@@ -1,17 +1,11 @@
 """Keras 2 models in SavedModel folders."""
 
-import functools
 import itertools
 import math
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import (
-    descriptor_pb2,
-    descriptor_pool,
-    message,
-    message_factory,
-)
+from google.protobuf import message
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons.check import refuse_unknown
@@ -60,11 +54,12 @@ def read(folder: Path) -> tuple[Model, str]:
 def _metadata(folder: Path) -> str | None:
     """What Keras wrote about the outermost model; None: nothing."""
     from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.keras.protobuf import saved_metadata_pb2
 
     try:
         if (folder / "keras_metadata.pb").is_file():
             data = _bounded(folder / "keras_metadata.pb")
-            nodes = _saved_metadata().FromString(data).nodes
+            nodes = saved_metadata_pb2.SavedMetadata.FromString(data).nodes
             found = [node.metadata for node in nodes if node.node_path == "root"]
         else:  # Before TensorFlow 2.5.
             data = _bounded(folder / "saved_model.pb")
@@ -87,31 +82,6 @@ def _bounded(path: Path) -> bytes:
             'read; save the model as one file: model.save("model.h5").'
         )
     return path.read_bytes()
-
-
-@functools.cache
-def _saved_metadata() -> Any:
-    """The message of keras_metadata.pb, which no package of today brings."""
-    file = descriptor_pb2.FileDescriptorProto(name="saved_metadata.proto", package="k2")
-    kinds = descriptor_pb2.FieldDescriptorProto
-    node = file.message_type.add(name="Node")
-    for name, number in (("node_path", 3), ("metadata", 5)):
-        node.field.add(
-            name=name,
-            number=number,
-            type=kinds.TYPE_STRING,
-            label=kinds.LABEL_OPTIONAL,
-        )
-    file.message_type.add(name="Metadata").field.add(
-        name="nodes",
-        number=1,
-        type=kinds.TYPE_MESSAGE,
-        label=kinds.LABEL_REPEATED,
-        type_name=".k2.Node",
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("k2.Metadata"))
 
 
 class _Variables:

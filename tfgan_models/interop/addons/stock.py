@@ -1,4 +1,4 @@
-"""Keras 2's own layers: their arguments in Keras 3, and their weights' shapes."""
+"""Keras 2's own layers: their arguments in Keras 3, and their weights' names."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,16 +10,15 @@ from keras import ops
 from tfgan_models.interop.addons.upsampling import upsampling
 
 Shape = tuple[int | None, ...]
-Shapes = dict[str, Shape]
 Arguments = dict[str, Any]
 
 # The smallest that TensorFlow's fused kernel, which Keras 2 used, computes with.
 _FUSED_EPSILON = 1.001e-5
 
 
-def _no_weights(arguments: Arguments, shape: Shape) -> Shapes:
-    del arguments, shape
-    return {}
+def _none(arguments: Arguments) -> list[str]:
+    del arguments
+    return []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,30 +31,16 @@ class Kind:
             Keras's class of that name.
         weights: Names of the weights that are trained; the rest comes after.
         statistics: Names of those that are not.
-        shapes: Their shapes, from the arguments and the input's shape. Held against
-            the file's before anything is built.
         renamed: Keras 2's name of an argument -> Keras 3's.
         ignored: Arguments that change nothing at inference.
     """
 
     arguments: tuple[str, ...] = ()
     make: Callable[..., Any] | None = None
-    shapes: Callable[[Arguments, Shape], Shapes] = _no_weights
-    weights: Callable[[Arguments], list[str]] = lambda arguments: []
+    weights: Callable[[Arguments], list[str]] = _none
     statistics: tuple[str, ...] = ()
     renamed: dict[str, str] = dataclasses.field(default_factory=dict)
     ignored: tuple[str, ...] = ()
-
-
-def channels(arguments: Arguments, shape: Shape) -> int | None:
-    """How many channels an input has."""
-    first = arguments.get("data_format") == "channels_first"
-    return shape[1] if first else shape[-1]
-
-
-def _kernel_size(arguments: Arguments) -> tuple[int, ...]:
-    size = arguments["kernel_size"]
-    return tuple(size) if isinstance(size, list) else (size,)
 
 
 def _with_bias(*names: str) -> Callable[[Arguments], list[str]]:
@@ -65,69 +50,10 @@ def _with_bias(*names: str) -> Callable[[Arguments], list[str]]:
     return weights
 
 
-def _affine(arguments: Arguments) -> list[str]:
+def affine(arguments: Arguments) -> list[str]:
+    """The weights of a normalisation."""
     flags = {"gamma": "scale", "beta": "center"}
     return [name for name, flag in flags.items() if arguments.get(flag, True)]
-
-
-def _conv(arguments: Arguments, shape: Shape) -> Shapes:
-    depth = channels(arguments, shape)
-    depth = depth and depth // arguments.get("groups", 1)
-    filters = arguments["filters"]
-    return {
-        "kernel": (*_kernel_size(arguments), depth, filters),
-        "bias": (filters,),
-    }
-
-
-def _conv_transpose(arguments: Arguments, shape: Shape) -> Shapes:
-    filters, depth = arguments["filters"], channels(arguments, shape)
-    return {
-        "kernel": (*_kernel_size(arguments), filters, depth),
-        "bias": (filters,),
-    }
-
-
-def _separable(arguments: Arguments, shape: Shape) -> Shapes:
-    depth, filters = channels(arguments, shape), arguments["filters"]
-    size, times = _kernel_size(arguments), arguments.get("depth_multiplier", 1)
-    return {
-        "depthwise_kernel": (*size, depth, times),
-        "pointwise_kernel": (*(1 for _ in size), depth and depth * times, filters),
-        "bias": (filters,),
-    }
-
-
-def _depthwise(arguments: Arguments, shape: Shape) -> Shapes:
-    depth, times = channels(arguments, shape), arguments.get("depth_multiplier", 1)
-    return {
-        "depthwise_kernel": (*_kernel_size(arguments), depth, times),
-        "bias": (depth and depth * times,),
-    }
-
-
-def _dense(arguments: Arguments, shape: Shape) -> Shapes:
-    units = arguments["units"]
-    return {"kernel": (shape[-1], units), "bias": (units,)}
-
-
-def _embedding(arguments: Arguments, shape: Shape) -> Shapes:
-    del shape
-    return {"embeddings": (arguments["input_dim"], arguments["output_dim"])}
-
-
-def _prelu(arguments: Arguments, shape: Shape) -> Shapes:
-    shared = arguments.get("shared_axes") or []
-    sizes = [1 if i in shared else size for i, size in enumerate(shape)]
-    return {"alpha": tuple(sizes[1:])}
-
-
-def axis_norm(arguments: Arguments, shape: Shape) -> Shapes:
-    """Of a normalisation with weights along `axis`."""
-    axis = arguments.get("axis", -1)
-    axes = axis if isinstance(axis, list) else [axis]
-    sizes = tuple(shape[i] for i in axes)
-    return dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), sizes)
 
 
 def _batch_norm(
@@ -201,51 +127,37 @@ def _kinds() -> dict[str, Kind]:
 
 
 def _weighted_kinds() -> dict[str, Kind]:
-    kernel, grouped = _with_bias("kernel"), (*_CONV, "groups")
-    transposed = Kind(
-        (*_CONV, "output_padding"), None, _conv_transpose, kernel, ignored=("groups",)
-    )
+    kernel, depthwise = _with_bias("kernel"), _with_bias("depthwise_kernel")
     separable = _with_bias("depthwise_kernel", "pointwise_kernel")
-    depthwise = _with_bias("depthwise_kernel")
+    multiplied, groups = (*_CONV[1:], "depth_multiplier"), ("groups",)
+    conv = Kind((*_CONV, *groups), weights=kernel)
+    transposed = Kind((*_CONV, "output_padding"), weights=kernel, ignored=groups)
     batch_norm = Kind(
         ("momentum", *_NORM),
         _batch_norm,
-        axis_norm,
-        _affine,
+        affine,
         ("moving_mean", "moving_variance"),
         ignored=("synchronized",),
     )
-    layer_norm = _along_axis(keras.layers.LayerNormalization)
     return {
-        **{name: Kind(grouped, None, _conv, kernel) for name in ("Conv1D", "Conv2D")},
+        **dict.fromkeys(("Conv1D", "Conv2D"), conv),
         **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), transposed),
+        **dict.fromkeys(("BatchNormalization", "SyncBatchNormalization"), batch_norm),
         "SeparableConv2D": Kind(
-            (*_CONV, "depth_multiplier"),
-            None,
-            _separable,
-            separable,
-            ignored=("groups",),
+            ("filters", *multiplied), weights=separable, ignored=groups
         ),
-        "DepthwiseConv2D": Kind(
-            (*_CONV[1:], "depth_multiplier"),
-            None,
-            _depthwise,
-            depthwise,
-            ignored=("groups",),
-        ),
-        "Dense": Kind(("units", "use_bias", "activation"), None, _dense, kernel),
+        "DepthwiseConv2D": Kind(multiplied, weights=depthwise, ignored=groups),
+        "Dense": Kind(("units", "use_bias", "activation"), weights=kernel),
         "Embedding": Kind(
             ("input_dim", "output_dim"),
-            None,
-            _embedding,
-            lambda arguments: ["embeddings"],
+            weights=lambda arguments: ["embeddings"],
             ignored=("input_length", "mask_zero"),
         ),
-        "PReLU": Kind(("shared_axes",), None, _prelu, lambda arguments: ["alpha"]),
-        "BatchNormalization": batch_norm,
-        "SyncBatchNormalization": batch_norm,
-        "LayerNormalization": Kind(_NORM, layer_norm, axis_norm, _affine),
-        "GroupNormalization": Kind(("groups", *_NORM), None, axis_norm, _affine),
+        "PReLU": Kind(("shared_axes",), weights=lambda arguments: ["alpha"]),
+        "LayerNormalization": Kind(
+            _NORM, _along_axis(keras.layers.LayerNormalization), affine
+        ),
+        "GroupNormalization": Kind(("groups", *_NORM), weights=affine),
     }
 
 
