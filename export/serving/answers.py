@@ -53,7 +53,7 @@ class Answers:
                 Code.DEADLINE_EXCEEDED, "The request waited too long to be parsed."
             )
         with _Released(self._parsing) as held:
-            request = rest.parse_body(body(), deadline)
+            request = rest.parse_body(body())
             spec = ModelSpec(
                 target.name, target.version, target.label, rest.signature_name(request)
             )

@@ -17,28 +17,27 @@ from export.serving import rest_parser
 from export.serving.models import DEFAULT_SIGNATURE, MAX_RANK
 from export.serving.rest_check import (
     INTEGERS,
+    TYPES,
     check_rows,
     check_tensor,
-    is_base64,
     is_named,
 )
 from export.serving.rest_values import shown
 from export.serving.status import Code, ServingError, invalid
 
 
-def parse_body(body: bytes, deadline: float = math.inf) -> dict[str, Any]:
+def parse_body(body: bytes) -> dict[str, Any]:
     """Parses the body of a request.
 
     Text after the JSON object is ignored; NaN, Infinity and -Infinity are accepted.
 
     Args:
         body: JSON in UTF-8. Bytes that are no UTF-8 are kept, as surrogates.
-        deadline: By `time.monotonic()`.
 
     Raises:
         ServingError: The body is no JSON object.
     """
-    request = rest_parser.parse(body, deadline)
+    request = rest_parser.parse(body)
     if not isinstance(request, dict):
         raise invalid(f"JSON Value: {shown(request)} Is not object")
     return request
@@ -96,28 +95,6 @@ def decode_inputs(
     return decode(request["instances" if row else "inputs"], dtypes), row
 
 
-def text_bytes(text: str) -> bytes:
-    """Returns the bytes that a string of a parsed body was sent as."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def decode_base64(text: str) -> bytes:
-    """Returns the bytes of base64 text; padding may be missing, white space is skipped.
-
-    Raises:
-        ServingError: It is no base64 of the standard alphabet.
-    """
-    compact = "".join(text.split())
-    digits = compact.rstrip("=.")
-    missing = -len(digits) % 4
-    try:
-        if len(compact) - len(digits) not in (0, missing):
-            raise binascii.Error
-        return base64.b64decode(digits + "=" * missing, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("Unable to base64 decode") from None
-
-
 def _decode_rows(
     instances: list[Any], dtypes: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
@@ -167,11 +144,12 @@ def _decode_columns(inputs: Any, dtypes: Mapping[str, str]) -> dict[str, np.ndar
 def _to_array(value: Any, dtype: str) -> np.ndarray | None:
     """The array of a value, None if there is none: `rest_check` says why."""
     flat = _flatten(value)
-    if flat is None:
+    if flat is None or dtype not in TYPES:
         return None
     shape, leaves = flat
-    convert = _converter(dtype)
-    array = convert(leaves, dtype) if convert else None
+    if not set(map(type, leaves)) <= TYPES[dtype]:
+        return None
+    array = _to_strings(leaves) if dtype == "string" else _to_numbers(leaves, dtype)
     return None if array is None else array.reshape(shape)
 
 
@@ -189,55 +167,44 @@ def _flatten(value: Any) -> tuple[list[int], list[Any]] | None:
     return shape, level
 
 
-def _converter(dtype: str) -> Any:
-    if dtype in INTEGERS:
-        return _to_integers
-    return {
-        "float32": _to_floats,
-        "float64": _to_floats,
-        "bool": _to_booleans,
-        "string": _to_strings,
-    }.get(dtype)
-
-
-def _to_floats(leaves: list[float], dtype: str) -> np.ndarray | None:
-    if not set(map(type, leaves)) <= {int, float, rest_parser.Infinite}:
-        return None
+def _to_numbers(leaves: list[Any], dtype: str) -> np.ndarray | None:
     try:
-        doubles = np.array(leaves, np.float64)
-        # Python reads 1e999 as an infinity.
-        too_big = np.isinf(doubles).any() and any(
-            type(leaf) is float and math.isinf(leaf) for leaf in leaves
-        )
+        checked = np.array(leaves, INTEGERS.get(dtype, np.float64))
     except OverflowError:
-        too_big = True
-    if too_big:
-        raise invalid("JSON Parse error: Number too big to be stored in double.")
-    with np.errstate(over="ignore", under="ignore"):
-        return doubles.astype(dtype)
-
-
-def _to_integers(leaves: list[int], dtype: str) -> np.ndarray | None:
-    if not set(map(type, leaves)) <= {int}:
-        return None
-    try:
-        # Narrow ones are cut down.
-        return np.array(leaves, INTEGERS[dtype]).astype(dtype)
-    except OverflowError:
-        return None
-
-
-def _to_booleans(leaves: list[bool], dtype: str) -> np.ndarray | None:
-    return np.array(leaves, bool) if set(map(type, leaves)) <= {bool} else None
-
-
-def _to_strings(leaves: list[Any], dtype: str) -> np.ndarray | None:
-    array = np.empty(len(leaves), object)
-    for i, leaf in enumerate(leaves):
-        if type(leaf) is str:
-            array[i] = text_bytes(leaf)
-        elif is_base64(leaf):
-            array[i] = decode_base64(leaf["b64"])
-        else:
+        if dtype in INTEGERS:
             return None
+        raise rest_parser.too_big() from None
+    # Python reads 1e999 as an infinity.
+    if np.isinf(checked).any() and any(
+        type(leaf) is float and math.isinf(leaf) for leaf in leaves
+    ):
+        raise rest_parser.too_big()
+    with np.errstate(over="ignore", under="ignore"):
+        # Narrow integers are cut down.
+        return checked.astype(dtype)
+
+
+def _to_strings(leaves: list[Any]) -> np.ndarray | None:
+    if any(map(is_named, leaves)):
+        return None
+    array = np.empty(len(leaves), object)
+    array[:] = [
+        leaf.encode("utf-8", "surrogateescape")
+        if isinstance(leaf, str)
+        else _base64_bytes(leaf["b64"])
+        for leaf in leaves
+    ]
     return array
+
+
+def _base64_bytes(text: str) -> bytes:
+    """The bytes of base64 text; padding may be missing, white space is skipped."""
+    compact = "".join(text.split())
+    digits = compact.rstrip("=.")
+    missing = -len(digits) % 4
+    try:
+        if len(compact) - len(digits) not in (0, missing):
+            raise binascii.Error
+        return base64.b64decode(digits + "=" * missing, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("Unable to base64 decode") from None

@@ -4,12 +4,14 @@ These functions look at one value after another: they are only called for reques
 whose arrays could not be built at once.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from export.serving.models import MAX_RANK
+from export.serving.rest_parser import Infinite
 from export.serving.rest_values import cpp_name, shown, type_error
 from export.serving.status import Code, ServingError, invalid
 
@@ -20,7 +22,14 @@ INTEGERS = {
     "int64": np.int64,
     "uint64": np.uint64,
 }
-_SUPPORTED = (*INTEGERS, "float32", "float64", "bool", "string")
+TYPES = {
+    **{name: {int} for name in INTEGERS},
+    "float32": {int, float, Infinite},
+    "float64": {int, float, Infinite},
+    "bool": {bool},
+    "string": {str, dict},
+}
+"""What the JSON values of each dtype are in Python; a dict is {"b64": ...}."""
 _TOO_DEEP = f"A tensor has at most {MAX_RANK} dimensions"
 
 
@@ -29,7 +38,7 @@ def is_base64(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and len(value) == 1
-        and (isinstance(value.get("b64"), str))
+        and isinstance(value.get("b64"), str)
     )
 
 
@@ -54,16 +63,16 @@ def check_rows(instances: list[Any], dtypes: Mapping[str, str]) -> None:
             "input tensors required as per tensorinfo_map"
         )
     named = is_named(instances[0])
-    seen: dict[str, tuple[int, list[int]]] = {}
+    shapes: dict[str, list[int]] = {}
     for i, element in enumerate(instances):
         if is_named(element) != named:
             expected = "object but got list" if named else "value/list but got object"
             raise invalid(f"Expecting {expected} at item {i} of input list")
         if not named:
-            _check_item(element, min(dtypes), dtypes, seen, f"element: {i}")
+            _check_item(element, min(dtypes), dtypes, shapes, f"element: {i}")
             continue
         for name, value in element.items():
-            _check_item(value, name, dtypes, seen, f"element: {i} key: {name}")
+            _check_item(value, name, dtypes, shapes, f"element: {i} key: {name}")
         if set(element) != set(dtypes):
             raise invalid(
                 f"Failed to process element: {i} of 'instances' list. JSON object: "
@@ -71,7 +80,7 @@ def check_rows(instances: list[Any], dtypes: Mapping[str, str]) -> None:
             )
 
 
-def check_tensor(value: Any, dtype: str) -> tuple[int, list[int]]:
+def check_tensor(value: Any, dtype: str) -> list[int]:
     """Checks a value that is to become a tensor.
 
     Args:
@@ -79,7 +88,7 @@ def check_tensor(value: Any, dtype: str) -> tuple[int, list[int]]:
         dtype: Of the tensor.
 
     Returns:
-        The number of its values, and its shape.
+        Its shape.
 
     Raises:
         ServingError: It is none of that dtype.
@@ -88,36 +97,36 @@ def check_tensor(value: Any, dtype: str) -> tuple[int, list[int]]:
     first = value
     while isinstance(first, list):
         shape.append(len(first))
-        if len(shape) > MAX_RANK:
-            raise invalid(_TOO_DEEP)
         first = first[0] if first else None
-    size = _check_level(value, 0, shape, dtype)
-    if size == 0 and dtype not in _SUPPORTED:
+    if len(shape) > MAX_RANK:
+        raise invalid(_TOO_DEEP)
+    _check_level(value, 0, shape, dtype)
+    if dtype not in TYPES:
         raise _unsupported(value, dtype)
-    return size, shape
+    return shape
 
 
 def _check_item(
     value: Any,
     name: str,
     dtypes: Mapping[str, str],
-    seen: dict[str, tuple[int, list[int]]],
+    shapes: dict[str, list[int]],
     place: str,
 ) -> None:
     try:
         if name not in dtypes:
             raise invalid(f"JSON object: does not have named input: {name}")
-        size, shape = check_tensor(value, dtypes[name])
+        shape = check_tensor(value, dtypes[name])
         # The rows are one dimension more.
         if len(shape) == MAX_RANK:
             raise invalid(_TOO_DEEP)
-        expected_size, expected = seen.setdefault(name, (size, shape))
-        if size != expected_size:
-            raise invalid(f"Expecting tensor size: {expected_size} but got: {size}")
+        expected = shapes.setdefault(name, shape)
+        size = math.prod(expected)
+        if math.prod(shape) != size:
+            raise invalid(f"Expecting tensor size: {size} but got: {math.prod(shape)}")
         if shape != expected:
-            raise invalid(
-                f"Expecting shape {_shape(expected)} but got: {_shape(shape)}"
-            )
+            texts = (f"[{','.join(map(str, sizes))}]" for sizes in (expected, shape))
+            raise invalid("Expecting shape {} but got: {}".format(*texts))
     except ServingError as error:
         raise invalid(
             f"Failed to process {place} of 'instances' list. "
@@ -125,8 +134,8 @@ def _check_item(
         ) from None
 
 
-def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> int:
-    """Checks a value and all in it; the number of scalars there."""
+def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> None:
+    """Checks a value and all in it."""
     rank = len(shape)
     if not isinstance(value, list):
         if level != rank:
@@ -135,7 +144,7 @@ def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> int:
                 f"in the JSON DOM. Expected at level: {rank}"
             )
         _check_scalar(value, dtype)
-        return 1
+        return
     if level >= rank:
         raise invalid(
             f"Encountered list at unexpected level: {level} expected < {rank}"
@@ -145,28 +154,21 @@ def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> int:
             f"Encountered list at unexpected size: {len(value)} at level: {level} "
             f"expected size: {shape[level]}"
         )
-    return sum(_check_level(item, level + 1, shape, dtype) for item in value)
+    for item in value:
+        _check_level(item, level + 1, shape, dtype)
 
 
 def _check_scalar(value: Any, dtype: str) -> None:
-    kind = type(value)
-    if dtype == "string":
-        if kind is dict and not is_base64(value):
-            raise invalid(
-                f"JSON Value: {shown(value)} not formatted correctly for base64 data"
-            )
-        fits = kind in (str, dict)
-    elif kind is dict:
-        fits = False
-    elif dtype in INTEGERS:
-        limits = np.iinfo(INTEGERS[dtype])
-        fits = kind is int and limits.min <= value <= limits.max
-    elif dtype in ("float32", "float64"):
-        fits = kind is int or isinstance(value, float)
-    elif dtype == "bool":
-        fits = kind is bool
-    else:
+    if dtype not in TYPES:
         raise _unsupported(value, dtype)
+    if dtype == "string" and is_named(value):
+        raise invalid(
+            f"JSON Value: {shown(value)} not formatted correctly for base64 data"
+        )
+    fits = type(value) in TYPES[dtype]
+    if fits and dtype in INTEGERS:
+        limits = np.iinfo(INTEGERS[dtype])
+        fits = limits.min <= value <= limits.max
     if not fits:
         raise type_error(value, dtype)
 
@@ -176,7 +178,3 @@ def _unsupported(value: Any, dtype: str) -> ServingError:
         Code.UNIMPLEMENTED,
         f"Conversion of JSON Value: {shown(value)} to type: {cpp_name(dtype)}",
     )
-
-
-def _shape(shape: list[int]) -> str:
-    return f"[{','.join(map(str, shape))}]"

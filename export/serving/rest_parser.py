@@ -1,45 +1,57 @@
-"""JSON documents as TensorFlow Serving reads them.
-
-Python's own parser does the work. What it refuses ("Inf", "-NaN", errors that must be
-named as TensorFlow Serving names them) is read by the parser of this module, which is
-slow.
-"""
+"""JSON documents as TensorFlow Serving reads them, by Python's own parser."""
 
 import json
 import math
 import re
-import time
 from typing import Any
 
-from export.serving.status import Code, ServingError, invalid
+import numpy as np
 
-# Twice what an array can have. Python's parser sees only what exceeds its own stack.
+from export.serving.status import ServingError, invalid
+
+# Twice what an array can have.
 _MAX_DEPTH = 64
-_TOO_DEEP = f"Values are nested more than {_MAX_DEPTH} deep."
-# Characters of a document whose errors are worth the slow parser's time.
-_SHORT = 2**18
 _SPACE = re.compile(r"[ \t\n\r]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_FRACTION = re.compile(r"\.[0-9]+")
-_EXPONENT = re.compile(r"[eE][+-]?[0-9]+")
-_NOT_FINITE = re.compile(r"(-?)(NaN|Inf(?:inity)?)")
-_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
-_HEX = re.compile(r"[0-9a-fA-F]{4}")
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_QUOTED = re.compile(rb'"[^"]*"?')
+_NO_BRACKETS = bytes(set(range(256)) - set(b'[{}]"'))
+_STEPS = bytes.maketrans(b"[{}]", b"\x01\x01\xff\xff")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_ESCAPES = {**{c: c for c in '"\\/'}, "b": "\b", "f": "\f", "n": "\n"}
-_ESCAPES.update(r="\r", t="\t")
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<alone>u[dD][89a-fA-F])|.)", re.DOTALL
+)
+# What Python does not know: in a whole document, outside its strings.
+_NOT_FINITE = re.compile(r"(-?)Inf(?!inity)|-NaN")
+_NOT_FINITE_OR_STRING = re.compile(
+    rf'"(?:[^"\\]+|\\.)*+"?|{_NOT_FINITE.pattern}', re.DOTALL
+)
+_BEGUN = re.compile(r"-|t(?:ru?)?|f(?:al?s?)?|n(?:ul?)?|")
+_REASONS = {
+    "Expecting value": "Invalid value.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting property name enclosed in double quotes": "Missing a name for object "
+    "member.",
+    "Invalid \\escape": "Invalid escape character in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+    "Invalid control character at": "Invalid encoding in string.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+}
+_UNFINISHED = {".": "fraction part", "e": "exponent", "E": "exponent"}
+_UNSEPARATED = {
+    "[": "Missing a comma or ] after an array element.",
+    "{": "Missing a comma or } after an object member.",
+}
 
 
 class Infinite(float):
     """An infinity that the document names, unlike a number too large for a double."""
 
 
-def parse(body: bytes, deadline: float = math.inf) -> Any:
+def parse(body: bytes) -> Any:
     """Parses a document; what follows it is ignored.
 
     Args:
         body: JSON in UTF-8. Bytes that are no UTF-8 are kept, as surrogates.
-        deadline: By `time.monotonic()`: when the answer is of no use any more.
 
     Returns:
         The value. Of a name that an object has twice, the first one counts.
@@ -47,23 +59,78 @@ def parse(body: bytes, deadline: float = math.inf) -> Any:
     Raises:
         ServingError: The body is no JSON.
     """
-    text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     if not body:
         raise invalid("JSON Parse error: The document is empty")
-    if not ("\\u" in text and _SURROGATE.search(text)):
-        try:
-            return _DECODER.raw_decode(text, _SPACE.match(text).end())[0]
-        except RecursionError:
-            raise invalid(f"JSON Parse error: {_TOO_DEEP}") from None
-        except json.JSONDecodeError as error:
-            if len(text) > _SHORT and not _NOT_FINITE.match(text, error.pos):
-                raise _parse_error(text, error.msg, error.pos) from None
-        except ValueError:
-            # Python converts no integer of thousands of digits.
-            raise invalid(
-                "JSON Parse error: Number too big to be stored in double."
-            ) from None
-    return _Parser(text, deadline).parse()
+    steps = np.frombuffer(_brackets(body).translate(_STEPS), np.int8)
+    if steps.cumsum(dtype=np.int32).max(initial=0) > _MAX_DEPTH:
+        raise invalid(
+            f"JSON Parse error: Values are nested more than {_MAX_DEPTH} deep."
+        )
+    text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    if "\\u" in text and _SURROGATE.search(text):
+        for escape in _ESCAPE.finditer(text):
+            if escape["alone"]:
+                reason = "The surrogate pair in string is invalid."
+                raise _parse_error(text, reason, escape.start())
+    return _read(text)
+
+
+def too_big() -> ServingError:
+    """Returns the error for a number that is too large for a double."""
+    return invalid("JSON Parse error: Number too big to be stored in double.")
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets and braces of a document that are not in its strings."""
+    if b"\\" in body:
+        body = _ESCAPED.sub(b"", body)
+    return _QUOTED.sub(b"", body.translate(None, _NO_BRACKETS))
+
+
+def _read(text: str) -> Any:
+    try:
+        return _DECODER.raw_decode(text, _SPACE.match(text).end())[0]
+    except json.JSONDecodeError as error:
+        if not _NOT_FINITE.match(text, error.pos):
+            raise _translated(text, error) from None
+    except ValueError:
+        # Python converts no integer of thousands of digits.
+        raise too_big() from None
+    return _read(_NOT_FINITE_OR_STRING.sub(_known_to_python, text))
+
+
+def _known_to_python(match: re.Match[str]) -> str:
+    if match[0].startswith('"'):
+        return match[0]
+    return "NaN" if match[1] is None else f"{match[1]}Infinity"
+
+
+def _translated(text: str, error: json.JSONDecodeError) -> ServingError:
+    """An error of Python's parser in the words of TensorFlow Serving's."""
+    at = error.pos
+    reason = _REASONS.get(error.msg, error.msg)
+    if error.msg == "Expecting value":
+        at = _BEGUN.match(text, at).end()
+        if not text.strip():
+            reason = "The document is empty."
+    elif error.msg == "Invalid \\uXXXX escape":
+        at -= 1
+    elif error.msg == "Expecting ',' delimiter":
+        unfinished = _UNFINISHED.get(text[at : at + 1])
+        if unfinished and text[at - 1].isdigit():
+            return _parse_error(text, f"Miss {unfinished} in number.", at + 1)
+        reason = _UNSEPARATED[_innermost(text[:at])]
+    return _parse_error(text, reason, at)
+
+
+def _innermost(text: str) -> str:
+    """The bracket or brace that is open at the end of a text."""
+    closed = 0
+    for bracket in reversed(_brackets(text.encode("utf-8", "surrogateescape"))):
+        closed += 1 if bracket in b"]}" else -1
+        if closed < 0:
+            return chr(bracket)
+    return "["
 
 
 def _parse_error(text: str, reason: str, position: int) -> ServingError:
@@ -81,208 +148,3 @@ def _constant(name: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_first_of_each, parse_constant=_constant)
-
-
-class _Parser:
-    """Reads one document with a stack of its own.
-
-    Args:
-        text: The document.
-        deadline: By `time.monotonic()`.
-    """
-
-    def __init__(self, text: str, deadline: float) -> None:
-        # The end is found without looking for it.
-        self._text = f"{text}\0"
-        self._deadline = deadline
-        self._at = 0
-        self._values = 0
-        self._open: list[list[Any] | dict[str, Any]] = []
-        # The names of members whose values are being read.
-        self._names: list[str] = []
-
-    def parse(self) -> Any:
-        if self._skip() == "\0":
-            raise self._error("The document is empty.")
-        while True:
-            value, is_whole = self._begin()
-            if is_whole:
-                value, is_whole = self._finish(value)
-            if is_whole:
-                return value
-
-    def _begin(self) -> tuple[Any, bool]:
-        """Reads a scalar, an empty container or the beginning of others."""
-        character = self._text[self._at]
-        while character == "[":
-            self._at += 1
-            self._push([])
-            character = self._skip()
-            if character == "]":
-                self._at += 1
-                return self._open.pop(), True
-        if character != "{":
-            self._count()
-            return self._scalar(character), True
-        self._at += 1
-        if self._skip() == "}":
-            self._at += 1
-            return {}, True
-        self._push({})
-        self._name()
-        return None, False
-
-    def _push(self, container: list[Any] | dict[str, Any]) -> None:
-        self._count()
-        self._open.append(container)
-        if len(self._open) > _MAX_DEPTH:
-            raise self._error(_TOO_DEEP)
-
-    def _count(self) -> None:
-        self._values += 1
-        if self._values % 2**14 == 0 and time.monotonic() > self._deadline:
-            raise ServingError(Code.DEADLINE_EXCEEDED, "Parsing took too long.")
-
-    def _finish(self, value: Any) -> tuple[Any, bool]:
-        """Puts a whole value where it belongs.
-
-        Returns:
-            The whole document and True, or False where another value follows.
-        """
-        while self._open:
-            container = self._open[-1]
-            if type(container) is list:
-                container.append(value)
-                end = "]"
-            else:
-                container.setdefault(self._names.pop(), value)
-                end = "}"
-            character = self._skip()
-            if character == ",":
-                self._at += 1
-                self._skip()
-                if end == "}":
-                    self._name()
-                return None, False
-            if character != end:
-                place = "] after an array element"
-                if end == "}":
-                    place = "} after an object member"
-                raise self._error(f"Missing a comma or {place}.")
-            self._at += 1
-            value = self._open.pop()
-        return value, True
-
-    def _name(self) -> None:
-        if self._text[self._at] != '"':
-            raise self._error("Missing a name for object member.")
-        self._names.append(self._string())
-        if self._skip() != ":":
-            raise self._error("Missing a colon after a name of object member.")
-        self._at += 1
-        self._skip()
-
-    def _scalar(self, character: str) -> Any:
-        if character == '"':
-            return self._string()
-        for name, value in (("null", None), ("true", True), ("false", False)):
-            if character == name[0]:
-                return self._literal(name, value)
-        match = _NOT_FINITE.match(self._text, self._at)
-        if match:
-            self._at = match.end()
-            if match[2] == "NaN":
-                return math.nan
-            return Infinite(f"{match[1]}inf")
-        return self._number()
-
-    def _literal(self, name: str, value: Any) -> Any:
-        for expected in name:
-            if self._text[self._at] != expected:
-                raise self._error("Invalid value.")
-            self._at += 1
-        return value
-
-    def _number(self) -> int | float:
-        text, start = self._text, self._at
-        match = _NUMBER.match(text, start)
-        if match is None:
-            self._at += text.startswith("-", start)
-            raise self._error("Invalid value.")
-        self._at = match.end()
-        for pattern, first, missing in (
-            (_FRACTION, ".", "Miss fraction part in number."),
-            (_EXPONENT, "eE", "Miss exponent in number."),
-        ):
-            if text[self._at] in first:
-                part = pattern.match(text, self._at)
-                if part is None:
-                    self._at += 1
-                    raise self._error(missing)
-                self._at = part.end()
-        value = float(text[start : self._at])
-        if math.isinf(value):
-            self._at = start
-            raise self._error("Number too big to be stored in double.")
-        return value if self._at > match.end() else int(match[0])
-
-    def _string(self) -> str:
-        text, start = self._text, self._at
-        self._at += 1
-        parts = []
-        while True:
-            match = _PLAIN.match(text, self._at)
-            parts.append(match[0])
-            self._at = match.end()
-            character = text[self._at]
-            if character == "\\":
-                parts.append(self._escape())
-            elif character == '"':
-                self._at += 1
-                return "".join(parts)
-            elif character == "\0":
-                self._at = start
-                raise self._error("Missing a closing quotation mark in string.")
-            else:
-                raise self._error("Invalid encoding in string.")
-
-    def _escape(self) -> str:
-        """Reads an escape sequence; a pair of surrogates is one."""
-        start = self._at
-        character = self._text[start + 1]
-        self._at += 2
-        if character != "u":
-            if character not in _ESCAPES:
-                self._at = start
-                raise self._error("Invalid escape character in string.")
-            return _ESCAPES[character]
-        unit = self._hex(start)
-        if not 0xD800 <= unit <= 0xDFFF:
-            return chr(unit)
-        low = 0
-        if unit <= 0xDBFF and self._text.startswith("\\u", self._at):
-            self._at += 2
-            low = self._hex(start)
-        if not 0xDC00 <= low <= 0xDFFF:
-            self._at = start
-            raise self._error("The surrogate pair in string is invalid.")
-        return chr(0x10000 + ((unit - 0xD800) << 10) + low - 0xDC00)
-
-    def _hex(self, start: int) -> int:
-        match = _HEX.match(self._text, self._at)
-        if match is None:
-            self._at = start
-            raise self._error("Incorrect hex digit after \\u escape in string.")
-        self._at = match.end()
-        return int(match[0], 16)
-
-    def _skip(self) -> str:
-        """Goes past white space; the character there, NUL at the end."""
-        character = self._text[self._at]
-        if character in " \t\n\r":
-            self._at = _SPACE.match(self._text, self._at).end()
-            character = self._text[self._at]
-        return character
-
-    def _error(self, reason: str) -> ServingError:
-        return _parse_error(self._text, reason, self._at)
