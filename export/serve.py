@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from export.serving.metrics import Metrics
     from export.serving.versions import VersionManager
 
-_PACKAGES = ("grpc", "grpc_health", "prometheus_client", "starlette", "uvicorn")
+_PACKAGES = (
+    *("grpc", "grpc_health", "orjson", "prometheus_client", "starlette", "uvicorn"),
+)
 
 
 def define_flags() -> None:

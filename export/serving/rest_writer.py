@@ -10,17 +10,14 @@ from collections.abc import Mapping
 from itertools import chain
 
 import numpy as np
+import orjson
 
-from export.serving.rest_numbers import decimal_text, float32_text
+from export.serving.rest_numbers import decimal_text, plain_doubles
 from export.serving.rest_values import cpp_name
 from export.serving.status import invalid
 
 _INTEGERS = ("int8", "uint8", "int16", "int32", "uint32", "int64", "uint64")
 _LONGEST_MESSAGE = 4000
-# Ends the rows of an array; no JSON holds it.
-_ROW_END = b"\0"
-# Behind a number: this plus the count of arrays that end there. No number holds it.
-_END_CODE = 0x80
 
 
 def encode_outputs(outputs: Mapping[str, np.ndarray], row: bool) -> bytes:
@@ -39,16 +36,21 @@ def encode_outputs(outputs: Mapping[str, np.ndarray], row: bool) -> bytes:
     """
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
+    (name, array), *others = outputs.items()
     if not row:
-        return _columns(outputs)
+        whole = _object(outputs, 1) if others else _text(name, array, 1)
+        return _root("outputs", whole)
     _check_rows(outputs)
-    if len(outputs) > 1:
-        return _objects(outputs)
-    ((name, array),) = outputs.items()
     if not len(array):
         return _root("predictions", b"[]")
-    rows = _array_text(name, array, 1, one_line=True)
-    return _root("predictions", rows[:-1] + _line(1) + b"]")
+    if not others:
+        rows = _text(name, array, 1, one_line=True)
+        return _root("predictions", rows[:-1] + _line(1) + b"]")
+    objects = (
+        _line(2) + _object({n: a[i, ...] for n, a in outputs.items()}, 2, one_line=True)
+        for i in range(len(array))
+    )
+    return _root("predictions", b"[" + b",".join(objects) + _line(1) + b"]")
 
 
 def encode_error(message: str) -> bytes:
@@ -71,32 +73,17 @@ def _line(depth: int) -> bytes:
     return b"\n" + b"    " * depth
 
 
-def _columns(outputs: Mapping[str, np.ndarray]) -> bytes:
-    if len(outputs) == 1:
-        ((name, array),) = outputs.items()
-        return _root("outputs", _array_text(name, array, 1, one_line=False))
-    members = [
-        _line(2) + _quoted(name.encode()) + b": " + _array_text(name, array, 2, False)
+def _object(
+    outputs: Mapping[str, np.ndarray], depth: int, one_line: bool = False
+) -> bytes:
+    members = (
+        _line(depth + 1)
+        + _quoted(name.encode())
+        + b": "
+        + _text(name, array, depth + 1, one_line)
         for name, array in outputs.items()
-    ]
-    return _root("outputs", b"{" + b",".join(members) + _line(1) + b"}")
-
-
-def _objects(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The rows of several outputs: an object for each."""
-    count = len(next(iter(outputs.values())))
-    if not count:
-        return _root("predictions", b"[]")
-    columns = []
-    for name, array in outputs.items():
-        start = _line(3) + _quoted(name.encode()) + b": "
-        rows = _array_text(name, array, 2, True, _ROW_END)[1:-1].split(_ROW_END)
-        columns.append([start + text for text in rows])
-    rows = [
-        _line(2) + b"{" + b",".join(members) + _line(2) + b"}"
-        for members in zip(*columns, strict=True)
-    ]
-    return _root("predictions", b"[" + b",".join(rows) + _line(1) + b"]")
+    )
+    return b"{" + b",".join(members) + _line(depth) + b"}"
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
@@ -112,13 +99,7 @@ def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _array_text(
-    name: str,
-    array: np.ndarray,
-    depth: int,
-    one_line: bool,
-    between_rows: bytes | None = None,
-) -> bytes:
+def _text(name: str, array: np.ndarray, depth: int, one_line: bool = False) -> bytes:
     """The text of an array.
 
     Args:
@@ -126,84 +107,38 @@ def _array_text(
         array: Of any rank.
         depth: How many objects and arrays it is in.
         one_line: Whether its arrays are written on one line.
-        between_rows: What stands between its elements, if not a comma.
     """
-    if one_line and between_rows is None and array.dtype.name in _INTEGERS:
-        # Python writes nested lists of integers just so.
-        return repr(array.tolist()).encode()
-    shape = list(array.shape)
-    if 0 in shape:
-        shape = shape[: shape.index(0)]
-        texts = [b"[]"] * int(np.prod(shape))
+    if array.ndim == 0:
+        return _text(name, array[np.newaxis], depth - 1, one_line)[1:-1].strip()
+    values, others = _leaves(name, array, depth + array.ndim)
+    option = orjson.OPT_SERIALIZE_NUMPY | (0 if one_line else orjson.OPT_INDENT_2)
+    text = orjson.dumps(np.ascontiguousarray(values), option=option)
+    if one_line:
+        text = text.replace(b",", b", ")
     else:
-        texts = None
-    rank = len(shape)
-    begin, separators, end = _brackets(rank, depth, one_line, between_rows)
-    ends = _ends(shape)
-    if array.dtype == np.float32 and texts is None:
-        return begin + _float32(array, ends, separators) + end
-    texts = texts or _leaf_texts(name, array, depth + rank)
-    between = [separators[i] for i in ends[:-1].tolist()]
-    pieces = chain.from_iterable(zip(texts, [*between, b""], strict=True))
-    return begin + b"".join(pieces) + end
+        text = text.replace(b"  ", b"    ").replace(b"\n", _line(depth))
+    # It writes null for NaN.
+    pieces = zip(text.split(b"null"), [*others, b""], strict=True)
+    return b"".join(chain.from_iterable(pieces))
 
 
-def _brackets(
-    rank: int, depth: int, one_line: bool, between_rows: bytes | None
-) -> tuple[bytes, list[bytes], bytes]:
-    """What stands before, between and behind the values of an array.
-
-    Returns:
-        The beginning; the separators by how many arrays end there; the end.
-    """
-    # The indentation of an array's elements, by how many arrays they are in.
-    lines = [b"" if one_line else _line(depth + i) for i in range(rank + 1)]
-    comma = b", " if one_line else b","
-    separators = []
-    for outer in range(rank, 0, -1):
-        closing = b"".join(lines[i] + b"]" for i in reversed(range(outer, rank)))
-        opening = b"".join(b"[" + lines[i + 1] for i in range(outer, rank))
-        separator = comma + lines[outer]
-        if outer == 1 and between_rows is not None:
-            separator = between_rows
-        separators.append(closing + separator + opening)
-    begin = b"".join(b"[" + lines[i + 1] for i in range(rank))
-    end = b"".join(lines[i] + b"]" for i in reversed(range(rank)))
-    return begin, separators, end
-
-
-def _ends(shape: list[int]) -> np.ndarray:
-    """For each value, how many arrays end behind it."""
-    ends = np.zeros(int(np.prod(shape)), np.uint8)
-    size = 1
-    for length in reversed(shape):
-        size *= length
-        ends[size - 1 :: size] += 1
-    return ends
-
-
-def _float32(array: np.ndarray, ends: np.ndarray, separators: list[bytes]) -> bytes:
-    text = float32_text(array.ravel(), ends + np.uint8(_END_CODE))[:-1]
-    for ended, separator in enumerate(separators):
-        text = text.replace(bytes([_END_CODE + ended]), separator)
-    return text
-
-
-def _leaf_texts(name: str, array: np.ndarray, depth: int) -> list[bytes]:
+def _leaves(name: str, array: np.ndarray, depth: int) -> tuple[np.ndarray, list[bytes]]:
+    """An array for orjson, and the texts of what it is not to write: NaN there."""
     dtype = array.dtype.name
-    values = array.ravel().tolist()
-    if dtype in _INTEGERS:
-        return [b"%d" % value for value in values]
-    if dtype == "bool":
-        return [b"true" if value else b"false" for value in values]
-    if dtype == "float64":
-        return [decimal_text(value, 17).encode() for value in values]
+    if dtype in _INTEGERS or dtype == "bool":
+        return array, []
+    if dtype in ("float32", "float64"):
+        values = plain_doubles(array)
+        digits = 9 if dtype == "float32" else 17
+        others = array[np.isnan(values)].tolist()
+        return values, [decimal_text(value, digits).encode() for value in others]
     if dtype != "object":
         raise invalid(f"Failed to write JSON value for tensor type: {cpp_name(dtype)}")
+    values = np.full(array.shape, np.nan)
     if not name.endswith("_bytes"):
-        return [_quoted(value) for value in values]
+        return values, [_quoted(value) for value in array.flat]
     begin, end = b"{" + _line(depth + 1) + b'"b64": "', b'"' + _line(depth) + b"}"
-    return [begin + base64.b64encode(value) + end for value in values]
+    return values, [begin + base64.b64encode(value) + end for value in array.flat]
 
 
 def _quoted(value: bytes) -> bytes:
