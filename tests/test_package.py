@@ -41,7 +41,9 @@ def test_the_wheel_carries_the_images_and_licences(wheel_names: set[str]) -> Non
         assert any(entry.endswith(f"/licenses/{name}") for entry in wheel_names)
 
 
-def test_the_wheel_holds_the_packages_and_no_tests_or_benchmarks(wheel_names: set[str]) -> None:
+def test_the_wheel_holds_the_packages_and_no_tests_or_benchmarks(
+    wheel_names: set[str],
+) -> None:
     tops = {name.split("/")[0] for name in wheel_names if ".dist-info" not in name}
     assert tops == {"tfgan_models", "trainers", "export"}
     for name in ("tfgan_models/py.typed", "trainers/cyclegan.py", "export/serve.py"):
