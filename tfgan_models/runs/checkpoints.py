@@ -119,25 +119,38 @@ def restore(
     return _read_newest(directory, read, steps(directory) if only is None else [only])
 
 
-def describe(group: str, networks: Mapping[str, keras.Model]) -> str:
+def describe(
+    group: str,
+    networks: Mapping[str, keras.Model],
+    discriminators: Mapping[str, keras.Model] | None = None,
+) -> str:
     """Returns what `load_networks` needs to build the networks of a training.
 
     Args:
         group: The key in the saved state under which the networks are.
         networks: The networks by name.
+        discriminators: Those that are not exported, for `load_all`.
     """
+    parts = {"networks": networks, "discriminators": discriminators or {}}
     serialized = {
-        name: keras.saving.serialize_keras_object(network)
-        for name, network in networks.items()
+        part: {
+            name: keras.saving.serialize_keras_object(network)
+            for name, network in some.items()
+        }
+        for part, some in parts.items()
     }
-    return json.dumps({"group": group, "networks": serialized}, indent=1)
+    return json.dumps({"group": group, **serialized}, indent=1)
 
 
 def describe_networks(
-    model_dir: Path, group: str, networks: Mapping[str, keras.Model]
+    model_dir: Path,
+    group: str,
+    networks: Mapping[str, keras.Model],
+    discriminators: Mapping[str, keras.Model] | None = None,
 ) -> None:
     """Writes `describe` to `model_dir`, which makes it a training's folder."""
-    files.write_text(model_dir / _NETWORKS, describe(group, networks))
+    text = describe(group, networks, discriminators)
+    files.write_text(model_dir / _NETWORKS, text)
 
 
 def folder(model_dir: Path, which: str = "latest") -> Path:
@@ -161,9 +174,29 @@ def load_networks(
         UsageError: The folder holds no training, or one without a checkpoint yet.
         FailureError: None of its checkpoints could be read.
     """
+    return _load(Path(model_dir), which, ("networks",))[0]
+
+
+def load_all(
+    model_dir: Path,
+) -> tuple[dict[str, keras.Model], dict[str, keras.Model]]:
+    """Builds a training's exported networks, and its discriminators.
+
+    See `load_networks`. The first trainings did not describe their discriminators, so
+    that there are none.
+    """
+    exported, discriminators = _load(
+        model_dir, "latest", ("networks", "discriminators")
+    )
+    return exported, discriminators
+
+
+def _load(
+    model_dir: Path, which: str, parts: Sequence[str]
+) -> list[dict[str, keras.Model]]:
+    """The networks of some parts of the description, with their weights."""
     import tfgan_models.networks  # noqa: F401  (registers the classes)
 
-    model_dir = Path(model_dir)
     description = model_dir / _NETWORKS
     directory = folder(model_dir, which)
     if which == "best" and description.is_file() and not steps(directory):
@@ -176,19 +209,26 @@ def load_networks(
             f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
             "--model_dir of a trainer that has run, such as runs/mine."
         )
-    found: dict[str, keras.Model] = {}
+    found: list[dict[str, keras.Model]] = []
 
     def read(prefix: str) -> None:
         own = Path(prefix).with_name(_NETWORKS)
         content = json.loads((own if own.is_file() else description).read_text())
-        networks = {
-            name: keras.saving.deserialize_keras_object(config)
-            for name, config in content["networks"].items()
+        built = [
+            {
+                name: keras.saving.deserialize_keras_object(config)
+                for name, config in content.get(part, {}).items()
+            }
+            for part in parts
+        ]
+        groups = (content["group"], "discriminators")
+        state = {
+            group: weights(networks)
+            for group, networks in zip(groups, built, strict=False)
         }
-        state = {content["group"]: weights(networks)}
         status = tf.train.Checkpoint(**state).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
-        found.update(networks)
+        found[:] = built
 
     _read_newest(directory, read, steps(directory))
     return found

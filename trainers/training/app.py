@@ -138,6 +138,12 @@ def define_flags(trainer: Trainer) -> None:
         lower_bound=0.0,
     )
     flags.DEFINE_string("export_dir", None, "Export there at the end of training.")
+    flags.DEFINE_string(
+        "init_from",
+        None,
+        "The --model_dir of another training: a new one begins with its networks, as "
+        "far as their names and shapes are the same.",
+    )
     flags.DEFINE_bool(
         "fresh", False, "Start anew: what is in --model_dir is moved aside."
     )
@@ -234,6 +240,7 @@ def _train(
             ),
             metrics,
             record,
+            Path(_FLAGS.init_from).expanduser() if _FLAGS.init_from else None,
         )
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)

@@ -261,7 +261,8 @@ def save_model(
 ) -> None:
     """Writes a checkpoint of a model, see `checkpoints.save`."""
     group = "ema_generators" if model.ema_generators else "generators"
-    description = checkpoints.describe(group, model.exported_networks)
+    networks = model.exported_networks
+    description = checkpoints.describe(group, networks, model.discriminators)
     checkpoints.save(directory, step, model.training_state(), kept, description)
 
 

@@ -19,6 +19,7 @@ from trainers.training import (
     extras,
     progress,
     resuming,
+    starting,
     watch,
 )
 from trainers.training import recipe as recipes
@@ -78,6 +79,7 @@ def train(
     cadence: Cadence,
     metrics: watch.Metrics | None = None,
     record: data_record.Record | None = None,
+    init_from: Path | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
 
@@ -90,6 +92,7 @@ def train(
         cadence: How often.
         metrics: What to compute every `cadence.eval_every` steps; None: nothing.
         record: What the data set holds, to be kept; None: nothing is.
+        init_from: The folder of a training whose networks a new one begins with.
 
     Returns:
         The outcome; a checkpoint of it has been written.
@@ -119,6 +122,9 @@ def train(
     start = resuming.restore(directory, model.training_state(), strategy)
     for optimizer, rate in rates:
         optimizer.learning_rate = rate  # as the recipe has it, not the checkpoint
+    if init_from and not start:
+        for line in starting.init_from(model, init_from):
+            progress.say(f"From {init_from}: {line}")
     model.begin(start)  # also where nothing is left to train
     if start >= total:
         progress.say(
@@ -249,7 +255,9 @@ def _describe(
         recipes.save(model_dir, name, recipe)
         if record is not None:
             data_record.save(model_dir, record)
-        checkpoints.describe_networks(model_dir, group, model.exported_networks)
+        checkpoints.describe_networks(
+            model_dir, group, model.exported_networks, model.discriminators
+        )
     except OSError as error:
         raise FailureError(
             f"{model_dir} cannot be written: {error.strerror}. Make room, or give "

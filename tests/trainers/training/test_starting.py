@@ -1,0 +1,81 @@
+"""--init_from: a new training begins with another one's networks."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import gans
+from tests.models import networks
+from tfgan_models.adversarial import GANModel
+from tfgan_models.errors import UsageError
+from tfgan_models.runs import checkpoints
+from trainers.training import callbacks, starting
+
+Train = Callable[..., None]
+
+
+def save(model: GANModel, folder: Path) -> Path:
+    """Writes a training's folder with one checkpoint."""
+    callbacks.save_model(checkpoints.folder(folder), 1, model)
+    group = "ema_generators" if model.ema_generators else "generators"
+    checkpoints.describe_networks(
+        folder, group, model.exported_networks, model.discriminators
+    )
+    return folder
+
+
+def test_all_networks_are_taken(tmp_path: Path) -> None:
+    source = gans.cyclegan(seed=0, ema_decay=0.9)
+    for network in source.ema_generators.values():
+        for weight in network.weights:
+            weight.assign(weight + 1.0)
+    target = gans.cyclegan(seed=1, ema_decay=0.9)
+    told = starting.init_from(target, save(source, tmp_path))
+    assert len(told) == 4
+    assert all(": all " in line for line in told)
+    for name, network in networks(target).items():
+        group, place = name.split("/")
+        # The averaged generators are what the other training has come to.
+        group = group.replace("ema_", "").replace("generators", "ema_generators")
+        group = group if "discriminators" not in name else "discriminators"
+        expected = networks(source)[f"{group}/{place}"]
+        for weight, other in zip(network.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    source, target = gans.cyclegan(seed=0), gans.cyclegan(seed=1, norm="batch")
+    folder = save(source, tmp_path)
+    told = starting.init_from(target, folder)
+    kernel, other = (m.generators["a2b"].weights[0] for m in (source, target))
+    np.testing.assert_array_equal(kernel, other)
+    name = r"\w+_norm/\w+, "
+    assert re.match(
+        rf"generator a2b: \d+ of \d+ weights; new: ({name}){{3}}\.", told[0]
+    )
+    target.generators = {"other": target.generators["a2b"]}
+    target.discriminators = {}
+    message = "fits: it holds a2b, b2a, a, b, and those to train are generator other"
+    with pytest.raises(UsageError, match=message):
+        starting.init_from(target, folder)
+
+
+def test_a_training_begins_with_anothers_networks(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(f"--model_dir={first}", "--steps=1")
+    capsys.readouterr()
+    command = (f"--model_dir={second}", f"--init_from={first}", "--steps=1")
+    train(*command, "--discriminator=pixel", "--seed=1")
+    told = capsys.readouterr().out
+    assert f"From {first}: generator a2b: all " in told
+    assert re.search(r": discriminator a: \d of \d+ weights; new: \w+/kernel, ", told)
+    # It has begun: what it has learned is kept.
+    train(f"--model_dir={second}", f"--init_from={first}")
+    assert f"From {first}" not in capsys.readouterr().out
+    with pytest.raises(UsageError, match="holds no checkpoint of a training"):
+        train(f"--model_dir={tmp_path / 'third'}", f"--init_from={tmp_path}")

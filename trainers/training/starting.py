@@ -1,0 +1,66 @@
+"""Where a new training begins: at the networks of another one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from tfgan_models.adversarial import GANModel
+from tfgan_models.errors import UsageError
+from tfgan_models.runs import checkpoints
+
+_SHOWN = 3
+
+
+def init_from(model: GANModel, model_dir: Path) -> list[str]:
+    """Copies the networks of another training, as far as names and shapes are the same.
+
+    Generators are what it exports: the averaged ones, where it has any.
+
+    Args:
+        model: The model that is to be trained, compiled.
+        model_dir: The other training's folder.
+
+    Returns:
+        What was taken and what not, a line for each network.
+
+    Raises:
+        UsageError: There is no such training, or nothing in it fits.
+        FailureError: None of its checkpoints could be read.
+    """
+    generators, discriminators = checkpoints.load_all(model_dir)
+    _copy("", generators, model.ema_generators)
+    taken = _copy("generator ", generators, model.generators)
+    taken |= _copy("discriminator ", discriminators, model.discriminators)
+    if not any(count for count, _ in taken.values()):
+        raise UsageError(
+            f"--init_from={model_dir} has nothing that fits: it holds "
+            f"{', '.join([*generators, *discriminators])}, and those to train are "
+            f"{', '.join(taken)}. Give a training of the same system and widths."
+        )
+    return [f"{name}: {_told(*result)}" for name, result in taken.items()]
+
+
+def _copy(
+    kind: str, sources: Mapping[str, keras.Model], targets: Mapping[str, keras.Model]
+) -> dict[str, tuple[int, list[str]]]:
+    """How many weights each target took, and the names of those that it did not."""
+    results = {}
+    for name, target in targets.items():
+        source = {v.path: v for v in sources[name].variables} if name in sources else {}
+        left = []
+        for variable in target.variables:
+            other = source.get(variable.path)
+            if other is not None and other.shape == variable.shape:
+                variable.assign(other)
+            else:
+                left.append(variable.path)
+        results[kind + name] = (len(target.variables) - len(left), left)
+    return results
+
+
+def _told(count: int, left: list[str]) -> str:
+    if not left:
+        return f"all {count} weights"
+    names = ", ".join(left[:_SHOWN]) + ", ..." * (len(left) > _SHOWN)
+    return f"{count} of {count + len(left)} weights; new: {names}"
