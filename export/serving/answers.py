@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ class Answers:
             raise ServingError(
                 Code.DEADLINE_EXCEEDED, "The request waited too long to be parsed."
             )
-        with _Released(self._parsing) as held:
+        with ExitStack() as held:
+            held.callback(self._parsing.release)
             request = rest.parse_body(body())
             spec = ModelSpec(
                 target.name, target.version, target.label, rest.signature_name(request)
@@ -72,11 +74,8 @@ class Answers:
         """
         if target.action == "metadata":
             with self._manager.use(target.name, target.version, target.label) as loaded:
-                return _metadata(
-                    model_metadata(
-                        loaded.model.definitions, target.name, loaded.version
-                    )
-                )
+                definitions, version = loaded.model.definitions, loaded.version
+            return model_metadata(definitions, target.name, version)
         # TensorFlow Serving looks at the version alone: a label means all of them.
         versions = [
             {
@@ -89,14 +88,15 @@ class Answers:
             }
             for status in self._manager.status(target.name, target.version)
         ]
-        return _message({"model_version_status": versions})
+        text = json.dumps({"model_version_status": versions}, indent=1)
+        return f"{text}\n".encode()
 
     def _predict(
         self,
         spec: ModelSpec,
         request: dict[str, Any],
         deadline: float,
-        held: "_Released",
+        held: ExitStack,
     ) -> bytes:
         row = False
 
@@ -105,7 +105,7 @@ class Answers:
             inputs, row = rest.decode_inputs(request, signature.inputs)
             # The document is of no use while its arrays wait for their batch.
             request.clear()
-            held.release()
+            held.close()
             return inputs
 
         prediction = self._predictor.predict(spec, decode, deadline)
@@ -129,44 +129,3 @@ class Answers:
             f"Expected {_NOUNS[method]} signature method_name to be {expected}. "
             f"Was: {received}"
         )
-
-
-class _Released:
-    """Releases an acquired semaphore once: when told to, or at the end.
-
-    Args:
-        semaphore: Acquired by the caller.
-    """
-
-    def __init__(self, semaphore: threading.BoundedSemaphore) -> None:
-        self._semaphore = semaphore
-        self._held = True
-
-    def __enter__(self) -> "_Released":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Releases it, if that has not been done."""
-        if self._held:
-            self._held = False
-            self._semaphore.release()
-
-
-def _message(value: dict[str, Any]) -> bytes:
-    """A protocol message in JSON, as protobuf's library lays it out."""
-    return json.dumps(value, indent=1).encode() + b"\n"
-
-
-def _metadata(value: dict[str, Any]) -> bytes:
-    spec = _message(value["model_spec"])
-    signatures = _message(value["metadata"]["signature_def"])
-    return (
-        b'{\n"model_spec":'
-        + spec
-        + b',\n"metadata": {"signature_def": '
-        + signatures
-        + b"}\n}\n"
-    )

@@ -247,7 +247,7 @@ class _Endpoint:
                 return work.result()
             work.cancel()
             if gone.done():
-                raise HttpError(499, Code.CANCELLED, "The client is gone.")
+                raise HttpError(499, Code.CANCELLED, "The client disconnected.")
             raise ServingError(
                 Code.DEADLINE_EXCEEDED,
                 f"The request took longer than {self._limits.timeout_s:g} seconds.",

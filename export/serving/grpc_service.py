@@ -22,7 +22,7 @@ _METADATA = "signature_def"
 _STATUSES = {code.value[0]: code for code in grpc.StatusCode}
 # A status travels in a header, and clients accept 8 KiB of them.
 _LONGEST_MESSAGE = 1000
-_NOT_OFFERED = {
+_UNSUPPORTED = {
     "Classify": "the models have no such signatures; use Predict",
     "Regress": "the models have no such signatures; use Predict",
     "MultiInference": "the models have no such signatures; use Predict",
@@ -109,7 +109,7 @@ class Services:
             except ServingError as caught:
                 error = caught
             except Exception as caught:
-                # A defect of ours: the client is told so, and the process lives on.
+                # A bug of ours: the client gets an error, and the process lives on.
                 error = ServingError(Code.INTERNAL, f"The endpoint failed: {caught!r}")
                 logs.log("internal_error", "error", method=method, error=repr(caught))
             self._record(method, request, response, error, time.monotonic() - started)
@@ -213,7 +213,7 @@ def _refusal(method: str) -> Callable[[Any, grpc.ServicerContext], NoReturn]:
         logs.request("gRPC", method, "", Code.UNIMPLEMENTED.name, 0.0, 0, 0)
         context.abort(
             grpc.StatusCode.UNIMPLEMENTED,
-            f"{method} is not offered here: {_NOT_OFFERED[method]}",
+            f"{method} is not supported: {_UNSUPPORTED[method]}",
         )
 
     return refuse
@@ -267,7 +267,7 @@ def _braced(names: Any) -> str:
 
 
 def _in_grpc_words(error: ServingError, spec: ModelSpec) -> ServingError:
-    """TensorFlow Serving tells of a missing signature in other words than by REST."""
+    """TensorFlow Serving words a missing signature differently over gRPC."""
     by_rest = f'Serving signature name: "{spec.signature}" not found in signature def'
     if error.message != by_rest:
         return error

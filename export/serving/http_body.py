@@ -34,7 +34,7 @@ async def read_body(
 
     Raises:
         ServingError: The body is too large or too slow, its length is no number,
-            `hold` refused a part, or the client is gone.
+            `hold` refused a part, or the client disconnected.
     """
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
@@ -91,7 +91,7 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Returns when the client is gone; the body must have been read."""
+    """Returns when the client has disconnected; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -105,7 +105,7 @@ async def _receive_part(receive: Receive, deadline: float) -> tuple[bytes, bool]
             408, Code.DEADLINE_EXCEEDED, "The request did not arrive in time."
         ) from None
     if message["type"] == "http.disconnect":
-        raise HttpError(499, Code.CANCELLED, "The client closed the connection.")
+        raise HttpError(499, Code.CANCELLED, "The client disconnected.")
     return message.get("body", b""), message.get("more_body", False)
 
 

@@ -41,7 +41,7 @@ def check_images(
 
 
 def size(contents: bytes) -> tuple[int, int] | None:
-    """Returns the width and height that an image file's header tells of.
+    """Returns the width and height in an image file's header.
 
     The first call takes long: it traces a graph.
 
@@ -64,7 +64,7 @@ def _check_files(
     for i, contents in enumerate(files.flat):
         found = size(contents) if time.monotonic() < deadline else None
         if found is None:
-            # The model fails at a damaged file, and tells what is wrong with it.
+            # The model fails at a damaged file, and says what is wrong with it.
             return
         _check(*found, max_pixels, f"{name}[{i}]: " if files.size > 1 else "")
 

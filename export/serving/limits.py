@@ -70,8 +70,8 @@ class Admission:
             if self._requests >= allowed:
                 raise ServingError(
                     Code.UNAVAILABLE,
-                    f"{allowed} requests are being answered, the most that are at "
-                    "once. Try again later.",
+                    f"{allowed} requests are in flight, the most allowed at once. "
+                    "Try again later.",
                 )
             self._requests += 1
         return Ticket(self)
@@ -90,8 +90,8 @@ class Admission:
             if size > 0 and self._bytes + size > allowed:
                 raise ServingError(
                     Code.UNAVAILABLE,
-                    f"Requests of {allowed} bytes are being answered, the most that "
-                    "are at once. Try again later.",
+                    f"Requests of {allowed} bytes are in flight, the most allowed at "
+                    "once. Try again later.",
                 )
             self._bytes += size
 

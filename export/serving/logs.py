@@ -1,4 +1,4 @@
-"""What the endpoint tells about itself: JSON objects on stderr, one a line."""
+"""The endpoint's log: JSON objects on stderr, one a line."""
 
 import json
 import logging

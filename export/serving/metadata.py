@@ -1,5 +1,6 @@
 """The description of a model that the metadata request answers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ def signature_defs(directory: Path) -> Any:
     return get_model_metadata_pb2.SignatureDefMap(signature_def=signatures)
 
 
-def model_metadata(definitions: Any, name: str, version: int) -> dict[str, Any]:
-    """Returns the signatures of a SavedModel, laid out as TensorFlow Serving does.
+def model_metadata(definitions: Any, name: str, version: int) -> bytes:
+    """Returns JSON of the signatures of a SavedModel, laid out by TensorFlow Serving.
 
     Args:
         definitions: A SignatureDefMap.
@@ -29,12 +30,14 @@ def model_metadata(definitions: Any, name: str, version: int) -> dict[str, Any]:
     """
     from google.protobuf import json_format
 
-    signatures = json_format.MessageToDict(
+    signatures = json_format.MessageToJson(
         definitions,
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,
+        indent=1,
     )
-    return {
-        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": signatures},
-    }
+    spec = {"name": name, "signature_name": "", "version": str(version)}
+    return (
+        f'{{\n"model_spec":{json.dumps(spec, indent=1)}\n,\n'
+        f'"metadata": {{"signature_def": {signatures}\n}}\n}}\n'
+    ).encode()

@@ -134,7 +134,7 @@ class Metrics:
         self._queue.set_function(read)
 
     def text(self) -> bytes:
-        """Returns all figures in Prometheus's text format."""
+        """Returns all metrics in Prometheus's text format."""
         text = generate_latest(self._registry)
         # TensorFlow Serving's counters lack the ending that the library demands.
         return re.sub(rb"(:tensorflow:serving:request_count)_total\b", rb"\1", text)

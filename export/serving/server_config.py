@@ -75,7 +75,7 @@ def read(model_base: Path) -> dict[str, VersionPolicy]:
     if not _parse(path, config):
         return {}
     if not config.HasField("model_config_list"):
-        raise UsageError(f"{path} holds no model_config_list. Write it anew.")
+        raise UsageError(f"{path} has no model_config_list. Rewrite it.")
     policies: dict[str, VersionPolicy] = {}
     for model in config.model_config_list.config:
         if not model.name or model.name in policies:
@@ -117,7 +117,7 @@ def _parse(path: Path, message: Any, unknown: bool = False) -> bool:
         return False
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise UsageError(f"{path} cannot be read: {reason}. Write it anew.") from error
+        raise UsageError(f"{path} cannot be read: {reason}. Rewrite it.") from error
     return True
 
 

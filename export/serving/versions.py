@@ -41,7 +41,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """What is told of a version.
+    """What is reported of a version.
 
     Args:
         version: Its number.
@@ -202,7 +202,7 @@ class VersionManager:
         failed = next((s for s in self._all() if s.code is not None), None)
         config = self._model_base / server_config.MODELS_CONFIG
         if failed is None:
-            return f"{config} wants none of the versions there are. Let it name such."
+            return f"{config} selects none of the available versions. Name one there."
         others = versions_in(failed.directory.parent).keys()
         others -= self._servables[failed.name].keys()
         if not others:

@@ -273,7 +273,7 @@ def test_what_is_not_offered_says_so(client: Client) -> None:
     for call in calls:
         code, text = refused(call)
         assert code == grpc.StatusCode.UNIMPLEMENTED
-        assert "is not offered here: " in text
+        assert "is not supported: " in text
 
 
 def test_a_defect_is_told_and_survived(

@@ -207,7 +207,7 @@ def test_too_many_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> N
             answer = future.result()
             if future in refused:
                 assert answer.status_code == 503
-                assert "3 requests are being answered" in answer.json()["error"]
+                assert "3 requests are in flight" in answer.json()["error"]
             else:
                 assert answer.json() == {"outputs": [0.5 * i + 2]}
     assert client.post(PREDICT, BODY).status_code == 200

@@ -52,7 +52,7 @@ def test_the_versions_of_a_policy(policy: VersionPolicy, aspired: set[int]) -> N
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", "holds no model_config_list"),
+        ("", "has no model_config_list"),
         ("model_config_list { config { nme: 'x' } }", "no field named"),
         ("model_config_list {", "cannot be read"),
         ("model_config_list { config { base_path: '/x' } }", "Received: ''"),

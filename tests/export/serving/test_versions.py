@@ -400,7 +400,7 @@ def test_folders_that_cannot_be_served(
     with pytest.raises(UsageError, match=f"Give its parent: {base}"):
         VersionManager(base / "m")
     configure(base, "specific { versions: 7 }")
-    with pytest.raises(FailureError, match="wants none of the versions"):
+    with pytest.raises(FailureError, match="selects none of the available"):
         VersionManager(base).start()
     (base / "models.config").write_text("nonsense")
     with pytest.raises(UsageError, match="cannot be read"):
