@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfgan_models.schedules import HalvingEvery, LinearDecay
+from tfgan_models.schedules import LinearDecay, halving
 
 
 def test_constant_then_linear_and_the_last_step_still_moves() -> None:
@@ -29,15 +30,18 @@ def test_refuses_a_decay_outside_the_training(start: int) -> None:
         LinearDecay(1e-3, start, 10)
 
 
-def test_halves_every_so_many_steps() -> None:
-    schedule = HalvingEvery(2e-4, every=100)
-    rates = [float(schedule(s)) for s in (0, 99, 100, 199, 200, 599, 600)]
-    expected = 2e-4 / np.array([1, 1, 2, 2, 4, 32, 64])
-    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+@pytest.mark.parametrize("every", [100, 124_999])
+def test_halves_every_so_many_steps_in_graphs(every: int) -> None:
+    """Of 124,999 a step / every is a little below 1 at step 124,999, if multiplied."""
+    rate = tf.function(halving(2e-4, every, times=6), autograph=False)
+    steps = np.array([0, 1, 2, 6, 7])[:, None] * every + [-1, 0, 1]
+    rates = rate(tf.constant(np.maximum(steps, 0))).numpy()
+    halvings = [[0, 0, 0], [0, 1, 1], [1, 2, 2], [5, 6, 6], [6, 6, 6]]
+    np.testing.assert_array_equal(rates, np.float32(2e-4) * 0.5 ** np.array(halvings))
 
 
 def test_halves_on_the_iterations_of_an_optimizer() -> None:
-    optimizer = keras.optimizers.SGD(HalvingEvery(1.0, every=2))
+    optimizer = keras.optimizers.SGD(halving(1.0, every=2, times=2))
     weight = keras.Variable(np.zeros(1, "float32"))
     optimizer.build([weight])
     seen = []
@@ -48,16 +52,23 @@ def test_halves_on_the_iterations_of_an_optimizer() -> None:
     np.testing.assert_allclose(seen, [1.0, 1.0, 0.5, 0.5, 0.25], rtol=1e-6)
 
 
-def test_halving_survives_serialisation() -> None:
-    twin = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(HalvingEvery(1e-3, 5))
+def test_an_older_files_halving_is_read() -> None:
+    found = keras.saving.deserialize_keras_object(
+        {
+            "module": "tfgan_models.schedules",
+            "class_name": "HalvingEvery",
+            "config": {"learning_rate": 1e-3, "every": 5},
+            "registered_name": "tfgan_models>HalvingEvery",
+        }
     )
-    assert isinstance(twin, HalvingEvery)
-    assert twin.get_config() == {"learning_rate": 1e-3, "every": 5}
+    rates = [float(found(step)) for step in (4, 5, 149)]
+    np.testing.assert_allclose(rates, [1e-3, 5e-4, 1e-3 / 2**29], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("rate", "every"), [(0.0, 5), (1e-3, 0)])
-def test_refuses_a_halving_that_cannot_be(rate: float, every: int) -> None:
-    message = f"Received: learning_rate={rate}, every={every}"
+@pytest.mark.parametrize(
+    ("rate", "every", "times"), [(0.0, 5, 1), (1e-3, 0, 1), (1e-3, 5, 0)]
+)
+def test_refuses_a_halving_that_cannot_be(rate: float, every: int, times: int) -> None:
+    message = f"Received: learning_rate={rate}, every={every}, times={times}"
     with pytest.raises(ValueError, match=message):
-        HalvingEvery(rate, every)
+        halving(rate, every, times)

@@ -25,7 +25,7 @@ from tfgan_models.networks import (
     StageOneGenerator,
 )
 from tfgan_models.runs import checkpoints
-from tfgan_models.schedules import HalvingEvery
+from tfgan_models.schedules import halving
 from tfgan_models.stackgan import StackGAN
 from trainers.training import callbacks
 
@@ -81,7 +81,7 @@ def test_optimizers_forget_at_the_first_step_of_a_stage_alone() -> None:
 
 
 def test_each_stage_may_have_a_learning_rate() -> None:
-    rates = [HalvingEvery(0.1 * (i + 1), every=1) for i in range(3)]
+    rates = [halving(0.1 * (i + 1), every=1, times=1) for i in range(3)]
     model = stackgan(lambda: keras.optimizers.SGD(rates[0]), True, rates)
     for step, rate in ((0, 0.1), (1, 0.1), (2, 0.2), (4, 0.3), (9, 0.3)):
         model.begin(step)
@@ -224,10 +224,10 @@ def test_all_numbers_are_in_the_config() -> None:
 
 
 def test_learning_rates_are_in_the_keras_file(tmp_path: Path) -> None:
-    rates = [HalvingEvery(0.1, every=i) for i in (1, 2, 3)]
+    rates = [halving(0.1, every=i, times=1) for i in (1, 2, 3)]
     model = stackgan(lambda: keras.optimizers.SGD(rates[0]), rates=rates)
     model.save(tmp_path / "stackgan.keras")
     loaded = keras.saving.load_model(tmp_path / "stackgan.keras")
-    assert [rate.every for rate in loaded.learning_rates] == [1, 2, 3]
+    assert [rate.boundaries for rate in loaded.learning_rates] == [[0], [1], [2]]
     loaded.begin(FIRST)
     assert float(loaded.generator_optimizer.learning_rate) == pytest.approx(0.1)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import tfgan_models.schedules  # noqa: F401  (registers what files of models hold)
 from tfgan_models import sampling
 from tfgan_models.fitting import SteppedModel
 

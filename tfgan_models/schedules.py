@@ -56,34 +56,40 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-@keras.saving.register_keras_serializable(package="tfgan_models")
-class HalvingEvery(keras.optimizers.schedules.LearningRateSchedule):
-    """Half the rate every so many steps: StackGAN's schedule (arXiv:1612.03242).
+def halving(
+    learning_rate: float, every: int, times: int
+) -> keras.optimizers.schedules.PiecewiseConstantDecay:
+    """Returns half the rate every so many steps: StackGAN's (arXiv:1612.03242).
 
-    At step s the rate is `learning_rate * 0.5 ** floor(s / every)`.
+    At step s the rate is `learning_rate * 0.5 ** min(floor(s / every), times)`.
 
     Args:
         learning_rate: The rate of the first `every` steps.
         every: Steps between two halvings.
+        times: How often it is halved, 1 or more.
 
     Raises:
-        ValueError: `learning_rate` is not above 0, or `every` is below 1.
+        ValueError: `learning_rate` is not above 0, or another number is below 1.
     """
+    if learning_rate <= 0 or every < 1 or times < 1:
+        raise ValueError(
+            "learning_rate must be above 0, every and times 1 or more. Received: "
+            f"learning_rate={learning_rate}, every={every}, times={times}"
+        )
+    # Not ExponentialDecay: graphs divide by multiplying, and halve a step too late.
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [every * (i + 1) - 1 for i in range(times)],
+        [learning_rate * 0.5**i for i in range(times + 1)],
+    )
 
-    def __init__(self, learning_rate: float, every: int) -> None:
-        if learning_rate <= 0 or every < 1:
-            raise ValueError(
-                "learning_rate must be above 0 and every 1 or more. Received: "
-                f"learning_rate={learning_rate}, every={every}"
-            )
-        self.learning_rate = learning_rate
-        self.every = every
 
-    def __call__(self, step: Any) -> tf.Tensor:
-        """Returns the float32 rate of `step`, counted from 0."""
-        halvings = tf.cast(step, tf.int64) // self.every
-        return self.learning_rate * tf.pow(0.5, tf.cast(halvings, tf.float32))
+@keras.saving.register_keras_serializable(package="tfgan_models")
+class HalvingEvery(keras.optimizers.schedules.PiecewiseConstantDecay):
+    """What `halving` returned before it was Keras's: .keras files have this name."""
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {"learning_rate": self.learning_rate, "every": self.every}
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any]
+    ) -> keras.optimizers.schedules.PiecewiseConstantDecay:
+        """Returns Keras's; 30 halvings are more than any training has."""
+        return halving(**config, times=30)

@@ -318,16 +318,16 @@ def _compile(model: "StackGAN", recipe: StackGANRecipe) -> None:
     """Compiles with each stage's own rate."""
     import keras
 
-    from tfgan_models.schedules import HalvingEvery
+    from tfgan_models.schedules import halving
 
     def halved(rate: float, steps: int, halvings: int) -> Any:
         if halvings < 0:
             raise ValueError(f"Rates are halved 0 times or more. Received: {halvings}")
-        return HalvingEvery(rate, max(1, -(-steps // (halvings + 1))))
+        return halving(rate, max(1, -(-steps // (halvings + 1))), halvings + 1)
 
     def adam() -> Any:
         # A schedule from the start, or Keras would not take another one.
-        rate = HalvingEvery(recipe.learning_rate, 1)
+        rate = halving(recipe.learning_rate, 1, 1)
         return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
 
     rate = recipe.learning_rate

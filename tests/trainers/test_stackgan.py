@@ -270,6 +270,6 @@ def test_numbers_that_do_not_go_together(
 
 def test_recipes_are_written_as_json(photos: Path, trained: tuple[Any, Path]) -> None:
     _, run = trained
-    assert recipe.differences(run, "stackgan", recipe_of(photos)) == []
+    assert not recipe.differences(run, "stackgan", recipe_of(photos))
     other = recipe_of(photos, captions="a cat")
     assert len(recipe.differences(run, "stackgan", other)) == 1
