@@ -225,6 +225,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    generate="translate photo.jpg",
     layout=layouts.unpaired,
     check=check,
 )

@@ -19,6 +19,10 @@ StackGAN, a file for each caption:
 
     python -m trainers.generate text "red heart" "a blue car" --model=runs/emoji
 
+CycleGAN and Pix2Pix, which translate image files and folders of them:
+
+    python -m trainers.generate translate photo.jpg my/photos --model=runs/mine
+
 SRGAN, which enlarges an image of any size:
 
     python -m trainers.generate upscale --model=runs/photos --image=photo.jpg
@@ -35,10 +39,15 @@ from absl import flags
 
 from export import command
 from tfgan_models.errors import FailureError, UsageError, did_you_mean
-from trainers.generation import latent_commands, text_commands, upscale_commands
+from trainers.generation import (
+    latent_commands,
+    text_commands,
+    translate_commands,
+    upscale_commands,
+)
 from trainers.generation.registry import Command, Job
 
-GROUPS = (latent_commands, text_commands, upscale_commands)
+GROUPS = (latent_commands, text_commands, translate_commands, upscale_commands)
 """The modules of commands, in the order in which they are listed."""
 COMMANDS: dict[str, Command] = {
     name: found for group in GROUPS for name, found in group.COMMANDS.items()

@@ -201,6 +201,7 @@ TRAINER = app.Trainer(
     build_model=build_model,
     samples=samples,
     tasks=tasks,
+    generate="translate photo.jpg",
     layout=layouts.paired,
     check=check,
 )

@@ -1,21 +1,19 @@
 """Enlarging an image file of any size with a trained network."""
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
+from PIL import Image
 
 from export.signatures import super_resolution
 from tfgan_models.errors import UsageError
-from tfgan_models.folders.decoding import FORMATS, decode_image
 from tfgan_models.networks import SRResNet
 from tfgan_models.runs import checkpoints
 from trainers.evaluation import grids, sources, super_resolution_task
+from trainers.generation import opening
 
 ALLOWED = (
     "a super-resolution training's --model_dir, its exported .keras file, or its "
@@ -58,7 +56,10 @@ def find(
     path = Path(model).expanduser()
     if (path / "networks.json").is_file():
         networks = checkpoints.load_networks(path, which)
-        return _of_network(_choose(networks, model, network), model, tile)
+        chosen = opening.choose(
+            networks, lambda n: isinstance(n, SRResNet), network, default=-1
+        )
+        return _of_network(chosen, model, tile)
     if network is not None:
         raise UsageError(
             f"--model={model} is one network, not a training: leave --network out."
@@ -71,13 +72,7 @@ def find(
                 "--tile out."
             )
         return _saved_model(directory, model)
-    if not path.is_file():
-        raise UsageError(f"--model={model} is none of: {ALLOWED}.")
-    try:
-        loaded = keras.saving.load_model(path, compile=False)
-    # A file of another kind makes the loader raise almost anything.
-    except Exception as error:
-        raise _unreadable(model, error) from error
+    loaded = opening.keras_file(path, model, ALLOWED)
     return _of_network(loaded, model, tile)
 
 
@@ -98,7 +93,7 @@ def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
     Raises:
         UsageError: It is no such file.
     """
-    colours, alpha, is_grey = _read(image)
+    colours, alpha, is_grey = opening.image_file(image, f"--image={image}")
     pixels = colours[np.newaxis].astype(np.float32) / 127.5 - 1.0
     result = Image.fromarray(grids.to_uint8(network.enlarge(pixels)[0]))
     if is_grey:
@@ -108,46 +103,6 @@ def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
     path = output_dir / f"{image.stem}_x{network.scale}.png"
     result.save(path)
     return path
-
-
-def _read(path: Path) -> tuple[np.ndarray, Image.Image | None, bool]:
-    """Returns the colours, uint8 [H, W, 3], alpha if there is any, whether all is grey.
-
-    The colours are those of `decode_image`, but for what alpha would mix them with.
-    """
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            is_grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;")
-            if image.has_transparency_data:
-                full = image.convert("RGBA")
-                return np.array(full.convert("RGB")), full.getchannel("A"), is_grey
-        return decode_image(data), None, is_grey
-    except OSError as error:
-        reason = (
-            error.strerror or "not a readable JPEG, PNG, WebP, BMP, GIF or TIFF image"
-        )
-        raise UsageError(f"--image={path} cannot be read: {reason}.") from error
-    # What else damaged files, and those of billions of pixels, make Pillow raise.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"--image={path} cannot be read: {reason}.") from error
-
-
-def _choose(
-    networks: dict[str, keras.Model], model: str, wanted: str | None
-) -> keras.Model:
-    known = [name for name, n in networks.items() if isinstance(n, SRResNet)]
-    if not known:
-        raise UsageError(_no_upscaler(model))
-    if wanted is not None and wanted not in known:
-        raise UsageError(
-            f"--network={wanted}: the training holds {' and '.join(known)} alone. Give "
-            "that, or train on."
-        )
-    return networks[wanted or known[-1]]
 
 
 def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
@@ -168,11 +123,7 @@ def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
 
 
 def _saved_model(directory: Path, model: str) -> Upscaler:
-    try:
-        loaded = tf.saved_model.load(str(directory))
-    # A damaged file makes the loader raise almost anything.
-    except Exception as error:
-        raise _unreadable(model, error) from error
+    loaded = opening.saved_model(directory, model, ALLOWED)
     function = loaded.signatures.get("serving_default")
     outputs = function.structured_outputs if function is not None else {}
     if "upscaled_image" not in outputs:
@@ -195,8 +146,3 @@ def _no_upscaler(model: str) -> str:
 
 def _wrong_channels(model: str, channels: int) -> str:
     return f"--model={model} is for images of {channels} channels. Allowed: 3."
-
-
-def _unreadable(model: str, error: Exception) -> UsageError:
-    reason = " ".join(str(error).split())[:200]
-    return UsageError(f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}.")

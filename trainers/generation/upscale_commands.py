@@ -16,8 +16,8 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "network",
         None,
-        "upscale: which network of a training, by its name. Default: that of the last "
-        "stage which has begun.",
+        "upscale, translate: which network of a training, by its name, such as b2a. "
+        "Default: that of the last stage; a2b.",
     )
     flags.DEFINE_integer(
         "tile",

@@ -55,6 +55,7 @@ def test_a_training_says_what_it_does(
     assert shown[2].startswith("step 7 of 7, ")
     assert shown[3].startswith(f"Trained to step 7. {run} holds checkpoints")
     assert shown[4:] == [
+        f"  python -m trainers.generate translate photo.jpg --model='{run}'",
         f"  python -m export.saved_model --model_dir='{run}' --export_dir=models",
         f"  python -m trainers.evaluate --model='{run}'",
     ]

@@ -1,0 +1,35 @@
+"""The command `translate`: images and folders of them, without a server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from tfgan_models.errors import UsageError
+from trainers.generation.registry import Command, Job
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines nothing: `translate` takes flags that other commands have."""
+
+
+def _translate(arguments: Sequence[str]) -> Job:
+    images = [Path(argument).expanduser() for argument in arguments]
+    missing = [str(path) for path in images if not path.exists()]
+    if missing:
+        raise UsageError(
+            f"translate takes image files and folders. There is no {missing[0]}."
+        )
+
+    def job(output_dir: Path) -> list[Path]:
+        from trainers.generation import translate
+
+        translator = translate.find(_FLAGS.model, _FLAGS.which, _FLAGS.network)
+        return translate.translate(translator, images, output_dir)
+
+    return job
+
+
+COMMANDS = {"translate": Command(_translate, ("network",), argument="IMAGE")}
