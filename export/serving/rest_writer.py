@@ -110,16 +110,32 @@ def _text(name: str, array: np.ndarray, depth: int, one_line: bool = False) -> b
     """
     if array.ndim == 0:
         return _text(name, array[np.newaxis], depth - 1, one_line)[1:-1].strip()
+    if not array.size:
+        empty = json.dumps(array.tolist(), indent=None if one_line else 4)
+        return empty.encode().replace(b"\n", _line(depth))
     values, others = _leaves(name, array, depth + array.ndim)
-    option = orjson.OPT_SERIALIZE_NUMPY | (0 if one_line else orjson.OPT_INDENT_2)
+    option = orjson.OPT_SERIALIZE_NUMPY
     text = orjson.dumps(np.ascontiguousarray(values), option=option)
-    if one_line:
-        text = text.replace(b",", b", ")
-    else:
-        text = text.replace(b"  ", b"    ").replace(b"\n", _line(depth))
+    text = text.replace(b",", b", ") if one_line else _spread(text, array.ndim, depth)
     # It writes null for NaN.
     pieces = zip(text.split(b"null"), [*others, b""], strict=True)
     return b"".join(chain.from_iterable(pieces))
+
+
+def _spread(text: bytes, rank: int, depth: int) -> bytes:
+    """The text of an array with each value and each bracket on a line of its own."""
+    begin = end = b""
+    # What stands between two values, by how many arrays end there.
+    separators = []
+    for i in range(rank, 0, -1):
+        separators.append(end + b";" + _line(depth + i) + begin)
+        begin = b"[" + _line(depth + i) + begin
+        end += _line(depth + i - 1) + b"]"
+    text = text[rank:-rank]
+    for ends in reversed(range(rank)):
+        comma = b"]" * ends + b"," + b"[" * ends
+        text = text.replace(comma, separators[ends])
+    return begin + text.replace(b";", b",") + end
 
 
 def _leaves(name: str, array: np.ndarray, depth: int) -> tuple[np.ndarray, list[bytes]]:

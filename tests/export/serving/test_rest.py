@@ -84,6 +84,18 @@ def test_float32_survives_the_way_there_and_back(y: np.ndarray) -> None:
         np.testing.assert_array_equal(decode(body, y="float32")["y"], y)
 
 
+@given(arrays.arrays(np.int32, arrays.array_shapes(min_dims=0, min_side=0, max_side=4)))
+def test_columns_are_laid_out_on_lines_and_rows_on_one(y: np.ndarray) -> None:
+    columns = rest_writer.encode_outputs({"y": y}, row=False)
+    assert columns.decode() == json.dumps({"outputs": y.tolist()}, indent=4)
+    both = rest_writer.encode_outputs({"y": y, "z": y}, row=False)
+    expected = {"outputs": dict.fromkeys("yz", y.tolist())}
+    assert both.decode() == json.dumps(expected, indent=4)
+    if y.ndim and len(y):
+        rows = rest_writer.encode_outputs({"y": y}, row=True).decode()
+        assert rows == f'{{\n    "predictions": {str(y.tolist())[:-1]}\n    ]\n}}'
+
+
 def test_rows_of_several_outputs_keep_their_arrays_apart() -> None:
     outputs = {
         "image": np.arange(12, dtype=np.float32).reshape(2, 3, 2),
