@@ -280,7 +280,7 @@ def test_rosinality(run: Run, tmp_path: Path) -> None:
         "--name=faces",
     )
     assert (finished.status, finished.err) == (0, "")
-    assert "'g_running' was taken" in finished.out
+    assert "Took 'g_running'" in finished.out
     with served(output) as ask:
         drawn_alike(ask, output / "faces_generator.keras", 12, 8)
 

@@ -89,9 +89,9 @@ def test_nothing_of_the_other_project_is_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ({"G": 1}, "a dict in place of a network"),
+        ({"G": 1}, "a dict instead of a network"),
         ((), "no network"),
-        ([network(), 7], "an int in place of a network"),
+        ([network(), 7], "an int instead of a network"),
         (network(version=7), r"a network of version 7, which is not one of \(2, 3, 4"),
         (network(name=3), "a network whose name is an int"),
         (network(static_kwargs=[1]), "a list as arguments of 'G'"),
@@ -99,21 +99,21 @@ def test_nothing_of_the_other_project_is_imported(tmp_path: Path) -> None:
             network(static_kwargs={"x": np.zeros(2)}),
             r"an array as argument \('x',\) of 'G'",
         ),
-        (network(components={"mapping": 3}), "an int in place of a network"),
+        (network(components={"mapping": 3}), "an int instead of a network"),
         (network(variables=[("x", 3)]), "an int as variable 'x' of 'G'"),
         (
             network(variables=[("x", np.zeros(1)), ("x", np.zeros(1))]),
-            "two variables 'x' of 'G'",
+            "variable 'x' of 'G' twice",
         ),
         (
             network(variables=[("x", np.array([None]))]),
-            "an array of the type 'O8'",
+            "an array of type 'O8'",
         ),
-        (network(variables=[("x", np.array("text"))]), "an array of the type 'U4'"),
-        (network(variables=[("x", np.zeros(1, complex))]), "an array of the type 'c16"),
+        (network(variables=[("x", np.array("text"))]), "an array of type 'U4'"),
+        (network(variables=[("x", np.zeros(1, complex))]), "an array of type 'c16"),
         (
             network(variables=[("x", np.zeros(1, [("a", "f4")]))]),
-            "an array of the type 'V4'",
+            "an array of type 'V4'",
         ),
     ],
 )
@@ -130,7 +130,7 @@ def test_other_files(tmp_path: Path) -> None:
         dnnlib_file.read(tmp_path / "missing.pkl")
     page = tmp_path / "page.pkl"
     page.write_text("<!DOCTYPE html><html>too many downloads</html>")
-    with pytest.raises(UsageError, match=r"no pickle of .*, but b'<!DOCTYPE html><'"):
+    with pytest.raises(UsageError, match=r"b'<!DOCTYPE html><' instead of a pickle"):
         dnnlib_file.read(page)
     page.write_bytes(b"")
     with pytest.raises(UsageError, match=r"page\.pkl cannot be read as a pickle of"):

@@ -166,7 +166,7 @@ def test_data_parallel(times: int, tmp_path: Path) -> None:
     assert list(result.networks) == ["discriminator"]
     network = result.networks["discriminator"]
     assert difference(network, twin, inputs(twin, network)) < TOLERANCE
-    assert any("'module.' was taken off" in note for note in result.notes)
+    assert any("'module.' was stripped" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("norm", ["instance", "affine_instance"])
@@ -183,7 +183,7 @@ def test_old_running_statistics_are_dropped(
     assert difference(network, twin, inputs(twin, network)) < TOLERANCE
     norms = sum(isinstance(part, nn.InstanceNorm2d) for part in twin.modules())
     assert any(f"{2 * norms} running statistics" in note for note in result.notes)
-    told = any("no batch normalisation" in note for note in result.notes)
+    told = any("not batch normalisation" in note for note in result.notes)
     assert told == (norm == "affine_instance")
 
 
@@ -195,7 +195,9 @@ def test_a_generator_tested_without_eval(
     """Their test.py leaves the network in training mode, at one image a batch."""
     twin = trained(kind(depth, norm="batch")).train()
     result = junyanz.load(saved(twin, tmp_path), inference_norm="image")
-    assert any("test without --eval; dropout is off" in note for note in result.notes)
+    assert any(
+        "test.py without --eval; dropout is off" in note for note in result.notes
+    )
     network = result.networks["generator"]
     assert any(isinstance(x, ImageBatchNormalization) for x in network.layers)
     for image in inputs(twin, network):
@@ -267,10 +269,10 @@ def test_what_was_recognised_is_told(tmp_path: Path) -> None:
         "channels=3, output_channels=3, norm='instance', dropout=0.5, "
         "inference_norm='averages')."
     )
-    assert "under the terms of whoever trained them" in result.notes[-1]
+    assert "under the licence of whoever trained them" in result.notes[-1]
     batch = junyanz.load(saved(UNet(5), tmp_path))
-    assert any("7 counters of batches" in note for note in batch.notes)
-    assert any("as in their test with --eval" in note for note in batch.notes)
+    assert any("7 batch counters" in note for note in batch.notes)
+    assert any("as in their test.py with --eval" in note for note in batch.notes)
     assert any("do not show a U-Net's dropout" in note for note in batch.notes)
 
 

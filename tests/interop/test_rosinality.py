@@ -126,9 +126,9 @@ def test_the_trained_resolution_is_recognised(tmp_path: Path) -> None:
     assert close(*both(network, twin))
     told = "\n".join(converted.notes)
     assert "Resolution 16 px: the highest of the file's (8, 16, 32, 64, 128)" in told
-    assert "untrained ones were left out" in told
+    assert "untrained ones were dropped" in told
     assert "StyleGenerator(resolution=16, channels=3, latent_size=12" in told
-    assert "psi other than 1" not in told
+    assert "unless psi is 1" not in told
     assert converted.notes[-1] == rosinality.LICENCE
     assert all("\n" not in note for note in converted.notes)
 
@@ -141,8 +141,10 @@ def test_a_resolution_of_ones_own(tmp_path: Path) -> None:
         network = converted.networks["generator"]
         assert network.resolution == resolution
         assert close(*both(network, twin))
-        assert "as asked for; trained are blocks to 16 px" in "\n".join(converted.notes)
-    assert "psi other than 1" in "\n".join(converted.notes)
+        assert "as requested; blocks up to 16 px are trained" in "\n".join(
+            converted.notes
+        )
+    assert "unless psi is 1" in "\n".join(converted.notes)
     for resolution in (4, 12, 256):
         match = f"resolution={resolution}. Allowed: 8, 16, 32, 64, 128."
         with pytest.raises(UsageError, match=match):
@@ -176,15 +178,13 @@ def test_a_training_checkpoint(tmp_path: Path) -> None:
     }
     converted = rosinality.load(saved(checkpoint, tmp_path))
     assert close(*both(converted.networks["generator"], averaged))
-    told = (
-        "'g_running' was taken from the checkpoint; left out: generator, g_optimizer."
-    )
+    told = "Took 'g_running' from the checkpoint; ignored: generator, g_optimizer."
     assert converted.notes[0] == told
 
     del checkpoint["g_running"]
     converted = rosinality.load(saved(checkpoint, tmp_path))
     assert close(*both(converted.networks["generator"], plain))
-    assert converted.notes[0].startswith("'generator' was taken")
+    assert converted.notes[0].startswith("Took 'generator'")
 
 
 def without_blurs(state: dict[str, Any]) -> None:
@@ -236,10 +236,10 @@ def nothing(state: dict[str, Any]) -> None:
 REFUSED = {
     without_blurs: "lacks generator.progression.1.conv1.2.weight_flip: .* older",
     not_in_a_sequence: "lacks generator.progression.1.conv1.2.weight_flip: .* older",
-    another_blur: "another blur in generator.progression.1.conv1.2.weight than",
-    lacking: r"lacks generator.progression.2.noise2.weight_orig \[1, 16, 1, 1\]",
-    more: r"no place for it, generator.progression.2.noise3.weight_orig \[2\]",
-    no_floats: r"numbers in generator.to_rgb.1.conv.weight_orig \(int32\)",
+    another_blur: "blur in generator.progression.1.conv1.2.weight other than",
+    lacking: r"missing generator.progression.2.noise2.weight_orig \[1, 16, 1, 1\]",
+    more: r"unexpected generator.progression.2.noise3.weight_orig \[2\]",
+    no_floats: r"not floating point: generator.to_rgb.1.conv.weight_orig \(int32\)",
     a_gap: r"has the blocks \[0, 1, 2, 7\]",
     no_mapping: "tensor style.1.linear.weight_orig, and the file lacks it",
     a_list: "holds epochs where tensors were expected",

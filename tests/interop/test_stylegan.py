@@ -140,7 +140,7 @@ def test_a_training_snapshot(tmp_path: Path) -> None:
     told = "\n".join(converted.notes)
     assert "StyleGenerator(resolution=16, channels=3, label_size=2, latent_siz" in told
     assert "StyleDiscriminator(resolution=16, channels=3, label_size=2" in told
-    assert "6 fixed noise maps (noise0, ...) were left out" in told
+    assert "6 fixed noise maps (noise0, ...) were dropped" in told
     assert "G was left out: Gs" in told
     assert converted.notes[-1] == stylegan.LICENCE
     assert "CC BY-NC 4.0" in stylegan.LICENCE
@@ -168,7 +168,7 @@ def test_a_training_that_has_not_grown_to_the_end(
     assert close(images, theirs[:, ::repeats, ::repeats])
     told = "\n".join(converted.notes)
     assert f"has grown to {grown} of 32 px (lod {lod:g})" in told
-    assert ("16 px were faded in to 75 %" in told) == (lod == 1.25)
+    assert ("16 px was 75% faded in" in told) == (lod == 1.25)
     smaller = converted.networks["discriminator"]
     assert smaller.resolution == max(8, grown)
     if grown < 8:
@@ -239,8 +239,8 @@ def test_options_that_change_nothing(tmp_path: Path) -> None:
         64, blur_filter=(1, 2, 1), use_noise=1, truncation_cutoff=None, attention=True
     )
     told = "\n".join(convert(tmp_path, pickled).notes)
-    assert "were not looked at: attention=True." in told
-    assert "truncation_cutoff=None is not taken over" in told
+    assert "were ignored: attention=True." in told
+    assert "truncation_cutoff=None is ignored" in told
 
 
 def changed(pickled: PickledNetwork, **changes: Any) -> PickledNetwork:
@@ -254,17 +254,17 @@ def changed(pickled: PickledNetwork, **changes: Any) -> PickledNetwork:
 
 
 CHANGES = {
-    r"lacks synthesis/8x8/Conv0_up/weight \[3, 3, 16, 16\]": {
+    r"missing synthesis/8x8/Conv0_up/weight \[3, 3, 16, 16\]": {
         "8x8/Conv0_up/weight": None
     },
-    r"lacks synthesis/noise2 \[1, 1, 8, 8\]": {"noise2": None},
-    r"no place for it, synthesis/8x8/Conv1/mod_weight \[2\]": {
+    r"missing synthesis/noise2 \[1, 1, 8, 8\]": {"noise2": None},
+    r"unexpected synthesis/8x8/Conv1/mod_weight \[2\]": {
         "8x8/Conv1/mod_weight": np.zeros(2, "float32")
     },
-    r"another shape in synthesis/ToRGB_lod1/bias \[4\] instead of \[3\]": {
+    r"wrong shape: synthesis/ToRGB_lod1/bias \[4\] instead of \[3\]": {
         "ToRGB_lod1/bias": np.zeros(4, "float32")
     },
-    r"no floating point numbers in synthesis/4x4/Conv/weight \(int32\)": {
+    r"not floating point: synthesis/4x4/Conv/weight \(int32\)": {
         "4x4/Conv/weight": np.zeros((3, 3, 16, 16), "int32")
     },
     r"from the tensor synthesis/4x4/Const/StyleMod/weight, and the file lacks it": {

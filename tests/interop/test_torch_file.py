@@ -117,7 +117,7 @@ def test_code_is_refused_and_does_not_run(tmp_path: Path, kind: str) -> None:
         (torch.nn.Linear(2, 2), r"torch\.nn\.modules\.linear\.Linear"),
         ({"state_dict": {"x": torch.ones(1)}}, "a dict under 'state_dict'"),
         ({"x": torch.ones(1), "epoch": 3}, "an int under 'epoch'"),
-        ({1: torch.ones(1)}, "a key that is no name: 1"),
+        ({1: torch.ones(1)}, "a key that is not a string: 1"),
         ([torch.ones(1)], "a list"),
         ({"x": torch.ones(1, dtype=torch.complex64)}, "torch.ComplexFloatStorage"),
     ],
@@ -168,7 +168,9 @@ def test_a_tensor_outside_its_storage_is_refused(
 ) -> None:
     path = save({"x": numbers(11, 13)}, tmp_path / "a.pth", "zip")
     rewrite(path, before, after)
-    with pytest.raises(UsageError, match=r"tensor x .* does not fit its 143 numbers"):
+    with pytest.raises(
+        UsageError, match=r"tensor x .* lies outside its storage of 143"
+    ):
         torch_file.read(path)
 
 
@@ -202,7 +204,7 @@ def test_no_such_file_and_no_such_format(tmp_path: Path) -> None:
     text = tmp_path / "text.pth"
     text.write_text("a text of some length, which is no pickle")
     with pytest.raises(
-        UsageError, match="no pickle of protocol 2 to 5, but b'a text of some"
+        UsageError, match=r"b'a text of some.* instead of a pickle of protocol 2 to 5"
     ):
         torch_file.read(text)
 
@@ -295,7 +297,7 @@ def test_devices_types_and_sizes_become_basic_values(tmp_path: Path, kind: str) 
         ({"set": {1, 2}}, r"__builtin__\.set"),
         ({"complex": 1j}, r"__builtin__\.complex"),
         ({"a": {(1, 2): 3}}, "a tuple as a key"),
-        ({1: 2}, "a key that is no name: 1"),
+        ({1: 2}, "a key that is not a string: 1"),
         ([1, 2], "a list"),
         ({"cycle": None}, "containers nested more than 64 deep"),
     ],
@@ -340,7 +342,7 @@ def test_shared_tensors_are_bounded_by_three_times_the_file(tmp_path: Path) -> N
     assert len(torch_file.read(save(tied, tmp_path / "a.pth", "zip"))) == 3
     tied = {f"x{i}": base for i in range(6)}
     path = save(tied, tmp_path / "b.pth", "zip")
-    with pytest.raises(UsageError, match="three times the file and 16 MiB"):
+    with pytest.raises(UsageError, match="three times its size and 16 MiB"):
         torch_file.read(path)
 
 
@@ -350,7 +352,7 @@ def test_records_that_overlap_or_are_changed(tmp_path: Path) -> None:
     changed = tmp_path / "changed.pth"
     at = data.index(numbers(256).numpy().tobytes())
     changed.write_bytes(data[:at] + b"\x01" + data[at + 1 :])
-    with pytest.raises(UsageError, match=r"record 'a/data/0' is not what was saved"):
+    with pytest.raises(UsageError, match=r"record 'a/data/0' fails its checksum"):
         torch_file.read(changed)
     # Every entry of the directory declares 5000 bytes, more than the file in all.
     entry, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")

@@ -1,4 +1,4 @@
-"""What a conversion from another project's file gives."""
+"""The result of converting another project's file."""
 
 import dataclasses
 import functools
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 2000
 
-TERMS = "The weights stay under the terms of whoever trained them."
-"""The note on files whose licence nothing is known of."""
+TERMS = "The weights remain under the licence of whoever trained them."
+"""The note on files whose licence is unknown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Converted:
 
     Attributes:
         networks: Key, as "generator" -> network, built, with the file's weights.
-        notes: What was recognised, what was left out and whose licence stays; one
+        notes: What was recognised, what was dropped and which licence applies; one
             line each.
     """
 
@@ -33,14 +33,14 @@ class Converted:
 
 
 def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
-    """Makes what a reader says lines, whatever names the file has.
+    """Keeps a reader's notes and errors to one line each.
 
     Args:
-        load: A reader: path and options -> what it made.
+        load: A reader: path and options -> `Converted`.
 
     Returns:
-        The same, whose notes and errors hold no line ends, no escape codes and no
-        pages of text.
+        The same, whose notes and errors have no line breaks, escape codes or more than
+        2000 characters, whatever names a file has.
     """
 
     @functools.wraps(load)

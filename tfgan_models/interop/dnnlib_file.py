@@ -49,8 +49,7 @@ def read(path: str | Path) -> tuple[PickledNetwork, ...]:
         The networks in the file's order: (G, D, Gs), or one alone.
 
     Raises:
-        UsageError: There is no such file, it is damaged, or it holds anything but
-            networks of numbers, which is then not built.
+        UsageError: The file is missing or damaged, or holds anything but networks.
     """
     kind = "a pickle of StyleGAN networks (.pkl)"
     allowed = (
@@ -75,7 +74,7 @@ class _Network:
 class _Dtype:
     def __init__(self, code: Any = None, *_: Any) -> None:
         if type(code) is not str or code not in _NUMBERS:
-            raise RefusedError(f"an array of the type {reprlib.repr(code)}")
+            raise RefusedError(f"an array of type {reprlib.repr(code)}")
         self.numpy = np.dtype(code)
 
     def fill(self, state: Any) -> None:
@@ -93,7 +92,7 @@ class _Array:
     def value(self, budget: Budget) -> np.ndarray:
         """Copies the numbers out."""
         if self.view is None:
-            raise RefusedError("an array without its numbers")
+            raise RefusedError("an array without data")
         budget.spend(self.view.nbytes)
         return np.array(self.view, self.view.dtype.newbyteorder("="), order="C")
 
@@ -108,7 +107,7 @@ def _view(
     view = np.ndarray(shape, dtype.numpy, data, order=order)
     # NumPy takes one size of -1 as "all there is".
     if min(shape, default=0) < 0 or view.nbytes != len(data):
-        raise ValueError(f"an array of the shape {shape} in {len(data)} bytes")
+        raise ValueError(f"an array of shape {shape} in {len(data)} bytes")
     return view
 
 
@@ -118,7 +117,7 @@ def _names(budget: Budget) -> restricted_pickle.Names:
     def encode(text: str, encoding: str) -> bytes:
         # Bytes that Python 3 wrote into a pickle of protocol 2.
         if type(text) is not str or encoding != "latin1":
-            raise RefusedError(f"a text in the encoding {reprlib.repr(encoding)}")
+            raise RefusedError(f"a string in the encoding {reprlib.repr(encoding)}")
         budget.spend(len(text))
         return text.encode("latin-1")
 
@@ -144,7 +143,7 @@ def _names(budget: Budget) -> restricted_pickle.Names:
 def _network(network: Any, budget: Budget) -> PickledNetwork:
     budget.spend()
     if type(network) is not _Network or type(network.state) is not Dict:
-        raise RefusedError(f"{kind_of(network)} in place of a network with a state")
+        raise RefusedError(f"{kind_of(network)} instead of a network")
     state = network.state
     version, name = state.get("version"), state["name"]
     if version not in _VERSIONS:
@@ -176,7 +175,7 @@ def _variables(network: str, pairs: Any, budget: Budget) -> dict[str, np.ndarray
     variables: dict[str, np.ndarray] = {}
     for name, value in pairs:
         if type(name) is not str or name in variables:
-            raise RefusedError(f"two variables {name!r} of {network!r}, or no name")
+            raise RefusedError(f"variable {name!r} of {network!r} twice")
         if type(value) is not _Array:
             raise RefusedError(f"{kind_of(value)} as variable {name!r} of {network!r}")
         variables[name] = value.value(budget)

@@ -23,7 +23,7 @@ _SUFFIX = ".safetensors"
 _SHOWN = 4
 
 _UNTOLD = ("name", "dtype", "upsampling")
-"""Arguments of ours that no file of theirs decides."""
+"""Arguments of ours that their files do not determine."""
 
 _ENDS = {
     "resnet": ("stem_conv", "head_conv"),
@@ -34,10 +34,10 @@ _ENDS = {
 """The first and the last convolution of each of our networks."""
 
 _NORMALISED = {
-    "averages": "Batch normalisation goes by the averages of the training, as in "
-    "their test with --eval.",
-    "image": "Batch normalisation goes by each image's own statistics, as in their "
-    "test without --eval; dropout is off.",
+    "averages": "Batch normalisation uses the running averages, as in their test.py "
+    "with --eval.",
+    "image": "Batch normalisation uses each image's own statistics, as in their "
+    "test.py without --eval; dropout is off.",
 }
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
@@ -51,20 +51,20 @@ _COUNTED = {"resnet": "block{}_1_conv", "unet": "down{}_conv", "patch": "conv{}_
 
 @in_lines
 def load(path: Path, inference_norm: str = "averages") -> Converted:
-    """Makes our network of a file of theirs.
+    """Converts a file of theirs into our network.
 
-    The architecture is told from the tensors' names and shapes. What has no weights
-    cannot be: padding by repetition passes for reflection, and a discriminator's last
-    sigmoid, which early versions had, is left out. U-Nets of some related projects join
-    the skip connections the other way round, under the same names and shapes: look at
-    the pictures.
+    The architecture is recognised by the tensors' names and shapes, which do not show
+    what has no weights: padding by repetition is taken for reflection, and a
+    discriminator's last sigmoid, which early versions had, is dropped. U-Nets of some
+    related projects concatenate skip connections in the other order, under the same
+    names and shapes: look at the images.
 
     Args:
         path: A state dict, as `latest_net_G_A.pth`, in either of PyTorch's formats or
             as .safetensors; with or without DataParallel's prefix.
-        inference_norm: What a generator's batch normalisation goes by once trained:
-            "averages" of the training, which is their test with --eval, or each
-            "image" by itself: their test without.
+        inference_norm: What a generator's batch normalisation uses at inference: the
+            running "averages", as their test.py with --eval, or each "image"'s own
+            statistics, as without.
 
     Returns:
         One network, "generator" or "discriminator". Numbers of other precisions
@@ -88,8 +88,8 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
     if inference_norm == "image" and discriminates:
         raise UsageError(
             f"inference_norm=image is for generators. Received: {path}, "
-            f"{junyanz_names.words(architecture)}, whose batch normalisation goes by "
-            "the averages of the training. Leave it out."
+            f"{junyanz_names.words(architecture)}, whose batch normalisation uses the "
+            "running averages. Leave it out."
         )
     entries = junyanz_names.table(architecture)
     values = {e: _numbers(e.tensor, tensors[e.tensor], path) for e in entries}
@@ -105,7 +105,7 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
 
 
 def save(network: keras.Model, path: Path) -> None:
-    """Writes a network of ours as one of theirs.
+    """Converts a network of ours into a file of theirs.
 
     There `net.load_state_dict(safetensors.torch.load_file(path))` takes it. The file's
     metadata names the class and the constructor's arguments.
@@ -123,7 +123,8 @@ def save(network: keras.Model, path: Path) -> None:
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise UsageError(
-            f"{path} cannot be written: weights go to a file that ends in {_SUFFIX}."
+            f"{path} cannot be written: weights are saved to a file that ends in "
+            f"{_SUFFIX}."
         )
     architecture = _architecture(network)
     entries = junyanz_names.table(architecture)
@@ -154,7 +155,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         *(ValueError, MemoryError),
     ) as error:
         raise UsageError(
-            f"{path} cannot be read as safetensors: it is cut off, damaged or of "
+            f"{path} cannot be read as safetensors: it is truncated, damaged or of "
             f"another kind ({type(error).__name__}: {error}). Download or save it "
             "again."
         ) from error
@@ -176,15 +177,15 @@ def _safetensors() -> ModuleType:
 def _without_prefix(
     tensors: dict[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Takes DataParallel's prefix off, as often as all names have it; a note of it."""
+    """Strips DataParallel's prefix while all names have it; with a note."""
     bare = torch_file.without_prefix(tensors)
     if bare is tensors:
         return tensors, ()
-    return bare, ("DataParallel's prefix 'module.' was taken off all names.",)
+    return bare, ("DataParallel's prefix 'module.' was stripped from all names.",)
 
 
 def _hold_biases(network: keras.Model, entries: tuple[Entry, ...]) -> None:
-    """Keeps biases that their network lacks from being trained: they stay zero."""
+    """Freezes the biases that their network lacks: they stay zero."""
     placed = {(entry.layer, entry.weight) for entry in entries}
     for layer in network.layers:
         bias = _weights(layer).get("bias")
@@ -195,15 +196,15 @@ def _hold_biases(network: keras.Model, entries: tuple[Entry, ...]) -> None:
 def _numbers(name: str, value: np.ndarray, path: Path) -> np.ndarray:
     if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
         raise UsageError(
-            f"{path} holds {name} as {value.dtype}. Weights are floating-point "
-            "numbers: float16, bfloat16, float32 or float64."
+            f"{path} holds {name} as {value.dtype}. Allowed: float16, bfloat16, "
+            "float32 or float64."
         )
     with np.errstate(over="ignore"):
         value = value.astype(np.float32)
     if not np.isfinite(value).all():
         raise UsageError(
-            f"{path} holds infinite or undefined numbers in {name}: its training has "
-            "diverged. Take an earlier checkpoint."
+            f"{path} has infinities or NaN in {name}: training has diverged. Use an "
+            "earlier checkpoint."
         )
     return value
 
@@ -224,41 +225,40 @@ def _notes(
     if len(dropped) > counters:
         notes.append(
             f"{len(dropped) - counters} running statistics of instance normalisation "
-            "were dropped: it goes by each image's own."
+            "were dropped: it uses each image's own."
         )
         if architecture.norm == "affine_instance":
             notes.append(
-                "That it is no batch normalisation is told from the convolutions' "
-                "biases, which batch normalisation does without."
+                "The convolutions have biases, so it is not batch normalisation, "
+                "which does without."
             )
     held = sum(w.name == "bias" and not w.trainable for w in network.weights)
     if held:
         notes.append(
-            f"{held} convolutions have biases here that theirs lack: they are zero, "
-            "and no training moves them, so that the network can be written for "
-            "theirs again."
+            f"{held} convolutions have biases here that theirs lack: they are zero "
+            "and frozen, so that the network can be converted back."
         )
     if counters:
-        notes.append(f"{counters} counters of batches were dropped: nothing uses them.")
+        notes.append(f"{counters} batch counters were dropped: nothing uses them.")
     if architecture.generator and architecture.norm == "batch":
         notes.append(_NORMALISED[inference_norm])
     if architecture.kind == "unet":
         notes.append(
-            "Weights do not show a U-Net's dropout: 0.5 is assumed, which plays a part "
-            "in training alone."
+            "Weights do not show a U-Net's dropout: 0.5 is assumed, which matters in "
+            "training only."
         )
     notes.append(TERMS)
     return tuple(notes)
 
 
 def _architecture(network: keras.Model) -> Architecture:
-    """Tells from the names of its layers which network of ours it is."""
+    """Recognises a network of ours by the names of its layers."""
     layers = {layer.name: layer for layer in network.layers}
     kind = _kind(network, layers)
     if any(name in layers for name in ("up1_resize", "up2_resize")):
         raise UsageError(
             "upsampling=resize has no counterpart in pytorch-CycleGAN-and-pix2pix. "
-            "Only networks with upsampling=transposed can be written."
+            "Only networks with upsampling=transposed can be converted."
         )
     depth = 0
     while _COUNTED.get(kind, "").format(depth + 1) in layers:
@@ -316,10 +316,9 @@ def _check_nothing_is_lost(network: keras.Model, entries: tuple[Entry, ...]) -> 
             value = keras.ops.convert_to_numpy(weight)
             if (layer.name, name) not in placed and (name != "bias" or value.any()):
                 raise UsageError(
-                    f"{layer.name}'s {name} has no place in "
-                    "pytorch-CycleGAN-and-pix2pix's network of this kind (its "
-                    "convolutions without normalisation have no bias). Only networks "
-                    "in which such weights are zero can be written."
+                    f"{layer.name}'s {name} has no counterpart in "
+                    "pytorch-CycleGAN-and-pix2pix's network of this kind. Only "
+                    "networks in which it is zero can be converted."
                 )
 
 
@@ -327,19 +326,18 @@ def _theirs(layers: dict[str, keras.Layer], entry: Entry) -> np.ndarray:
     weights = _weights(layers[entry.layer]) if entry.layer in layers else {}
     if entry.weight not in weights:
         raise UsageError(
-            f"The network has no {entry.weight} in {entry.layer}, which "
-            f"pytorch-CycleGAN-and-pix2pix's {entry.tensor} is made from. An exported "
-            ".keras of inference_norm=image has lost the averages of its batch "
-            "normalisation: pass the training run."
+            f"The network has no {entry.weight} in {entry.layer} for "
+            f"pytorch-CycleGAN-and-pix2pix's {entry.tensor}. A .keras file exported "
+            "with inference_norm=image lacks the running averages: pass the folder of "
+            "the training."
         )
     value = keras.ops.convert_to_numpy(weights[entry.weight]).astype(np.float32)
     if entry.weight == "kernel":
         value = value.transpose(3, 2, 0, 1)
     if value.shape != entry.shape:
         raise UsageError(
-            f"{entry.layer}'s {entry.weight} has, as {entry.tensor}, the shape "
-            f"{list(value.shape)}, where pytorch-CycleGAN-and-pix2pix has "
-            f"{list(entry.shape)}."
+            f"{entry.layer}'s {entry.weight} has the shape {list(value.shape)}; "
+            f"pytorch-CycleGAN-and-pix2pix's {entry.tensor} has {list(entry.shape)}."
         )
     return np.ascontiguousarray(value)
 

@@ -24,7 +24,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def recognise(shapes: Shapes, path: Path) -> Architecture:
-    """Tells which network tensors belong to.
+    """Recognises the network that tensors belong to.
 
     Args:
         shapes: Of each tensor, by its name without a prefix.
@@ -34,16 +34,15 @@ def recognise(shapes: Shapes, path: Path) -> Architecture:
         The network, all of whose tensors are there in the right shapes.
 
     Raises:
-        UsageError: It is none of theirs, or tensors are missing, of other shapes or
-            too many; the first are named.
+        UsageError: It is not one of theirs, or tensors are missing, unexpected or of
+            other shapes; the first are named.
     """
     if any(re.search(r"\.conv_block\.0\.weight$", name) for name in shapes) or (
         shapes.get("model.0.weight", ())[2:] == (7, 7)
     ):
         raise UsageError(
-            f"{path} looks like a resnet generator with zero padding (without layers "
-            f"that pad by reflection, all numbers shift), which ours has not. "
-            f"{SUPPORTED}"
+            f"{path} looks like a resnet generator with zero padding, which ours does "
+            f"not support. {SUPPORTED}"
         )
     if shapes.get("model.1.weight", ())[2:] == (7, 7) or _any(shapes, ".conv_block."):
         found = _resnet(shapes, path)
@@ -55,7 +54,7 @@ def recognise(shapes: Shapes, path: Path) -> Architecture:
         found = _patch(shapes, path)
     else:
         raise UsageError(
-            f"{path} is none of these networks: its first tensors are "
+            f"{path} is not one of these networks: its first tensors are "
             f"{_listed(list(shapes), shapes)}. {SUPPORTED}"
         )
     found = dataclasses.replace(found, norm=_norm(found, shapes))
@@ -64,7 +63,7 @@ def recognise(shapes: Shapes, path: Path) -> Architecture:
 
 
 def left_out(architecture: Architecture, names: Iterable[str]) -> tuple[str, ...]:
-    """Lists the tensors of a file that have no part in what the network computes.
+    """Lists the tensors of a file that the network does not use.
 
     Args:
         architecture: The network.
@@ -177,18 +176,18 @@ def _check(architecture: Architecture, shapes: Shapes, path: Path) -> None:
     if missing:
         faults.append(f"it lacks {_listed(missing, wanted)}")
     if extra:
-        faults.append(f"it has {_listed(extra, shapes)} besides")
+        faults.append(f"it has unexpected {_listed(extra, shapes)}")
     if wrong:
         expected = listed(str(list(wanted[name])) for name in wrong)
         faults.append(f"{_listed(wrong, shapes)} should be {expected}")
     if any(0 in shape for shape in wanted.values()):
-        faults.append("it has tensors without numbers")
+        faults.append("it has empty tensors")
     if faults:
         _refuse(path, junyanz_names.words(architecture), "; ".join(faults))
 
 
 def _kernel(name: str, shapes: Shapes, what: str, path: Path) -> tuple[int, int]:
-    """Returns the output and input channels of a kernel that all numbers hang on."""
+    """Returns the output and input channels of a network's first kernel."""
     shape = shapes.get(name)
     if shape is None or len(shape) != 4:
         first = _listed(list(shapes), shapes)

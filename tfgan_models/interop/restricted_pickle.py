@@ -1,8 +1,8 @@
 """Pickles of numbers and containers, read without running what they name.
 
-Python's own unpickler, the one written in Python, with the instructions that such
-files need and no others. A name is a key of a table that the caller passes, so that
-only the caller's functions are called; what a file makes is bounded by its size.
+Python's own unpickler, the one written in Python, with only the opcodes that such
+files need. Names are looked up in a table that the caller passes, so nothing is
+imported and only the caller's functions are called. A file's size bounds what it makes.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ Names = Mapping[tuple[str, str], Any]
 
 
 class RefusedError(Exception):
-    """What a file may not hold; the text completes "it holds ..."."""
+    """The file holds something that is not allowed; the message names it."""
 
 
 class Budget:
-    """The bytes that a file may make: three times its own, and 16 MiB."""
+    """Memory that a file may take: three times its size, and 16 MiB."""
 
     def __init__(self, size: int) -> None:
         self._left = self._all = 3 * size + 2**24
@@ -39,8 +39,8 @@ class Budget:
         self._left -= count
         if self._left < 0:
             raise RefusedError(
-                f"values that would take more than {self._all} bytes, which is three "
-                "times the file and 16 MiB"
+                f"values of more than {self._all} bytes, which is three times its size "
+                "and 16 MiB"
             )
 
 
@@ -54,7 +54,7 @@ def opened(path: Path, kind: str, allowed: str) -> Iterator[tuple[mmap.mmap, Bud
         allowed: What it may hold and how that is written, for messages.
 
     Yields:
-        The file, and what it may make.
+        The file, and the memory it may take.
 
     Raises:
         UsageError: The file is missing, damaged, or holds what is not allowed.
@@ -84,7 +84,7 @@ def opened(path: Path, kind: str, allowed: str) -> Iterator[tuple[mmap.mmap, Bud
 
 
 def _line(error: Exception) -> str:
-    """Keeps line ends, escape codes and pages of a hostile file's text out."""
+    """Removes line breaks and escape codes, and shortens."""
     text = str(error)
     return printable(text[:_LONGEST_ERROR] + "..." * (len(text) > _LONGEST_ERROR))
 
@@ -100,21 +100,21 @@ def load(
     Args:
         file: An open file that reads no more than it holds: an mmap or BytesIO.
         names: What the pickle may name.
-        budget: What it may make.
+        budget: The memory it may take.
         reference: Turns a persistent id into a value; None: there may be none.
 
     Returns:
         The value; its dictionaries are `Dict`s.
 
     Raises:
-        RefusedError: It asks for anything else.
+        RefusedError: It needs anything else.
         Exception: It is damaged.
     """
     start = file.tell()
     begin = file.read(16)
     file.seek(start)
     if not begin.startswith(pickle.PROTO):
-        raise RefusedError(f"no pickle of protocol 2 to 5, but {begin!r}")
+        raise RefusedError(f"{begin!r} instead of a pickle of protocol 2 to 5")
     return _Unpickler(file, names, budget, reference).load()
 
 
@@ -124,16 +124,16 @@ def plain(
     leaf: Callable[[tuple[Any, ...], Any], Any],
     where: tuple[Any, ...] = (),
 ) -> Any:
-    """Copies dictionaries, lists, tuples, numbers, texts of up to 1 MiB and None.
+    """Copies dictionaries, lists, tuples, numbers, strings up to 1 MiB and None.
 
     Args:
         value: A part of what `load` returns.
-        budget: What the file may make.
+        budget: The memory the file may take.
         leaf: Turns anything else, given its keys from the root, into a value.
         where: The keys from the root to the value.
 
     Raises:
-        RefusedError: It is too much, or `leaf` refuses.
+        RefusedError: It is too large or too deep, or `leaf` refuses.
     """
     budget.spend()
     if len(where) > _MOST_NESTED:
@@ -169,7 +169,7 @@ class Dict(dict[Any, Any]):
         super().__setitem__(key, value)
 
     def __repr__(self) -> str:
-        # A few lists that hold each other twice would make a text without end.
+        # Nested lists that repeat each other would be printed without end.
         return f"a dictionary of {len(self)}"
 
     def fill(self, state: Any) -> None:
@@ -190,7 +190,7 @@ _NEEDED = (
     *(pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE),
     *(pickle.BINGET, pickle.LONG_BINGET),
 )
-# The unpickler written in C has no table of instructions to choose from.
+# The unpickler written in C has no table of opcodes to choose from.
 _Python: Any = pickle._Unpickler
 
 
@@ -203,7 +203,7 @@ class _Unpickler(_Python):
         reference: Callable[[Any], Any] | None,
     ) -> None:
         super().__init__(file, encoding="utf-8")
-        self.dispatch = _Instructions(budget)
+        self.dispatch = _Opcodes(budget)
         self.names = names
         if reference:
             self.persistent_load = reference
@@ -222,8 +222,8 @@ class _Unpickler(_Python):
         self.append(Dict())
 
 
-class _Instructions:
-    """The instructions that a file may give, each of which is counted."""
+class _Opcodes:
+    """The opcodes that a file may use; each is counted."""
 
     allowed: dict[int, Callable[[Any], None]] = {
         **{code: _Python.dispatch[code] for code in b"".join(_NEEDED)},
@@ -241,5 +241,5 @@ class _Instructions:
     def __getitem__(self, code: int) -> Callable[[Any], None]:
         self.budget.spend()
         if code not in self.allowed:
-            raise RefusedError(f"the pickle instruction {bytes([code])!r}")
+            raise RefusedError(f"the pickle opcode {bytes([code])!r}")
         return self.allowed[code]

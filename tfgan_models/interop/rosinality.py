@@ -1,7 +1,7 @@
 """Generators of rosinality/style-based-gan-pytorch, read into our StyleGenerator.
 
-Names, shapes and the order of operations are those of its newest state dicts. No code
-and no weights of the project come with this package.
+Names, shapes and the order of operations are those of its newest state dicts. This
+package contains no code or weights of the project.
 """
 
 import math
@@ -18,8 +18,8 @@ from tfgan_models.interop.messages import listed
 from tfgan_models.networks import StyleGenerator
 
 LICENCE = (
-    "rosinality/style-based-gan-pytorch is under the MIT licence. Weights belong to "
-    "whoever trained them; converted ones stay under the licence of the file."
+    "rosinality/style-based-gan-pytorch is under the MIT licence. Converted weights "
+    "keep the licence of whoever trained them."
 )
 
 AVERAGED = 10_240
@@ -89,25 +89,25 @@ def load(path: Path, resolution: int | None = None) -> Converted:
         f"Recognised StyleGenerator({style_weights.arguments(sizes)}).",
         told,
         f"The average w is not in the file: computed from {AVERAGED} latents (seed 0).",
-        "The original gives both style layers of a resolution the same noise; here "
-        "each has an input of its own, which may get the same map.",
+        "The original shares one noise map between both style layers of a resolution; "
+        "here each has its own input, which may be given the same map.",
     ]
     if side > 32:
         notes.append(
             "The original truncates all style layers, ours the first 8 (to 32 px): "
-            "images differ at psi other than 1."
+            "images differ unless psi is 1."
         )
     return Converted({"generator": generator}, (*notes, LICENCE))
 
 
 def _state(path: Path) -> tuple[State, list[str]]:
-    """Returns the tensors by name, without prefixes, and what was chosen."""
+    """Returns the tensors by name, without prefixes, and notes."""
     content = torch_file.read_nested(path)
     notes = []
     for key in ("g_running", "generator"):
         if isinstance(content.get(key), dict):
             left = ", ".join(str(name) for name in content if name != key) or "nothing"
-            notes = [f"{key!r} was taken from the checkpoint; left out: {left}."]
+            notes = [f"Took {key!r} from the checkpoint; ignored: {left}."]
             content = content[key]
             break
     other = [str(n) for n, v in content.items() if not isinstance(v, np.ndarray)]
@@ -125,9 +125,9 @@ def _check_version(state: State, blocks: int, what: str) -> None:
         _, blur = _blur_names(state, j)
         if blur not in state:
             raise UsageError(
-                f"{what} lacks {blur}: it was written by an older version of the "
-                "code, without these blur buffers, which computes in another order. "
-                "Allowed: files of its newest version."
+                f"{what} lacks {blur}: it comes from an older version of the code, "
+                "without these blur buffers, which computes in another order. Allowed: "
+                "files of the newest version."
             )
 
 
@@ -136,8 +136,8 @@ def _check_blurs(state: State, blocks: int, what: str) -> None:
         for name in _blur_names(state, j):
             if not np.allclose(state[name], _BLUR, atol=1e-6):
                 raise UsageError(
-                    f"{what} has another blur in {name} than [1, 2, 1] x [1, 2, 1] / "
-                    "16, the only one that can be converted."
+                    f"{what} has a blur in {name} other than [1, 2, 1] x [1, 2, 1] / "
+                    "16, the only one supported."
                 )
 
 
@@ -205,23 +205,23 @@ def _resolution(
                 f"{what} has no blocks for resolution={resolution}. Allowed: {allowed}."
             )
         return resolution, (
-            f"Resolution {resolution} px as asked for; trained are blocks to "
-            f"{max(trained, default=0)} px."
+            f"Resolution {resolution} px, as requested; blocks up to "
+            f"{max(trained, default=0)} px are trained."
         )
     if max(trained, default=4) == 4:
         raise UsageError(
             f"{what} has no trained block above 4 px (all noise strengths and biases "
-            f"are 0), so that its resolution cannot be told. Pass one of {allowed}."
+            f"are 0): its resolution is unknown. Pass a resolution, one of {allowed}."
         )
     left = sides[-1] > trained[-1]
     return trained[-1], (
         f"Resolution {trained[-1]} px: the highest of the file's ({allowed}) with a "
-        f"trained block{'; untrained ones were left out' if left else ''}."
+        f"trained block{'; untrained ones were dropped' if left else ''}."
     )
 
 
 def _is_trained(state: State, block: int) -> bool:
-    """Whether anything that starts at exactly 0 is not 0 any more."""
+    """Whether anything that is initialised to 0 has changed."""
     name = _BLOCK.format(block)
     starts = [state[f"{name}.conv2.conv.bias"]]
     for k in (1, 2):

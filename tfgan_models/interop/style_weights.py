@@ -21,7 +21,7 @@ def check(
     expected: Mapping[str, tuple[int, ...]],
     what: str,
 ) -> None:
-    """Checks that a file holds just the tensors of a network.
+    """Checks that a file holds exactly the tensors of a network.
 
     Args:
         arrays: The file's tensors by name.
@@ -29,8 +29,8 @@ def check(
         what: What the file was taken for, as "FILE, its generator of 64 px".
 
     Raises:
-        UsageError: Tensors are missing, have another shape or are no floating point
-            numbers, or are left over; the first of each kind are named.
+        UsageError: Tensors are missing, unexpected, of another shape or not floating
+            point; the first of each kind are named.
     """
     missing = [f"{n} {_shape(s)}" for n, s in expected.items() if n not in arrays]
     shared = [name for name in expected if name in arrays]
@@ -46,21 +46,21 @@ def check(
     ]
     left = [f"{n} {_shape(a.shape)}" for n, a in arrays.items() if n not in expected]
     problems = {
-        "lacks": missing,
-        "has another shape in": other,
-        "has no floating point numbers in": kinds,
-        "has, with no place for it,": left,
+        "missing": missing,
+        "wrong shape:": other,
+        "not floating point:": kinds,
+        "unexpected": left,
     }
-    found = [f"{verb} {listed(names)}" for verb, names in problems.items() if names]
+    found = [f"{kind} {listed(names)}" for kind, names in problems.items() if names]
     if found:
         raise UsageError(
-            f"{what} does not fit: the file {'; it '.join(found)}. Only the unchanged "
+            f"{what} does not match: {'; '.join(found)}. Only the original "
             "architecture can be converted."
         )
 
 
 def check_blocks(count: int, what: str) -> None:
-    """Refuses networks of larger images than anybody trains.
+    """Refuses networks of implausibly large images.
 
     Args:
         count: Blocks, the first of which is 4 px.
@@ -86,7 +86,7 @@ def size(arrays: Mapping[str, np.ndarray], name: str, axis: int, what: str) -> i
         what: See `check`.
 
     Raises:
-        UsageError: There is no such tensor, or it has not that side, or it is empty.
+        UsageError: There is no such tensor or side, or it is empty.
     """
     shape = arrays[name].shape if name in arrays else ()
     place = axis if axis >= 0 else len(shape) + axis
@@ -94,7 +94,7 @@ def size(arrays: Mapping[str, np.ndarray], name: str, axis: int, what: str) -> i
         found = f"has it as {_shape(shape)}" if name in arrays else "lacks it"
         raise UsageError(
             f"{what} cannot be recognised: its size is read from the tensor {name}, "
-            f"and the file {found}. Only the unchanged architecture can be converted."
+            f"and the file {found}. Only the original architecture can be converted."
         )
     return shape[place]
 
@@ -109,7 +109,7 @@ def numbers(arrays: Mapping[str, Any], pattern: str) -> list[int]:
 def channel_options(
     widths: Mapping[int, int], fmap_base: Any, what: str
 ) -> dict[str, int]:
-    """Returns `fmap_base` and `fmap_max` that give a network's widths.
+    """Returns the `fmap_base` and `fmap_max` that explain a network's widths.
 
     Args:
         widths: Side of a block in pixels -> its channels; the discriminator's first
@@ -119,7 +119,7 @@ def channel_options(
         what: See `check`.
 
     Raises:
-        UsageError: No two such numbers give these widths.
+        UsageError: No such numbers explain these widths.
     """
     most = max(widths.values())
     lowest = max(width * side // 2 for side, width in widths.items())
@@ -127,7 +127,7 @@ def channel_options(
     highest = min(tops, default=math.inf)
     if lowest > highest:
         raise UsageError(
-            f"{what} has channels that no fmap_base and fmap_max give: "
+            f"{what} has channels that no fmap_base and fmap_max explain: "
             f"{', '.join(f'{w} at {side} px' for side, w in widths.items())}. Allowed: "
             "min(fmap_max, 2 * fmap_base / R) at R px."
         )
@@ -137,12 +137,12 @@ def channel_options(
 
 
 def put(weight: Any, array: np.ndarray) -> None:
-    """Gives a Keras weight its values, in its own number type."""
+    """Assigns a Keras weight its values, in its own dtype."""
     weight.assign(np.ascontiguousarray(array, dtype=np.float32))
 
 
 def arguments(options: Mapping[str, Any]) -> str:
-    """Returns a constructor's arguments in words: "resolution=64, channels=3"."""
+    """Returns a constructor's arguments as text: "resolution=64, channels=3"."""
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 

@@ -1,8 +1,8 @@
 """StyleGAN pickles of NVlabs/stylegan, read into our networks.
 
-Names, shapes and the order of operations are those of the published network files. No
-code and no weights of NVIDIA's come with this package; what is converted stays under
-the licence it came with.
+Names, shapes and the order of operations are those of the published network files.
+This package contains no code or weights of NVIDIA's; converted weights keep their
+licence.
 """
 
 import itertools
@@ -24,8 +24,8 @@ from tfgan_models.networks import StyleDiscriminator, StyleGenerator
 
 LICENCE = (
     "NVlabs/stylegan and its published weights are under CC BY-NC 4.0, which forbids "
-    "commercial use. Converted weights stay under the licence of the file; nothing of "
-    "NVIDIA's comes with this package."
+    "commercial use. Converted weights keep the file's licence; this package contains "
+    "nothing of NVIDIA's."
 )
 
 _FUSED_FROM = 128
@@ -34,7 +34,7 @@ _CUTOFF = 8
 
 @in_lines
 def load(path: Path) -> Converted:
-    """Reads a pickle of StyleGAN's networks; see `dnnlib_file.read` for what is run.
+    """Reads a pickle of StyleGAN's networks, without running it.
 
     Args:
         path: A pickle of (G, D, Gs), or of one of them. Any resolution from 8 px,
@@ -42,12 +42,12 @@ def load(path: Path) -> Converted:
             `fmap_base` and `fmap_max` give; trained to the end or in part.
 
     Returns:
-        "generator" is Gs where the file has it, else G; "discriminator" is D. Those
-        that the file has not are left out.
+        "generator", Gs where the file has it, else G; "discriminator", D; those that
+        the file has.
 
     Raises:
-        UsageError: The file cannot be read, holds another network, or one with options
-            that our networks do not have; they are named.
+        UsageError: The file cannot be read, or holds another network or options that
+            ours do not support; they are named.
     """
     networks = dnnlib_file.read(path)
     # ProGAN's D_paper has the same names and shapes as D_basic, and no blur.
@@ -110,10 +110,10 @@ def _generator(
     notes = [f"Recognised {network.name}: StyleGenerator({told})."]
     if maps:
         notes.append(
-            f"{len(maps)} fixed noise maps (noise0, ...) were left out: our generator "
-            "takes its noise as an input."
+            f"{len(maps)} fixed noise maps (noise0, ...) were dropped: our generator "
+            "takes noise as an input."
         )
-    notes += _growth_note(lod, grown, ladder, "The images")
+    notes += _growth_note(lod, grown, ladder)
     notes += _truncation_notes(options, len(scopes))
     return generator, notes + unread
 
@@ -151,13 +151,13 @@ def _discriminator(
     told = style_weights.arguments(sizes)
     notes = [
         f"Recognised {network.name}: StyleDiscriminator({told}).",
-        f"{network.name} compares the images of a batch with each other. Exported it "
-        "judges each by itself, as in a batch of one.",
+        f"{network.name} uses minibatch statistics. Once exported, it scores each "
+        "image on its own, as in a batch of one.",
     ]
     if grown < ladder[-1]:
         notes.append(
-            f"{network.name} is grown to {grown} px (lod {lod:g}): its blocks above "
-            "were left out, and it takes images of that size."
+            f"{network.name} has grown to {grown} px (lod {lod:g}): blocks of higher "
+            "resolution were dropped, and it takes images of that size."
         )
     return judge, notes + unread
 
@@ -184,26 +184,26 @@ def _ladder(
 
 
 def _grown(lod: float, ladder: list[int], what: str) -> int:
-    """Returns the last resolution that is faded in to the end."""
+    """Returns the highest resolution that is fully faded in."""
     if not 0 <= lod <= len(ladder) - 1:
         raise UsageError(
-            f"{what} has a level of detail of lod={lod}. Allowed: 0 (grown to the end) "
+            f"{what} has a level of detail of lod={lod}. Allowed: 0 (fully grown) "
             f"to {len(ladder) - 1} (4 px)."
         )
     return ladder[-1 - math.ceil(lod)]
 
 
-def _growth_note(lod: float, grown: int, ladder: list[int], what: str) -> list[str]:
+def _growth_note(lod: float, grown: int, ladder: list[int]) -> list[str]:
     if not lod:
         return []
     fading = ""
     if lod % 1:
         done = round(100 * (math.ceil(lod) - lod))
-        fading = f" {2 * grown} px were faded in to {done} %, which is left out."
+        fading = f" {2 * grown} px was {done}% faded in, which is dropped."
     return [
-        f"The file is of a training that has grown to {grown} of {ladder[-1]} px (lod "
-        f"{lod:g}). {what} are drawn at {grown} px, where the original repeats each "
-        f"pixel to {ladder[-1]} px.{fading}"
+        f"Training has grown to {grown} of {ladder[-1]} px (lod {lod:g}). Images are "
+        f"generated at {grown} px; the original enlarges them to {ladder[-1]} px."
+        f"{fading}"
     ]
 
 
@@ -212,13 +212,13 @@ def _truncation_notes(options: Options, layers: int) -> list[str]:
     cutoff = options.get("truncation_cutoff", _CUTOFF)
     truncated = cutoff if isinstance(cutoff, int) else 0
     notes = [
-        f"The average w is the file's dlatent_avg. Its truncation_psi={psi} is what "
-        "the original draws with unless told otherwise; psi is an input here."
+        f"The average w is the file's dlatent_avg. truncation_psi={psi} is the "
+        "original's default; here psi is an input."
     ]
     if min(truncated, layers) != min(_CUTOFF, layers):
         notes.append(
-            f"Its truncation_cutoff={cutoff} is not taken over: the first {_CUTOFF} "
-            "style layers are truncated. Images differ at psi other than 1."
+            f"truncation_cutoff={cutoff} is ignored: the first {_CUTOFF} style layers "
+            "are truncated. Images differ unless psi is 1."
         )
     return notes
 

@@ -54,7 +54,7 @@ _WITHOUT_EFFECT = frozenset(
         "truncation_psi_val",
     )
 )
-"""Options of training, those read from the tensors' shapes, those taken over."""
+"""Options of training, and those that are read from tensors or passed on."""
 
 
 def check_options(network: PickledNetwork, what: str) -> tuple[Options, list[str]]:
@@ -65,11 +65,11 @@ def check_options(network: PickledNetwork, what: str) -> tuple[Options, list[str
         what: What the file was taken for, for messages.
 
     Returns:
-        The options, and notes on those that nothing is known of.
+        The options, and notes on unknown ones.
 
     Raises:
-        UsageError: An option changes what is computed in a way that our networks
-            cannot follow.
+        UsageError: An option changes what is computed, and our networks do not
+            support it.
     """
     options = dict(network.static_kwargs)
     for component in network.components.values():
@@ -95,8 +95,8 @@ def check_options(network: PickledNetwork, what: str) -> tuple[Options, list[str
         return options, []
     told = ", ".join(f"{name}={options[name]!r}" for name in unread)
     return options, [
-        f"{network.name} was built with options that NVlabs/stylegan does not have, "
-        f"which were not looked at: {told}."
+        f"{network.name} has options that NVlabs/stylegan does not, which were "
+        f"ignored: {told}."
     ]
 
 

@@ -56,7 +56,7 @@ _PARALLEL = "module."
 
 _FLAT = "a flat dictionary of tensors, written by torch.save(module.state_dict(), path)"
 _NESTED = (
-    "dictionaries, lists, numbers, texts and tensors, as written by "
+    "dictionaries, lists, numbers, strings and tensors, as written by "
     "torch.save({'generator': module.state_dict(), ...}, path)"
 )
 
@@ -112,8 +112,8 @@ def read_nested(path: str | Path) -> dict[str, Any]:
 
     Returns:
         What was saved: dictionaries (ordered ones become plain, their attributes are
-        dropped), lists, tuples, numbers, texts, None; tensors are arrays as of
-        `read`; devices and data types are texts, as "cuda:0" and "torch.float32".
+        dropped), lists, tuples, numbers, strings, None; tensors are arrays as of
+        `read`; devices and data types are strings, as "cuda:0" and "torch.float32".
 
     Raises:
         UsageError: There is no such file, it is damaged, or it holds anything else,
@@ -123,7 +123,7 @@ def read_nested(path: str | Path) -> dict[str, Any]:
 
 
 def without_prefix(state: dict[str, Any]) -> dict[str, Any]:
-    """Takes DataParallel's "module." off, as often as all names begin with it."""
+    """Strips DataParallel's "module." while all names begin with it."""
     while state and all(name.startswith(_PARALLEL) for name in state):
         state = {name.removeprefix(_PARALLEL): v for name, v in state.items()}
     return state
@@ -138,7 +138,7 @@ def _read(path: Path, kind: str, flat: bool) -> dict[str, Any]:
             raise RefusedError(kind_of(state))
         for name, value in state.items():
             if type(name) is not str:
-                raise RefusedError(f"a key that is no name: {name!r}")
+                raise RefusedError(f"a key that is not a string: {name!r}")
             if flat and type(value) is not _Tensor:
                 raise RefusedError(f"{kind_of(value)} under {name!r}")
 
@@ -152,7 +152,7 @@ def _read(path: Path, kind: str, flat: bool) -> dict[str, Any]:
 
 
 class _Directory:
-    """A file as `zipfile` reads its directory, which has an end."""
+    """A file for `zipfile` whose directory cannot be endless."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.seek, self.tell, self._read = data.seek, data.tell, data.read
@@ -182,9 +182,7 @@ def _load_archive(data: mmap.mmap, budget: Budget) -> tuple[Any, _Storages]:
         start += sum(lengths)
         content = memoryview(data)[start : start + info.file_size]
         if magic != _ZIP_MAGIC or zlib.crc32(content) != info.CRC:
-            raise zipfile.BadZipFile(
-                f"the record {info.filename!r} is not what was saved"
-            )
+            raise zipfile.BadZipFile(f"record {info.filename!r} fails its checksum")
         return content
 
     # PyTorch 1 did not write it.
@@ -276,7 +274,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Te
         raise RefusedError(f"a tensor whose shape is {kind_of(shape)}")
     numbers = (offset, *shape, *strides)
     if len(numbers) > _MOST_NUMBERS or any(type(n) is not int for n in numbers):
-        raise RefusedError("a tensor whose shape is not made of whole numbers")
+        raise RefusedError("a tensor whose shape is not integers")
     if type(storage) is not _Storage:
         raise RefusedError(f"a tensor whose storage is {kind_of(storage)}")
     return _Tensor(storage, offset, shape, strides)
@@ -285,7 +283,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Te
 def _numbers(storage: _Storage, data: memoryview) -> np.ndarray:
     values = np.frombuffer(data, _DTYPES[storage.kind])
     if len(values) != storage.length:
-        raise ValueError(f"{storage.length} numbers announced, {len(values)} found")
+        raise ValueError(f"expected {storage.length} numbers, found {len(values)}")
     return values
 
 
@@ -298,8 +296,8 @@ def _array(
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides)) < 0 or (count and last >= len(values)):
         raise ValueError(
-            f"tensor {name} (offset {offset}, shape {shape}, strides {strides}) does "
-            f"not fit its {len(values)} numbers"
+            f"tensor {name} (offset {offset}, shape {shape}, strides {strides}) lies "
+            f"outside its storage of {len(values)} numbers"
         )
     wide = tensor.storage.kind == "BFloat16Storage"
     budget.spend(count * (4 if wide else values.itemsize))

@@ -233,7 +233,7 @@ def test_gelu_layer(tmp_path: Path, approximate: bool) -> None:
 def test_gelu_of_a_file_that_does_not_say_which(tmp_path: Path) -> None:
     config = stack(image(3), layer("Activation", "a", activation="gelu"))
     _, note, _ = convert(tmp_path, config).notes
-    assert note.startswith("1 activations are named 'gelu', the exact one")
+    assert note.startswith("1 activations named 'gelu' were taken for the exact one")
 
 
 def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:

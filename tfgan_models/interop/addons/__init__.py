@@ -1,7 +1,7 @@
 """Keras 2 models with layers of tensorflow-addons, as models of today's Keras.
 
-tensorflow-addons ended with TensorFlow 2.15; its layers are rebuilt from Keras's own
-and ours, with the file's weights and equal output. No code of a file is run.
+tensorflow-addons ended with TensorFlow 2.15. Its layers are rebuilt from Keras's own
+and ours, with the file's weights and equal output. No code in a file is run.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from tfgan_models.interop.addons.rebuild import Rebuilder
 from tfgan_models.interop.converted import TERMS, Converted, in_lines
 
 _LARGEST_MULTIPLE = 256
-_PICTURES = {1, 3}  # Channels.
+_IMAGE_CHANNELS = {1, 3}
 
 # What values of other types than Keras 2 writes lead to.
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
@@ -25,8 +25,8 @@ _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 def load(path: Path) -> Converted:
     """Rebuilds a Keras 2 model, saved whole as .h5 or SavedModel.
 
-    A model which takes images [N, H, W, 1 or 3] of any size and gives such images of
-    the same size for multiples of some number has it as attribute `size_multiple`.
+    A model that takes images [N, H, W, 1 or 3] of any size and returns images of the
+    same size, for multiples of some number, has that as attribute `size_multiple`.
 
     Args:
         path: The .h5 file or the SavedModel's folder.
@@ -36,8 +36,8 @@ def load(path: Path) -> Converted:
         computing in float32.
 
     Raises:
-        UsageError: The file is of another kind, is damaged, or holds layers which have
-            no counterpart here.
+        UsageError: The file is of another kind, is damaged, or holds unsupported
+            layers.
     """
     path = Path(path)
     _check_kind(path)
@@ -50,13 +50,13 @@ def load(path: Path) -> Converted:
         raise
     except RecursionError:
         raise UsageError(
-            f"{path} has too many layers one after the other, or nested too deeply: "
-            "Keras follows some 900."
+            f"{path} has too many layers in a row, or nested too deeply: Keras "
+            "supports about 900."
         ) from None
     except _MALFORMED as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UsageError(
-            f"{path} describes its model in a way that is not Keras 2's ({problem})."
+            f"{path} does not describe its model as Keras 2 does ({problem})."
         ) from None
     multiple = _size_multiple(network)
     if multiple:
@@ -85,34 +85,34 @@ def _check_kind(path: Path) -> None:
         start = file.read(4)
     if start == b"PK\x03\x04":
         raise UsageError(
-            f"{path} is a zip archive, as .keras files are; Keras 2's are not read: "
-            'save the model where it was made with model.save("model.h5").'
+            f"{path} is a zip archive, like .keras files, which are not supported for "
+            'Keras 2: save the model where it was made by model.save("model.h5").'
         )
     if start != b"\x89HDF":
-        raise UsageError(f"{path} is no .h5 file and no SavedModel's folder.")
+        raise UsageError(f"{path} is neither a .h5 file nor a SavedModel's folder.")
 
 
 def _size_multiple(network: keras.Model) -> int | None:
-    """Of which number height and width must be multiples, for an image of that size."""
+    """The number that height and width must be multiples of to be kept."""
     inputs, outputs = network.inputs, network.outputs
     if len(inputs) != 1 or len(outputs) != 1:
         return None
-    shape, answer = inputs[0].shape, outputs[0].shape
-    if len(shape) != 4 or len(answer) != 4 or shape[1:3] != (None, None):
+    shape, made = inputs[0].shape, outputs[0].shape
+    if len(shape) != 4 or len(made) != 4 or shape[1:3] != (None, None):
         return None
-    if not {shape[-1], answer[-1]} <= _PICTURES:
+    if not {shape[-1], made[-1]} <= _IMAGE_CHANNELS:
         return None
     multiple = 1
     while multiple <= _LARGEST_MULTIPLE:
         sizes = [(512 + multiple * i, 512 + multiple * j) for i, j in ((1, 2), (3, 1))]
-        if all(_answers(network, size) == size for size in sizes):
+        if all(_output_size(network, size) == size for size in sizes):
             return multiple
         multiple *= 2
     return None
 
 
-def _answers(network: keras.Model, size: tuple[int, int]) -> tuple[int, int] | None:
-    """Height and width of the answer to an image of this size; None: there is none."""
+def _output_size(network: keras.Model, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Height and width of the output for an image of this size; None: it fails."""
     try:
         shape = network.compute_output_shape((1, *size, network.inputs[0].shape[-1]))
     except (TypeError, ValueError):  # Skip connections of different sizes.
@@ -132,9 +132,9 @@ def _notes(rebuilder: Rebuilder, model: Model, version: str) -> tuple[str, ...]:
     unclear = sum(_named_gelu(layer) for layer in layers)
     if unclear and _since_2_12(version):
         notes.append(
-            f"{unclear} activations are named 'gelu', the exact one, as Keras itself "
-            "reads them; a .h5 file of Keras 2.12 or later names tensorflow-addons' "
-            "approximate gelu so too: a SavedModel of the same model tells them apart"
+            f"{unclear} activations named 'gelu' were taken for the exact one, as by "
+            "Keras; in a .h5 file of Keras 2.12 or later tensorflow-addons' "
+            "approximate gelu has the same name: a SavedModel tells them apart"
         )
     return tuple(notes)
 

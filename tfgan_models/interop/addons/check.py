@@ -1,4 +1,4 @@
-"""What of a Keras 2 model has no counterpart here."""
+"""What is not supported of a Keras 2 model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def refuse_unknown(model: Model, path: Any) -> None:
     if not found:
         return
     raise UsageError(
-        f"{path} holds what cannot be converted: {listed(found, _MOST_NAMED)}. Code of "
+        f"{path} holds what cannot be converted: {listed(found, _MOST_NAMED)}. Code in "
         "a file is never run: replace these layers where the model was made, and save "
         "it again."
     )
@@ -83,7 +83,7 @@ def _wrapped_problems(layer: Layer) -> Iterator[str]:
 
 
 def _unknown(layer: Layer, known: set[str]) -> Iterator[str]:
-    """Arguments that say something and are not known here."""
+    """Arguments that are set and not supported."""
     for argument, value in layer.arguments.items():
         ignored = argument in _EVERYWHERE or argument.endswith(_OF_TRAINING)
         if ignored or argument in known or value is None or value is False:

@@ -86,13 +86,13 @@ def decode(text: str | bytes) -> Any:
         Basic values.
 
     Raises:
-        UsageError: It is no JSON, or is nested too deeply.
+        UsageError: It is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text, object_hook=_plain)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"The file's description of its model is no readable JSON: "
+            f"The file's description of its model is not valid JSON: "
             f"{type(error).__name__}: {str(error)[:100]}."
         ) from None
 
@@ -120,7 +120,7 @@ def parse(config: Any, depth: int = 0) -> Model:
     if kind not in MODELS:
         raise UsageError(
             f"The model is of class {kind!r}, whose code is not in the file. "
-            "Convertible are functional and sequential models of Keras 2, saved whole."
+            "Only functional and sequential Keras 2 models, saved whole, are supported."
         )
     try:
         inner = config["config"]

@@ -17,7 +17,7 @@ from tfgan_models.interop.addons.weights import check_names, ordered
 _KINDS = "biuf"
 _TOP = "top_level_model_weights"
 _MOST_TEXT = 2**28
-"""Bytes of a list of names, if each of them were as long as it can be."""
+"""Bytes of a list of names, if each had the greatest possible length."""
 
 
 def read(path: Path) -> tuple[Model, str]:
@@ -40,8 +40,8 @@ def read(path: Path) -> tuple[Model, str]:
         if isinstance(error, UsageError):
             raise
         # What h5py raises for a damaged file depends on where the damage is.
-        problem = str(error).splitlines()[0][:120] if str(error) else "no reason given"
-        raise UsageError(f"{path} is damaged or no .h5 file: {problem}.") from None
+        problem = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
+        raise UsageError(f"{path} is damaged or not a .h5 file: {problem}.") from None
 
 
 class _Reader:
@@ -56,8 +56,8 @@ class _Reader:
         text = self._text("model_config")
         if text is None or "model_weights" not in self.file:
             raise UsageError(
-                f"{self.path} holds weights without the model they belong to. Save the "
-                'model whole where it was made: model.save("model.h5").'
+                f"{self.path} holds weights without their model. Save the whole model "
+                'where it was made: model.save("model.h5").'
             )
         self.described = len(text)
         model = parse(decode(text))
@@ -68,8 +68,8 @@ class _Reader:
         unknown = set(groups) - {name.split("/")[0] for name in names} - {_TOP}
         if unknown or len(set(names)) < len(names):
             raise UsageError(
-                f"{self.path}: its weights are of other layers than its description "
-                f"names: {', '.join(sorted(unknown)) or 'two of one name'}."
+                f"{self.path}: its weights and its description have different layers: "
+                f"{', '.join(sorted(unknown)) or 'two have the same name'}."
             )
         for layer in layers:
             self._fill(layer, groups)
@@ -90,7 +90,7 @@ class _Reader:
             return None
         attribute = self.file.attrs.get_id(name)
         if attribute.shape != () or attribute.dtype.kind not in "OS":
-            raise UsageError(f"{self.path}: attribute {name} is not one text.")
+            raise UsageError(f"{self.path}: attribute {name} is not a string.")
         self._spend(attribute.dtype.itemsize)
         text = self.file.attrs[name]
         return text.decode() if isinstance(text, bytes) else str(text)
@@ -110,7 +110,7 @@ class _Reader:
                 continue
             if len(attribute.shape) != 1 or attribute.dtype.kind not in "OS":
                 raise UsageError(
-                    f"{self.path}: attribute {key} is not a list of texts."
+                    f"{self.path}: attribute {key} is not a list of strings."
                 )
             self._spend(attribute.shape[0] * attribute.dtype.itemsize)
             if attribute.shape[0] * self._overhead > _MOST_TEXT:
@@ -127,7 +127,7 @@ class _Reader:
 
     @functools.cached_property
     def _overhead(self) -> int:
-        """Bytes neither of arrays nor of the description: the most a name can have."""
+        """The file's size without arrays and description: a name is no longer."""
         sizes: list[int] = []
 
         def add(name: str, item: Any) -> None:
@@ -139,16 +139,16 @@ class _Reader:
         return max(self.path.stat().st_size - sum(sizes) - self.described, 0)
 
     def _follow(self, parent: Any, name: str, kind: type) -> Any:
-        """What is at a path of plain links, so inside this file."""
+        """The object at a path of hard links, so inside this file."""
         for part in name.split("/"):
             link = parent.get(part, getlink=True) if part else None
             if not isinstance(link, h5py.HardLink):
                 raise UsageError(
-                    f"{self.path}: {name!r} is missing or leads elsewhere by a link."
+                    f"{self.path}: {name!r} is missing or a link elsewhere."
                 )
             parent = parent[part]
         if not isinstance(parent, kind):
-            raise UsageError(f"{self.path}: {name!r} is no {kind.__name__.lower()}.")
+            raise UsageError(f"{self.path}: {name!r} is not a {kind.__name__.lower()}.")
         return parent
 
     def _array(self, group: h5py.Group, name: str) -> np.ndarray:
@@ -156,7 +156,7 @@ class _Reader:
         if data.dtype.kind not in _KINDS:
             raise UsageError(f"{self.path}: {name!r} is not an array of numbers.")
         if data.is_virtual or data.external:
-            raise UsageError(f"{self.path}: {name!r} is kept in another file.")
+            raise UsageError(f"{self.path}: {name!r} is stored in another file.")
         self._spend(data.nbytes)
         return data[()]
 

@@ -1,4 +1,4 @@
-"""A check of .h5 files that the HDF5 library does without, and loops for ever."""
+"""A check of .h5 files without which the HDF5 library can loop forever."""
 
 import mmap
 import struct
@@ -17,13 +17,13 @@ _WIDTHS_AT = {0: 13, 1: 13, 2: 9, 3: 9}
 
 
 def check(path: Path) -> None:
-    """Follows the texts of variable length from each to the next.
+    """Checks the heaps of variable-length strings.
 
     Args:
         path: A file that begins with HDF5's signature.
 
     Raises:
-        UsageError: One has no length, or leads out of its heap.
+        UsageError: A string has no length, or ends outside its heap.
     """
     with (
         path.open("rb") as file,
@@ -32,15 +32,15 @@ def check(path: Path) -> None:
         at = _WIDTHS_AT.get(data[8]) if len(data) > 16 else None
         if at is None or {*data[at : at + 2]} != {_WIDTH}:
             raise UsageError(
-                f"{path} is damaged or no .h5 file as h5py writes it: its first block "
-                "is of another kind. Copy it again, or save the model again."
+                f"{path} is damaged or not a .h5 file of h5py: its superblock is of "
+                "another kind. Copy it again, or save the model again."
             )
         start = data.find(_SIGNATURE)
         while start >= 0:
             if not _ends(data, start):
                 raise UsageError(
-                    f"{path} is damaged: its texts have wrong lengths. Copy it again, "
-                    "or save the model again."
+                    f"{path} is damaged: its strings have wrong lengths. Copy it "
+                    "again, or save the model again."
                 )
             start = data.find(_SIGNATURE, start + 1)
 

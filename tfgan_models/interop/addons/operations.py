@@ -54,13 +54,10 @@ def _add_n(inputs: Any) -> Any:
 
 
 def _check_depends(values: Any) -> None:
-    """Refuses to compute what is the same for every input of the model.
-
-    It would be computed here and now, of any size that the file asks for.
-    """
+    """Refuses constant results: they would be computed now, at any size."""
     given = keras.tree.flatten(values)
     if not any(isinstance(each, keras.KerasTensor) for each in given):
-        raise TypeError("it is of numbers alone, of no tensor")
+        raise TypeError("none of its arguments is a tensor")
 
 
 def _axes(axis: Any) -> Any:

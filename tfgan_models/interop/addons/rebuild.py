@@ -30,7 +30,7 @@ _MOST_CALLS = 20_000
 
 
 class Rebuilder:
-    """Makes one functional model of a file's, nested ones laid open.
+    """Builds one functional model, with nested ones inlined.
 
     Attributes:
         became: (class in the file, class here) -> how many.
@@ -69,7 +69,7 @@ class Rebuilder:
         return keras.Model(first, outputs[0] if single else outputs, name=_plain(name))
 
     def _named(self, tensor: Any, name: str) -> Any:
-        """An output that goes by the name of its layer, as in Keras 2."""
+        """An output named after its layer, as in Keras 2."""
         operation = tensor._keras_history.operation
         if operation.name == _plain(name):
             return tensor
@@ -98,7 +98,7 @@ class Rebuilder:
                 return values[reference[0], reference[1]][reference[2]]
             except (LookupError, TypeError):
                 raise UsageError(
-                    f"The file refers to output {reference}, which no layer gives."
+                    f"The file refers to output {reference}, which no layer has."
                 ) from None
 
         for call in references.in_order(model):
@@ -127,7 +127,7 @@ class Rebuilder:
             ) from None
 
     def _rename(self, tensor: Any) -> None:
-        """Gives new operations names that no layer has: Keras's may be the file's."""
+        """Gives new operations names that no layer of the file has."""
         waiting = [tensor]
         while waiting:
             operation = waiting.pop()._keras_history.operation
@@ -153,7 +153,7 @@ class Rebuilder:
         return self._made[layer](x)
 
     def _make(self, outer: Layer, x: Any) -> Callable[[Any], Any]:
-        """The layer, or function, that does what `outer` does; built, with weights."""
+        """The built layer, or function, that does what `outer` does."""
         layer = outer.wrapped or outer
         kind = KINDS[layer.kind]
         arrays = _arrays(outer, [*kind.weights(layer.arguments), *kind.statistics])
@@ -198,7 +198,7 @@ class Rebuilder:
 
 
 def _plain(name: str) -> str:
-    """A name that TensorFlow's graphs and Keras's files take."""
+    """A name that is valid in TensorFlow graphs and Keras files."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:200] or "unnamed"
 
 
@@ -208,7 +208,7 @@ def _inputs(model: Model) -> list[Layer]:
         names = [name for name, *_ in references.flat(model.inputs)]
         if all(name in layers for name in names):
             return [layers[name] for name in names]
-        raise UsageError(f"The file's inputs {names} are none of its layers.")
+        raise UsageError(f"The file's inputs {names} are not among its layers.")
     first = model.layers[0]
     if first.model is not None:
         return _inputs(first.model)
@@ -244,7 +244,7 @@ def _input(layer: Layer) -> Any:
     ):
         raise UsageError(
             f"Input {layer.name!r} has the shape {str(shape)[:80]}. Allowed: up to "
-            f"{_MOST_AXES} sizes of 1 or more, of {_MOST_NUMBERS} numbers in all."
+            f"{_MOST_AXES} dimensions of 1 or more, {_MOST_NUMBERS} elements in all."
         )
     dtype = layer.arguments.get("dtype")
     # Half precision was for training: everything is computed in float32 here.
@@ -274,7 +274,7 @@ def _arrays(layer: Layer, names: list[str]) -> dict[str, np.ndarray]:
 def _build(
     made: keras.layers.Layer, x: Any, layer: Layer, arrays: dict[str, np.ndarray]
 ) -> None:
-    """Builds a layer of the file's weights; nothing is allocated that it lacks."""
+    """Builds a layer with the file's weights; other shapes are never allocated."""
     initializers = {
         f"{name.removesuffix('_kernel')}_initializer": functools.partial(
             _value, layer, name, array
@@ -301,5 +301,5 @@ def _check_shape(layer: Layer, name: str, array: np.ndarray, shape: Any) -> None
     if array.shape != shape:
         raise UsageError(
             f"Weight {name} of layer {layer.name!r} ({layer.kind}) has shape "
-            f"{array.shape} in the file; its description makes it {shape}."
+            f"{array.shape} in the file; its description needs {shape}."
         )

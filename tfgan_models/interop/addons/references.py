@@ -1,4 +1,4 @@
-"""In which order a functional model's layers are called, and with what."""
+"""The order in which a functional model's layers are called, and with what."""
 
 import graphlib
 from collections.abc import Callable, Iterator
@@ -54,7 +54,9 @@ def in_order(model: Model) -> list[Call]:
         stuck = next(
             name for (name, _), keys in needed.items() if error.args[0] in keys
         )
-    raise UsageError(f"Layer {stuck!r} is called with what the file does not have.")
+    raise UsageError(
+        f"Layer {stuck!r} is called with a tensor that the file does not have."
+    )
 
 
 def _calls(layer: Layer) -> Iterator[Call]:
@@ -75,7 +77,7 @@ def _first_call(layer: Layer) -> int:
 
 
 def _unfold(node: Any) -> tuple[Any, dict[str, Any]]:
-    """What a layer is called with: Keras 2 hangs the arguments on each tensor."""
+    """What a layer is called with: Keras 2 stores the arguments with each tensor."""
     if isinstance(node, list) and len(node) == 4 and isinstance(node[0], str):
         return node[:3], _dictionary(node[3])
     if isinstance(node, list) and node and all(isinstance(each, list) for each in node):

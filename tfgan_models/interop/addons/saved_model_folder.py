@@ -43,7 +43,7 @@ def read(folder: Path) -> tuple[Model, str]:
         kind = description.get("class_name") if isinstance(description, dict) else None
         raise UsageError(
             f"{folder} holds a model of class {kind!r}, whose code is not in the file. "
-            "Convertible are functional and sequential models of Keras 2."
+            "Only functional and sequential Keras 2 models are supported."
         )
     model = parse(description)
     refuse_unknown(model, folder)
@@ -74,7 +74,7 @@ def _metadata(folder: Path) -> str | None:
 
 
 def _bounded(path: Path) -> bytes:
-    """The bytes of a message, whose objects take up to 50 times as much memory."""
+    """The bytes of a message, which takes up to 50 times as much memory when parsed."""
     size = path.stat().st_size
     if size > _LARGEST_MESSAGE:
         raise UsageError(
