@@ -6,6 +6,7 @@ format, the arrays of each example on one line.
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from itertools import chain
 
@@ -114,28 +115,34 @@ def _text(name: str, array: np.ndarray, depth: int, one_line: bool = False) -> b
         empty = json.dumps(array.tolist(), indent=None if one_line else 4)
         return empty.encode().replace(b"\n", _line(depth))
     values, others = _leaves(name, array, depth + array.ndim)
-    option = orjson.OPT_SERIALIZE_NUMPY
-    text = orjson.dumps(np.ascontiguousarray(values), option=option)
-    text = text.replace(b",", b", ") if one_line else _spread(text, array.ndim, depth)
-    # It writes null for NaN.
-    pieces = zip(text.split(b"null"), [*others, b""], strict=True)
+    values = np.ascontiguousarray(values if one_line else values.ravel())
+    text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
+    # It writes null for NaN; one byte is found sooner.
+    text = text.replace(b"null", b"?")
+    text = text.replace(b",", b", ") if one_line else _spread(text, array.shape, depth)
+    pieces = zip(text.split(b"?"), [*others, b""], strict=True)
     return b"".join(chain.from_iterable(pieces))
 
 
-def _spread(text: bytes, rank: int, depth: int) -> bytes:
-    """The text of an array with each value and each bracket on a line of its own."""
+def _spread(text: bytes, shape: tuple[int, ...], depth: int) -> bytes:
+    """The text of a flat array in another shape, its values and brackets on lines."""
+    # By how many arrays end behind each value; no byte of JSON numbers.
+    codes = np.full(math.prod(shape), 0x80, np.uint8)
     begin = end = b""
-    # What stands between two values, by how many arrays end there.
     separators = []
-    for i in range(rank, 0, -1):
-        separators.append(end + b";" + _line(depth + i) + begin)
+    size = 1
+    for i in range(len(shape), 0, -1):
+        separators.append(end + b"," + _line(depth + i) + begin)
         begin = b"[" + _line(depth + i) + begin
         end += _line(depth + i - 1) + b"]"
-    text = text[rank:-rank]
-    for ends in reversed(range(rank)):
-        comma = b"]" * ends + b"," + b"[" * ends
-        text = text.replace(comma, separators[ends])
-    return begin + text.replace(b";", b",") + end
+        size *= shape[i - 1]
+        codes[size - 1 :: size] += 1
+    characters = np.frombuffer(bytearray(text[1:-1]), np.uint8)
+    characters[characters == ord(",")] = codes[:-1]
+    text = characters.tobytes()
+    for ends, separator in reversed([*enumerate(separators)]):
+        text = text.replace(bytes([0x80 + ends]), separator)
+    return begin + text + end
 
 
 def _leaves(name: str, array: np.ndarray, depth: int) -> tuple[np.ndarray, list[bytes]]:
