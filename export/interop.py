@@ -68,9 +68,14 @@ _NORMS = ("averages", "image")
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_enum("from", None, list(SOURCES), "Whose file --weights is.")
     flags.DEFINE_enum(
-        "to", None, list(TARGETS), "Whom to write one of our networks for, instead."
+        "from", None, list(SOURCES), "The project that --weights comes from."
+    )
+    flags.DEFINE_enum(
+        "to",
+        None,
+        list(TARGETS),
+        "The project to convert one of our networks for, instead.",
     )
     flags.DEFINE_string(
         "weights",
@@ -89,16 +94,16 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "resolution",
         None,
-        "--from=rosinality: side of the pictures, where the file does not tell how "
-        "far training got.",
+        "--from=rosinality: side of the images in pixels, where the file does not "
+        "show how far it was trained.",
     )
     flags.DEFINE_enum(
         "inference_norm",
         None,
         _NORMS,
-        "--from=junyanz: what the batch normalisation of a generator goes by: the "
-        "averages of the training (default), or each image's own mean and variance, as "
-        "in testing without --eval there.",
+        "--from=junyanz: what a generator's batch normalisation uses: the running "
+        "averages (default), or each image's own mean and variance, as their test.py "
+        "without --eval.",
     )
     flags.DEFINE_string(
         "network", None, "--to: which network of a training run, as a2b."
@@ -119,10 +124,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def check_flags() -> None:
-    """Checks what can be told from the flags alone.
+    """Checks the flags against each other.
 
     Raises:
-        UsageError: One is missing, or has no use beside the others.
+        UsageError: One is missing, or does not apply.
     """
     source, target = flags.FLAGS["from"].value, flags.FLAGS.to
     if bool(source) == bool(target):
@@ -139,7 +144,7 @@ def check_flags() -> None:
         value = flags.FLAGS[name].value
         if value is not None and not f"{chosen}=".startswith(f"{use}="):
             raise UsageError(
-                f"--{name}={value} has no use with {chosen}: it is {use}'s"
+                f"--{name}={value} does not apply to {chosen}, only to {use}"
             )
 
 
@@ -182,7 +187,7 @@ def _own_network(weights: Path, key: str | None) -> "keras.Model":
     if not weights.is_dir():
         if key is not None:
             raise UsageError(
-                f"--network={key} has no use with a file: --weights={weights} holds "
+                f"--network={key} does not apply to a file: --weights={weights} holds "
                 "one network."
             )
         return _load_keras(weights)
@@ -211,8 +216,8 @@ def _load_keras(path: Path) -> "keras.Model":
 
     if path.suffix != ".keras":
         raise UsageError(
-            f"--weights={path} is no .keras file of ours, as export.saved_model writes "
-            "it, nor the folder of a training run."
+            f"--weights={path} is neither a .keras file that export.saved_model wrote "
+            "nor the folder of a training."
         )
     try:
         return keras.models.load_model(path, compile=False)
