@@ -298,9 +298,9 @@ def test_generator(tmp_path: Path, write: Any) -> None:
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
     expected = convolved(padded, kernel, bias)
     np.testing.assert_allclose(network(x), expected, atol=1e-5)
-    to_plain_keras(network).save(tmp_path / "stock.keras")
-    stock = keras.models.load_model(tmp_path / "stock.keras")
-    np.testing.assert_allclose(stock(x), expected, atol=1e-5)
+    to_plain_keras(network).save(tmp_path / "plain.keras")
+    plain = keras.models.load_model(tmp_path / "plain.keras")
+    np.testing.assert_allclose(plain(x), expected, atol=1e-5)
 
 
 def test_size_multiple_of_a_strided_network(tmp_path: Path) -> None:

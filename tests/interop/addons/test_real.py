@@ -52,7 +52,7 @@ def test_equal_output(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "model.keras"
     to_plain_keras(network).save(file)
     ours = difference(network, path)
-    stock = difference(keras.models.load_model(file), path)
-    print(f"\n{path.name}: {ours:.1e}, as .keras {stock:.1e}", end=" ")
+    plain = difference(keras.models.load_model(file), path)
+    print(f"\n{path.name}: {ours:.1e}, as .keras {plain:.1e}", end=" ")
     assert ours < 1e-5
-    assert stock < 1e-5
+    assert plain < 1e-5

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.addons import stock
+from tfgan_models.interop.addons import keras_layers
 from tfgan_models.interop.addons.description import Layer
-from tfgan_models.interop.addons.stock import Kind, Shape
+from tfgan_models.interop.addons.keras_layers import Kind, Shape
 
 _MOST_BINS = 256
 """Bins of a pooling for unknown sizes: each is an operation of the graph."""
@@ -102,13 +102,13 @@ KINDS: dict[str, Kind] = {
     "Addons>InstanceNormalization": Kind(
         ("axis", "epsilon", "center", "scale"),
         _instance_normalization,
-        stock.affine,
+        keras_layers.affine,
         ignored=("groups",),
     ),
     "Addons>GroupNormalization": Kind(
         ("groups", "axis", "epsilon", "center", "scale"),
         _normalization,
-        stock.affine,
+        keras_layers.affine,
     ),
     "Addons>AdaptiveAveragePooling2D": Kind(
         ("output_size", "data_format"), _adaptive_average

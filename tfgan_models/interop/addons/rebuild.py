@@ -15,7 +15,7 @@ from tfgan_models.interop.addons import activations, operations, references
 from tfgan_models.interop.addons.addon_layers import plain_kernel
 from tfgan_models.interop.addons.check import FUNCTION_LAYERS, NODE_LAYER
 from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer, Model
-from tfgan_models.interop.addons.stock import Shape
+from tfgan_models.interop.addons.keras_layers import Shape
 from tfgan_models.interop.addons.weights import KINDS
 
 # Keras writes for terminals.

@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from tfgan_models.errors import UsageError
-from tfgan_models.interop.addons import addon_layers, stock
+from tfgan_models.interop.addons import addon_layers, keras_layers
 from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer
 from tfgan_models.interop.messages import listed
 
 _MOST_NAMED = 8
 
-KINDS = {**stock.KINDS, **addon_layers.KINDS}
+KINDS = {**keras_layers.KINDS, **addon_layers.KINDS}
 
 
 class Slot(NamedTuple):
