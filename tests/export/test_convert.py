@@ -134,7 +134,7 @@ def test_a_converter_that_fails_gives_one_line(
     assert "no rule" in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
     assert left(tmp_path) == []
-    assert capfd.readouterr() == ("", "")
+    assert "long story" not in "".join(capfd.readouterr())
 
 
 def fake(monkeypatch: pytest.MonkeyPatch) -> ModuleType:

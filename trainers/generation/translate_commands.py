@@ -17,13 +17,13 @@ def define_flags() -> None:
 
 def _translate(arguments: Sequence[str]) -> Job:
     images = [Path(argument).expanduser() for argument in arguments]
-    missing = [str(path) for path in images if not path.exists()]
-    if missing:
-        raise UsageError(
-            f"translate takes image files and folders. There is no {missing[0]}."
-        )
 
     def job(output_dir: Path) -> list[Path]:
+        missing = [str(path) for path in images if not path.exists()]
+        if missing:
+            raise UsageError(
+                f"translate takes image files and folders. There is no {missing[0]}."
+            )
         from trainers.generation import translate
 
         translator = translate.find(_FLAGS.model, _FLAGS.which, _FLAGS.network)

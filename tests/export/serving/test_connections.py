@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from export.serving import connections
 
-IDLE = 0.3
+IDLE = 0.6
 
 
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:
