@@ -125,4 +125,4 @@ def test_flags_of_the_page_exist() -> None:
 
     named = set(re.findall(r"`--(\w+)", PAGE[: PAGE.index("## Use it")]))
     recipe = set(vars(stylegan.PRESETS["paper"]))
-    assert named - recipe == {"help", "dry_run", "metrics"}
+    assert named - recipe == {"help", "dry_run", "steps"}

@@ -132,7 +132,7 @@ def train(
             f"ends at step {total}."
         )
     elif start:
-        rate = float(model.generator_optimizer.learning_rate)
+        rate = _rate(model.generator_optimizer)
         progress.say(
             f"Resuming {model_dir} at step {start} of {total}, at a learning rate of "
             f"{rate:.3g}"
@@ -226,6 +226,11 @@ def _watch(
     )
     quality.set_model(model)  # `fit` does not, where nothing is left to train
     return quality
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The rate of the next step; a number is a variable, on each replica."""
+    return float(optimizer.learning_rate.numpy())
 
 
 def _constant_rates(model: GANModel) -> list[tuple[keras.optimizers.Optimizer, float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tests import gans
 from tfgan_models.errors import UsageError
@@ -183,3 +184,17 @@ def test_rates_that_are_numbers_are_the_recipes_and_not_the_checkpoints() -> Non
     falling = keras.optimizers.schedules.ExponentialDecay(0.25, 1, 0.5)
     model = gans.cyclegan(optimizer=lambda: keras.optimizers.Adam(falling))
     assert loop._constant_rates(model) == []
+
+
+def test_rates_are_told_on_several_replicas(
+    mirrored: tf.distribute.MirroredStrategy,
+) -> None:
+    falling = keras.optimizers.schedules.ExponentialDecay(0.125, 1, 0.5)
+    for given, rate in ((0.25, 0.25), (falling, 0.125)):
+        with mirrored.scope():
+            model = gans.cyclegan(
+                optimizer=lambda given=given: keras.optimizers.Adam(given)
+            )
+        for optimizer, number in loop._constant_rates(model):
+            optimizer.learning_rate = number
+        assert loop._rate(model.generator_optimizer) == rate
