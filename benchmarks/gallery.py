@@ -166,7 +166,7 @@ StackGAN, each trained with its cpu preset on bundled data (CycleGAN is in the \
 [README](../README.md), StyleGAN has [a page of its own](stylegan.md)). It shows that \
 each learns its task in minutes, not how good it can be: for that are the papers' \
 recipes (`--preset=paper`), a GPU and days. The figures are what the commands printed; \
-other work ran on the same cores, so that a training alone takes less time. \
+times are those of the machine with whatever else ran on it. \
 ↑ higher is better, ↓ lower. KID compares features of ImageNet's EfficientNet-Lite0: \
 comparable among themselves and with no published figure.
 """

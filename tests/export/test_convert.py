@@ -1,5 +1,6 @@
 """Conversion is checked, and writes all or nothing."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_a_converter_that_fails_gives_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def write(graph: object, path: Path) -> None:
         path.write_text("half")
@@ -129,12 +131,14 @@ def test_a_converter_that_fails_gives_one_line(
 
     module = fake(monkeypatch)
     module.write = write
+    # TensorFlow warns of tables that other tests have left in its default graph.
+    caplog.set_level(logging.ERROR, logger="tensorflow")
     with pytest.raises(FailureError, match="converter to ONNX failed") as caught:
         convert.convert(generator, "onnx", tmp_path / "mine.onnx")
     assert "no rule" in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
     assert left(tmp_path) == []
-    assert "long story" not in "".join(capfd.readouterr())
+    assert capfd.readouterr() == ("", "")
 
 
 def fake(monkeypatch: pytest.MonkeyPatch) -> ModuleType:

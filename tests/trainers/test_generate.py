@@ -134,18 +134,8 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         ("images", classes, "--class=3", out): "Received: 3",
         ("images", classes, "--class=cat", out): "Received: cat",
         ("mix", progan, out): "mix needs w, which this generator does not have",
-        (
-            "noise",
-            cgan,
-            "--class=1",
-            out,
-        ): "noise needs w, which this",
-        (
-            "images",
-            progan,
-            "--psi=1",
-            out,
-        ): "has no psi: leave --psi out",
+        ("noise", cgan, "--class=1", out): "noise needs w, which this",
+        ("images", progan, "--psi=1", out): "has no psi: leave --psi out",
         ("morph", progan, "--space=w", out): "This generator has no w. Take --space=z.",
         ("mix", style, "--styles=fine", out): "fine styles are those of 64 px",
     }

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgan_models.errors import UsageError
+from trainers.generation import opening
 from trainers.generation.models import (
     ALLOWED,
     Generator,
@@ -25,14 +26,7 @@ def load(directory: Path) -> Generator:
     Raises:
         UsageError: It is none of a generator from latents.
     """
-    try:
-        loaded = tf.saved_model.load(str(directory))
-    # A damaged file makes the loader raise almost anything.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"--model={directory} cannot be loaded: {reason}. Give {ALLOWED}."
-        ) from error
+    loaded = opening.saved_model(directory, str(directory), ALLOWED)
     if "latent" not in _inputs(loaded, "serving_default") or not _inputs(
         loaded, "generate"
     ):

@@ -22,7 +22,7 @@ from tfgan_models.networks import StyleGenerator
 from tfgan_models.networks.labelled import UNIFORM
 from tfgan_models.runs import checkpoints
 from trainers.evaluation import sources
-from trainers.generation import exported
+from trainers.generation import exported, opening
 from trainers.generation.models import (
     ALLOWED,
     Generator,
@@ -64,16 +64,7 @@ def _load(path: Path, model: str, which: str, data_dir: str | None) -> Generator
     directory = sources.saved_model(path)
     if directory:
         return exported.load(directory)
-    if not path.is_file():
-        raise UsageError(f"--model={model} is none of: {ALLOWED}.")
-    try:
-        network = keras.saving.load_model(path, compile=False)
-    # A file of another kind makes the loader raise almost anything.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}."
-        ) from error
+    network = opening.keras_file(path, model, ALLOWED)
     return _of_network(network, model, tuple)
 
 

@@ -13,6 +13,9 @@ from PIL import Image, ImageOps
 from tfgan_models.errors import UsageError
 from tfgan_models.folders.decoding import FORMATS, decode_image
 
+Images = Callable[[np.ndarray], np.ndarray]
+"""Images [N, H, W, C] in [-1, 1] to images."""
+
 
 def choose(
     networks: Mapping[str, keras.Model],
@@ -77,6 +80,62 @@ def saved_model(directory: Path, model: str, allowed: str) -> Any:
         raise _unreadable(model, allowed, error) from error
 
 
+def image_shapes(network: Any) -> list[tuple[int | None, ...]]:
+    """Returns a network's shapes, [None, None, None, C] of its input and its output.
+
+    [] of what is not from one image of any size to one image.
+    """
+    inputs, outputs = (getattr(network, s, None) or [] for s in ("inputs", "outputs"))
+    shapes = [tuple(tensor.shape) for tensor in (*inputs, *outputs)]
+    if len(shapes) == 2 and all(s[:-1] == (None,) * 3 for s in shapes):
+        return shapes
+    return []
+
+
+def serving_default(loaded: Any, output: str) -> Images | None:
+    """Returns a SavedModel's signature from images to images, as a function of arrays.
+
+    Args:
+        loaded: What `saved_model` returned.
+        output: The output's name.
+
+    Returns:
+        The function; None where the signature has no such output.
+    """
+    function = loaded.signatures.get("serving_default")
+    if function is None or output not in function.structured_outputs:
+        return None
+
+    def call(images: np.ndarray) -> np.ndarray:
+        # The signature does not keep the model's variables alive; this function does.
+        made = loaded.signatures["serving_default"](image=tf.constant(images))
+        return made[output].numpy()
+
+    return call
+
+
+def check_is_training(model: str, network: str | None) -> None:
+    """Raises UsageError where a network is named of what is no training."""
+    if network is not None:
+        raise UsageError(
+            f"--model={model} is one network, not a training: leave --network out."
+        )
+
+
+def check_channels(channels: int, model: str) -> None:
+    """Raises UsageError for a model that is not for RGB images."""
+    if channels != 3:
+        raise UsageError(
+            f"--model={model} is for images of {channels} channels. Allowed: 3."
+        )
+
+
+def channels_of(loaded: Any) -> int:
+    """Returns the channels of the images that a SavedModel's signature takes."""
+    function = loaded.signatures["serving_default"]
+    return function.structured_input_signature[1]["image"].shape[-1]
+
+
 def image_file(path: Path, given: str) -> tuple[np.ndarray, Image.Image | None, bool]:
     """Reads an image file.
 
@@ -95,10 +154,9 @@ def image_file(path: Path, given: str) -> tuple[np.ndarray, Image.Image | None, 
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
             is_grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;")
             if image.has_transparency_data:
+                ImageOps.exif_transpose(image, in_place=True)
                 full = image.convert("RGBA")
                 return np.array(full.convert("RGB")), full.getchannel("A"), is_grey
         return decode_image(data), None, is_grey

@@ -13,7 +13,7 @@ from tfgan_models.errors import UsageError
 from tfgan_models.networks import StackGenerator
 from tfgan_models.runs import checkpoints
 from trainers.evaluation import sources
-from trainers.generation import pictures
+from trainers.generation import opening, pictures
 
 ALLOWED = (
     "a text-to-image training's --model_dir or its SavedModel (a folder with "
@@ -95,14 +95,7 @@ def _trained(network: object, model: str) -> Painter:
 
 
 def _served(directory: Path, model: str) -> Painter:
-    try:
-        loaded = tf.saved_model.load(str(directory))
-    # A damaged file makes the loader raise almost anything.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"--model={model} cannot be loaded: {reason}. Give {ALLOWED}."
-        ) from error
+    loaded = opening.saved_model(directory, model, ALLOWED)
     inputs = [
         set(function.structured_input_signature[1])
         for function in loaded.signatures.values()

@@ -1,7 +1,7 @@
 """Translating image files of any size with a trained network, without a server."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ ALLOWED = (
 )
 _MULTIPLES = tuple(2**n for n in range(11))
 
-Translate = Callable[[np.ndarray], np.ndarray]
-"""Images [N, H, W, 3] in [-1, 1] to images [N, H, W, C], of any size."""
+Translate = opening.Images
+"""To images of the same size, which may be any."""
 
 
 def find(model: str, which: str = "latest", network: str | None = None) -> Translate:
@@ -43,10 +43,7 @@ def find(model: str, which: str = "latest", network: str | None = None) -> Trans
     if (path / "networks.json").is_file():
         networks = checkpoints.load_networks(path, which)
         return _of_network(opening.choose(networks, _multiple, network, 0), model)
-    if network is not None:
-        raise UsageError(
-            f"--model={model} is one network, not a training: leave --network out."
-        )
+    opening.check_is_training(model, network)
     directory = sources.saved_model(path)
     if directory:
         return _exported(opening.saved_model(directory, model, ALLOWED), model)
@@ -119,50 +116,44 @@ def _listed(images: Iterable[Path]) -> Iterator[tuple[Path, Path, bool]]:
 
 def _multiple(network: Any) -> int:
     """What H and W that a network takes are multiples of; 0: it translates nothing."""
-    inputs, outputs = (getattr(network, s, None) or [] for s in ("inputs", "outputs"))
-    shapes = [tuple(tensor.shape) for tensor in (*inputs, *outputs)]
-    if len(shapes) != 2 or any(s[:3] != (None,) * 3 or len(s) != 4 for s in shapes):
+    shapes = opening.image_shapes(network)
+    if not shapes:
         return 0
     if hasattr(network, "size_multiple"):
         return network.size_multiple
-    for multiple in _MULTIPLES:
-        # An odd multiple, of which there are few smaller ones that would do as well.
-        sides = [1, 3 * multiple, 3 * multiple]
-        try:
-            made = network(tf.zeros([*sides, shapes[0][3]]), training=False)
-        except (ValueError, tf.errors.OpError):
-            continue
-        if list(made.shape[:3]) == sides:
-            return multiple
-    return 0
+    # An odd multiple, of which there are few smaller ones that would do as well.
+    fits = (m for m in _MULTIPLES if _keeps_size(network, 3 * m, shapes[0][3]))
+    return next(fits, 0)
+
+
+def _keeps_size(network: keras.Model, side: int, channels: int) -> bool:
+    """Whether images of a size are answered by such; by the shapes alone."""
+    shape = [1, side, side, channels]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)
+    def call(image: tf.Tensor) -> tf.Tensor:
+        return network(image, training=False)
+
+    try:
+        made = call.get_concrete_function().structured_outputs
+    except (ValueError, tf.errors.OpError):
+        return False
+    return made.shape[:3].as_list() == shape[:3]
 
 
 def _of_network(network: keras.Model | None, model: str) -> Translate:
     multiple = network is not None and _multiple(network)
     if network is None or not multiple:
         raise UsageError(f"--model={model} translates no images. Give {ALLOWED}.")
-    _check_channels(network.inputs[0].shape[3], model)
+    opening.check_channels(network.inputs[0].shape[3], model)
     # What is exported, so that the answers are the same.
     endpoint = TranslationModule(network, multiple).endpoints["serving_default"]
     return lambda images: endpoint(tf.constant(images))["translated_image"].numpy()
 
 
 def _exported(loaded: Any, model: str) -> Translate:
-    function = loaded.signatures.get("serving_default")
-    if function is None or "translated_image" not in function.structured_outputs:
+    translate = opening.serving_default(loaded, "translated_image")
+    if translate is None:
         raise UsageError(f"--model={model} translates no images. Give {ALLOWED}.")
-    _check_channels(function.structured_input_signature[1]["image"].shape[-1], model)
-
-    def translate(images: np.ndarray) -> np.ndarray:
-        # The signature does not keep the model's variables alive; this function does.
-        made = loaded.signatures["serving_default"](image=tf.constant(images))
-        return made["translated_image"].numpy()
-
+    opening.check_channels(opening.channels_of(loaded), model)
     return translate
-
-
-def _check_channels(channels: int, model: str) -> None:
-    if channels != 3:
-        raise UsageError(
-            f"--model={model} is for images of {channels} channels. Allowed: 3."
-        )

@@ -60,10 +60,7 @@ def find(
             networks, lambda n: isinstance(n, SRResNet), network, default=-1
         )
         return _of_network(chosen, model, tile)
-    if network is not None:
-        raise UsageError(
-            f"--model={model} is one network, not a training: leave --network out."
-        )
+    opening.check_is_training(model, network)
     directory = sources.saved_model(path)
     if directory:
         if tile is not None:
@@ -106,12 +103,11 @@ def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
 
 
 def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
-    inputs, outputs = (getattr(network, s, None) or [] for s in ("inputs", "outputs"))
-    shapes = [tuple(tensor.shape) for tensor in (*inputs, *outputs)]
-    if len(shapes) != 2 or any(s[:3] != (None,) * 3 for s in shapes):
+    shapes = opening.image_shapes(network)
+    if not shapes:
         raise UsageError(_no_upscaler(model))
-    if {shape[3:] for shape in shapes} != {(3,)}:
-        raise UsageError(_wrong_channels(model, shapes[0][-1]))
+    for shape in shapes:
+        opening.check_channels(shape[3], model)
     try:
         scale = super_resolution.scale_of(network)
     except (ValueError, tf.errors.OpError):  # Not every network takes any size.
@@ -124,25 +120,12 @@ def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
 
 def _saved_model(directory: Path, model: str) -> Upscaler:
     loaded = opening.saved_model(directory, model, ALLOWED)
-    function = loaded.signatures.get("serving_default")
-    outputs = function.structured_outputs if function is not None else {}
-    if "upscaled_image" not in outputs:
+    enlarge = opening.serving_default(loaded, "upscaled_image")
+    if enlarge is None:
         raise UsageError(_no_upscaler(model))
-    channels = function.structured_input_signature[1]["image"].shape[-1]
-    if channels != 3:
-        raise UsageError(_wrong_channels(model, channels))
-
-    def enlarge(images: np.ndarray) -> np.ndarray:
-        # The signature does not keep the model's variables alive; this function does.
-        made = loaded.signatures["serving_default"](image=tf.constant(images))
-        return made["upscaled_image"].numpy()
-
+    opening.check_channels(opening.channels_of(loaded), model)
     return Upscaler(enlarge(np.zeros((1, 8, 8, 3), np.float32)).shape[1] // 8, enlarge)
 
 
 def _no_upscaler(model: str) -> str:
     return f"--model={model} holds no network that enlarges images. Give {ALLOWED}."
-
-
-def _wrong_channels(model: str, channels: int) -> str:
-    return f"--model={model} is for images of {channels} channels. Allowed: 3."

@@ -256,13 +256,19 @@ class Progress(keras.callbacks.Callback):
         self.extras.grids(self.step, self.samples(self.model))
 
 
+def described(
+    model: GANModel,
+) -> tuple[str, dict[str, keras.Model], dict[str, keras.Model]]:
+    """Returns what `checkpoints.describe` is to describe of a model."""
+    group = "ema_generators" if model.ema_generators else "generators"
+    return group, model.exported_networks, model.discriminators
+
+
 def save_model(
     directory: Path, step: int, model: GANModel, kept: int = checkpoints.KEPT
 ) -> None:
     """Writes a checkpoint of a model, see `checkpoints.save`."""
-    group = "ema_generators" if model.ema_generators else "generators"
-    networks = model.exported_networks
-    description = checkpoints.describe(group, networks, model.discriminators)
+    description = checkpoints.describe(*described(model))
     checkpoints.save(directory, step, model.training_state(), kept, description)
 
 

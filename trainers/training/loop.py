@@ -29,6 +29,7 @@ from trainers.training.callbacks import (
     StopAtTime,
     StopOnNonFinite,
     StopOnSignal,
+    described,
 )
 from trainers.training.recipe import Recipe, Span
 
@@ -255,14 +256,11 @@ def _describe(
     record: data_record.Record | None,
 ) -> None:
     """Writes what makes `model_dir` a training's folder, and what it is resumed by."""
-    group = "ema_generators" if model.ema_generators else "generators"
     try:
         recipes.save(model_dir, name, recipe)
         if record is not None:
             data_record.save(model_dir, record)
-        checkpoints.describe_networks(
-            model_dir, group, model.exported_networks, model.discriminators
-        )
+        checkpoints.describe_networks(model_dir, *described(model))
     except OSError as error:
         raise FailureError(
             f"{model_dir} cannot be written: {error.strerror}. Make room, or give "

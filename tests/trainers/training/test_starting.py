@@ -20,10 +20,7 @@ Train = Callable[..., None]
 def save(model: GANModel, folder: Path) -> Path:
     """Writes a training's folder with one checkpoint."""
     callbacks.save_model(checkpoints.folder(folder), 1, model)
-    group = "ema_generators" if model.ema_generators else "generators"
-    checkpoints.describe_networks(
-        folder, group, model.exported_networks, model.discriminators
-    )
+    checkpoints.describe_networks(folder, *callbacks.described(model))
     return folder
 
 
