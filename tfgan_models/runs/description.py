@@ -1,0 +1,319 @@
+"""What a trained model is: model.json, beside its weights and in every export.
+
+    <model_dir>/model.json                          of the newest checkpoint
+    <model_dir>/checkpoints/step_00001200/model.json  of that one
+    <version>/assets.extra/model.json               in a SavedModel
+    model.json                                      in a .keras file, which is a ZIP
+
+It is the one source of such facts: `tfgan_models.runs.upgrade` makes one for models
+that were written before it.
+"""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+
+import tfgan_models
+from tfgan_models.errors import FailureError
+from tfgan_models.runs import files
+from tfgan_models.systems import SYSTEMS
+
+FILE = "model.json"
+FORMAT = 1
+IN_SAVED_MODEL = Path("assets.extra", FILE)
+"""TensorFlow Serving reads only what it knows of that folder."""
+
+RANGE = (-1.0, 1.0)
+"""Of images."""
+
+Shape = tuple[int | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """An input or an output of a network.
+
+    Attributes:
+        shape: With None for the batch, and for sides that may be any.
+        range: Least and largest value; None: any.
+    """
+
+    shape: Shape
+    range: tuple[float, float] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network, with what there is of the facts of its task.
+
+    Attributes:
+        kind: Its class, such as "ResNetGenerator".
+        task: What it does, one of `tfgan_models.systems.TASKS`; "": none of them.
+        inputs: By name.
+        outputs: By name.
+        channels: Of the images that it draws; 0 where it draws none.
+        size_multiple: Translate: what height and width are multiples of.
+        scale: Upscale: how many times larger each side becomes.
+        resolution: Generate, caption: side of the images, the one grown to so far.
+        latent_size: Generate, caption: of a latent.
+        latent_distribution: Generate, caption: one of `sampling.DISTRIBUTIONS`.
+        label_size: Generate: classes; 0 for none.
+        noise_shapes: Generate: [h, w, 1] for each style layer up to `resolution`.
+        reads_text: Caption: whether it has a text encoder.
+    """
+
+    kind: str
+    task: str = ""
+    inputs: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    channels: int = 0
+    size_multiple: int = 1
+    scale: int = 1
+    resolution: int = 0
+    latent_size: int = 0
+    latent_distribution: str = "normal"
+    label_size: int = 0
+    noise_shapes: tuple[tuple[int, int, int], ...] = ()
+    reads_text: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A training, or what was exported of one or converted for this package.
+
+    Attributes:
+        networks: By name, such as "a2b"; a single one in what was exported.
+        system: Its name in `tfgan_models.systems`; "" where it is of none.
+        recipe: The numbers of the training.
+        dataset: The data set's name.
+        classes: Names of the classes; () where there are none or they are not known.
+        steps: Training steps.
+        images: Images seen in them.
+        metrics: "last" and "best": the step, and values by name.
+        parent: What the training began with (`--init_from`).
+        license: Under which it may be used.
+        description: A person's own words.
+        signatures: Of a SavedModel, as `export.signatures.signature_doc` has them.
+        package: The version of this package that wrote it.
+    """
+
+    networks: Mapping[str, Network]
+    system: str = ""
+    recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    dataset: str = ""
+    classes: tuple[str, ...] = ()
+    steps: int = 0
+    images: int = 0
+    metrics: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    parent: str = ""
+    license: str = ""
+    description: str = ""
+    signatures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    package: str = tfgan_models.__version__
+
+    @property
+    def task(self) -> str:
+        """The task of its networks; "" where they have none."""
+        return next((n.task for n in self.networks.values() if n.task), "")
+
+    @property
+    def network(self) -> Network:
+        """The only network of what was exported."""
+        (network,) = self.networks.values()
+        return network
+
+    def only(self, name: str) -> Self:
+        """Returns the description of one of the networks."""
+        return dataclasses.replace(self, networks={name: self.networks[name]})
+
+    def to_text(self) -> str:
+        """Returns it as model.json has it."""
+        paper = SYSTEMS.get(self.system)
+        facts = {
+            "format": FORMAT,
+            **dataclasses.asdict(self),
+            "task": self.task,
+            "paper": paper and {"title": paper.title, "arxiv": paper.arxiv},
+        }
+        return json.dumps(facts, indent=1) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Writes model.json, beside its place first."""
+        files.write_text(path, self.to_text())
+
+
+def of_text(text: str | bytes, where: object) -> Description:
+    """Returns what model.json describes.
+
+    Args:
+        text: Its contents.
+        where: The file, for the error.
+
+    Raises:
+        FailureError: It is damaged, or of a later version of this package.
+    """
+    try:
+        facts = json.loads(text)
+        if facts["format"] > FORMAT:
+            raise FailureError(
+                f"{where} has format {facts['format']}, and this version of "
+                f"tfgan_models reads {FORMAT} and earlier ones. Upgrade tfgan_models."
+            )
+        networks = {
+            name: _network(network) for name, network in facts.pop("networks").items()
+        }
+        return Description(
+            networks,
+            **_known(Description, facts) | {"classes": tuple(facts["classes"])},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FailureError(
+            f"{where} cannot be read: {error}. Restore it, or remove it: what is known "
+            "without it is then worked out."
+        ) from error
+
+
+def of_training(model_dir: Path, checkpoint: Path | None = None) -> Description | None:
+    """Returns the description in a training's folder.
+
+    Args:
+        model_dir: The folder.
+        checkpoint: That of one of its checkpoints, whose own comes first.
+
+    Returns:
+        None where there is none.
+    """
+    folders = [checkpoint, model_dir] if checkpoint else [model_dir]
+    return next((found for f in folders if (found := _of_file(f / FILE))), None)
+
+
+def of_saved_model(directory: Path) -> Description | None:
+    """Returns the description in a SavedModel; None where there is none."""
+    return _of_file(directory / IN_SAVED_MODEL)
+
+
+def of_keras_file(path: Path) -> Description | None:
+    """Returns the description in a .keras file; None where there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return of_text(archive.read(FILE), path)
+    except (KeyError, OSError, zipfile.BadZipFile):
+        return None
+
+
+def into_keras_file(path: Path, description: Description) -> None:
+    """Adds a description to a .keras file, which Keras reads as before."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(FILE, description.to_text())
+
+
+def of_network(network: keras.Model) -> Network:
+    """Returns what a network of ours is, by its attributes.
+
+    Args:
+        network: Any model; of one of other classes little is known.
+    """
+    facts = {
+        "channels": getattr(network, "channels", 0),
+        "resolution": getattr(network, "grown", getattr(network, "resolution", 0)),
+        "latent_size": getattr(network, "latent_size", 0),
+        "latent_distribution": getattr(network, "latent_distribution", "normal"),
+        "label_size": getattr(network, "label_size", 0),
+    }
+    kind = type(network).__name__
+    if hasattr(network, "embedding_size") and hasattr(network, "text_encoder"):
+        reads_text = network.text_encoder is not None
+        inputs = {"embedding": network.embedding_size, "latent": network.latent_size}
+        return _drawing(kind, "caption", inputs, facts | {"reads_text": reads_text})
+    if draws_from_latents(network):
+        inputs = {"latent": network.latent_size}
+        if network.label_size:
+            inputs["labels"] = network.label_size
+        if hasattr(network, "synthesis"):
+            facts["noise_shapes"] = tuple(network.synthesis.noise_shapes(network.grown))
+        return _drawing(kind, "generate", inputs, facts)
+    inputs, outputs = values(network)
+    images = [v.shape[-1] for v in outputs.values() if len(v.shape) == 4]
+    known = {"inputs": inputs, "outputs": outputs, "channels": (images or [0])[0] or 0}
+    if hasattr(network, "size_multiple"):
+        multiple = network.size_multiple
+        return Network(kind, "translate", size_multiple=multiple, **known)
+    if hasattr(network, "scale"):
+        return Network(kind, "upscale", scale=network.scale, **known)
+    return Network(kind, **known)
+
+
+def draws_from_latents(network: Any) -> bool:
+    """Whether a network turns latents, and perhaps classes, straight into images.
+
+    It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
+    `grown` and `channels`, is called with (latent [N, latent_size], labels=one-hot
+    [N, label_size] or None), and gives images [N, grown, grown, channels].
+    """
+    # What draws from a text has a latent too.
+    return (
+        hasattr(network, "latent_size")
+        and hasattr(network, "label_size")
+        and not hasattr(network, "embedding_size")
+    )
+
+
+def values(network: keras.Model) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Returns the inputs and outputs of a functional model by name; {} of others."""
+    inputs = getattr(network, "inputs", None) or []
+    outputs = getattr(network, "outputs", None) or []
+    made = _values(getattr(network, "output_names", []), outputs)
+    return _values([tensor.name for tensor in inputs], inputs), made
+
+
+def _values(names: Sequence[str], tensors: Sequence[Any]) -> dict[str, Value]:
+    return {
+        name: Value(tuple(t.shape), RANGE if len(t.shape) == 4 else None)
+        for name, t in zip(names, tensors, strict=False)
+    }
+
+
+def _drawing(
+    kind: str, task: str, inputs: Mapping[str, int], facts: Mapping[str, Any]
+) -> Network:
+    """A network that draws square images of vectors."""
+    side, channels = facts["resolution"], facts["channels"]
+    return Network(
+        kind,
+        task,
+        {name: Value((None, size)) for name, size in inputs.items()},
+        {"image": Value((None, side, side, channels), RANGE)},
+        **facts,
+    )
+
+
+def _of_file(path: Path) -> Description | None:
+    try:
+        return of_text(path.read_bytes(), path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FailureError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _network(facts: dict[str, Any]) -> Network:
+    known = _known(Network, facts)
+    for ends in ("inputs", "outputs"):
+        known[ends] = {name: _value(value) for name, value in facts[ends].items()}
+    known["noise_shapes"] = tuple(map(tuple, facts["noise_shapes"]))
+    return Network(**known)
+
+
+def _value(facts: Mapping[str, Any]) -> Value:
+    return Value(tuple(facts["shape"]), facts["range"] and tuple(facts["range"]))
+
+
+def _known(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Those facts that a class has; later versions may have added others."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in facts.items() if name in names}
