@@ -19,11 +19,11 @@ from absl import flags
 from PIL import Image
 from tqdm import tqdm
 
-from export.clients import jobs, pictures
+from export.clients import image_files, jobs
 from export.clients.rest import RestClient
 from export.clients.retries import Retries, TransientError
 from export.command import quiet_tensorflow, run
-from export.signatures.picture_signature import Signature
+from export.signatures.image_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
 
 COMMANDS = ("translate", "upscale")
@@ -101,17 +101,19 @@ def translate(model_url: str, images: np.ndarray) -> np.ndarray:
         def one(numbered: tuple[int, np.ndarray]) -> np.ndarray:
             index, image = numbered
             grey = image.shape[-1] == 1
-            picture = pictures.to_png(Image.fromarray(image[..., 0] if grey else image))
+            picture = image_files.to_png(
+                Image.fromarray(image[..., 0] if grey else image)
+            )
             try:
                 answer = again.call(lambda: client.run(picture))
-            except pictures.PictureError as error:
-                raise pictures.PictureError(f"images[{index}]: {error}") from error
+            except image_files.ImageError as error:
+                raise image_files.ImageError(f"images[{index}]: {error}") from error
             return np.asarray(Image.open(io.BytesIO(answer)).convert("RGB"))
 
         try:
             numbered = enumerate(images)
             return np.stack(list(jobs.in_flight(one, numbered, PARALLEL, again)))
-        except pictures.PictureError as error:
+        except image_files.ImageError as error:
             raise UsageError(str(error)) from error
         except TransientError as error:
             raise FailureError(str(error)) from error

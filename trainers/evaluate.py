@@ -69,7 +69,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "metrics",
         None,
-        f"Figures to compute, see docs/figures.md. Default: those of {DEFAULT} that "
+        f"Figures to compute, see docs/metrics.md. Default: those of {DEFAULT} that "
         f"the model can be measured by, fid5k_lite0 with {FEW} real images or more.",
     )
     flags.DEFINE_string(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystem import BeamIOError, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-from export.clients import pictures
+from export.clients import image_files
 from tfgan_models.errors import FailureError, UsageError
 
 _GLOB = re.compile(r"[*?\[]")
@@ -90,21 +90,21 @@ def names(source: Source, output: str) -> Iterator[bytes | Fault]:
     pattern = source.pattern or f"{folder}**"
     for file in filesystem.match_files(found, pattern):
         inside = not file.path.startswith(f"{output}/")
-        if inside and (source.pattern or pictures.is_picture(file.path)):
+        if inside and (source.pattern or image_files.is_image(file.path)):
             yield os.fsencode(file.path.removeprefix(folder))
 
 
 def _local_names(source: Source, output: str) -> Iterator[bytes | Fault]:
     base = Path(source.base)
     faults: list[Fault] = []
-    wanted = pictures.is_picture
+    wanted = image_files.is_image
     if source.pattern is not None:
         wanted = re.compile(_expression(source.pattern)).match
 
     def cannot_list(error: OSError) -> None:
         faults.append(Fault(error.filename, f"Cannot be listed: {error.strerror}"))
 
-    for path in pictures.walk(base, Path(output), cannot_list, wanted):
+    for path in image_files.walk(base, Path(output), cannot_list, wanted):
         yield os.fsencode(path.relative_to(base))
     yield from faults
 

@@ -7,10 +7,10 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from export.command import quiet_tensorflow
 from export.serving.tf_messages import plain
-from export.signatures.picture_signature import SIGNATURE, picture_signature
+from export.signatures.image_signature import SIGNATURE, image_signature
 from tfgan_models.errors import UsageError
 
-PICTURES_AT_ONCE = 8
+IMAGES_AT_ONCE = 8
 """How many are in memory, each with its answer."""
 
 
@@ -59,7 +59,7 @@ def find(given: str) -> ModelFiles:
         for name, signature in graph.signature_def.items()
     }
     asked = signatures.get(SIGNATURE) or meta_graph_pb2.SignatureDef()
-    found = picture_signature(
+    found = image_signature(
         f"--model={given}",
         signatures,
         {n: types_pb2.DataType.Name(i.dtype) for n, i in asked.inputs.items()},
@@ -84,7 +84,7 @@ def _newest(directory: str) -> str:
     return f"{directory}/{max(versions, key=int)}" if versions else directory
 
 
-class PictureHandler(ModelHandler[bytes, Answer, Any]):
+class ImageHandler(ModelHandler[bytes, Answer, Any]):
     """Loads a SavedModel once a process and gives it picture files.
 
     Args:
@@ -92,7 +92,7 @@ class PictureHandler(ModelHandler[bytes, Answer, Any]):
     """
 
     def __init__(self, model: ModelFiles) -> None:
-        super().__init__(min_batch_size=1, max_batch_size=PICTURES_AT_ONCE)
+        super().__init__(min_batch_size=1, max_batch_size=IMAGES_AT_ONCE)
         self._model = model
 
     def load_model(self) -> Any:

@@ -20,8 +20,8 @@ from apache_beam.typehints import no_annotations
 
 from export.batches import listing
 from export.batches.listing import Fault, Source
-from export.batches.models import Answer, ModelFiles, PictureHandler
-from export.clients import pictures
+from export.batches.models import Answer, ImageHandler, ModelFiles
+from export.clients import image_files
 from tfgan_models.runs import files
 
 DEAD_LETTERS = "dead_letters.jsonl"
@@ -78,7 +78,7 @@ def build(
     )
     unwritten = (
         read[_MAIN]
-        | "Translate" >> RunInference(KeyedModelHandler(PictureHandler(model)))
+        | "Translate" >> RunInference(KeyedModelHandler(ImageHandler(model)))
         | "Write" >> beam.ParDo(_Write(source.base, output))
     )
     faults = (listed[_FAULTS], read[_FAULTS], unwritten)
@@ -134,8 +134,8 @@ class _Read(beam.DoFn):
                 continue
             path = listing.join(self._base, name)
             try:
-                yield name, pictures.prepared(_contents(path))
-            except pictures.PictureError as error:
+                yield name, image_files.prepared(_contents(path))
+            except image_files.ImageError as error:
                 yield beam.pvalue.TaggedOutput(_FAULTS, Fault(path, str(error)))
 
 
@@ -194,12 +194,12 @@ def target(output: str, name: bytes) -> str:
 
 def _contents(path: str) -> bytes:
     if FileSystems.get_scheme(path) is None:
-        return pictures.read_path(pictures.Path(path))
+        return image_files.read_path(image_files.Path(path))
     try:
         with _opened(path) as file:
-            return pictures.read(file)
+            return image_files.read(file)
     except (OSError, BeamIOError) as error:
-        raise pictures.PictureError(f"Cannot be read: {error}") from error
+        raise image_files.ImageError(f"Cannot be read: {error}") from error
 
 
 def _opened(path: str) -> BinaryIO:

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
-from export.clients import pictures
+from export.clients import image_files
 from export.clients.retries import Retries, TransientError, UnreachableError
-from export.signatures.picture_signature import Signature
+from export.signatures.image_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.runs import files
 
@@ -72,7 +72,7 @@ def find(inputs: Sequence[str], output: str | None, word: str) -> list[Job]:
     ]
     if not found:
         raise UsageError(
-            f"There is no picture ({' '.join(pictures.SUFFIXES)}) in "
+            f"There is no picture ({' '.join(image_files.SUFFIXES)}) in "
             f"{', '.join(inputs)}."
         )
     _check_targets(found)
@@ -84,7 +84,7 @@ def _of_input(given: str, output: str | None, word: str, count: int) -> Iterator
     if path.is_dir():
         whole = Path(os.path.abspath(path))
         target = Path(output) if output else whole.with_name(f"{whole.name}_{word}")
-        for picture in pictures.walk(path, target, _cannot_list):
+        for picture in image_files.walk(path, target, _cannot_list):
             inside = picture.relative_to(path)
             yield Job(picture, target / inside.with_name(f"{inside.name}.png"))
         return
@@ -92,7 +92,7 @@ def _of_input(given: str, output: str | None, word: str, count: int) -> Iterator
         raise UsageError(f"{given} is neither a file nor a folder.")
     if output is None:
         yield Job(path, path.with_name(f"{path.stem}_{word}.png"))
-    elif count == 1 and Path(output).suffix.lower() in pictures.SUFFIXES:
+    elif count == 1 and Path(output).suffix.lower() in image_files.SUFFIXES:
         if not output.lower().endswith(".png"):
             raise UsageError(
                 f"--output={output}: the answer is a PNG file. Give it a name that "
@@ -158,13 +158,13 @@ def run(
 
 def _run(client: ModelClient, again: Retries, job: Job) -> Outcome:
     try:
-        picture = pictures.prepared(pictures.read_path(job.picture))
+        picture = image_files.prepared(image_files.read_path(job.picture))
         answer = again.call(lambda: client.run(picture))
         job.target.parent.mkdir(parents=True, exist_ok=True)
         files.write_bytes(job.target, answer)
     except UnreachableError:
         raise
-    except (pictures.PictureError, TransientError) as error:
+    except (image_files.ImageError, TransientError) as error:
         return Outcome(job, str(error))
     except OSError as error:
         return Outcome(job, f"Cannot write {job.target}: {error.strerror}")

@@ -7,10 +7,10 @@ from typing import Any
 import requests
 from requests import adapters, exceptions
 
-from export.clients.pictures import PictureError
+from export.clients.image_files import ImageError
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.serving.tf_messages import without_brackets
-from export.signatures.picture_signature import SIGNATURE, Signature, picture_signature
+from export.signatures.image_signature import SIGNATURE, Signature, image_signature
 from tfgan_models.errors import UsageError
 
 SECONDS = 120
@@ -68,14 +68,14 @@ class RestClient:
         found = signatures.get(SIGNATURE, {})
         inputs, outputs = found.get("inputs", {}), found.get("outputs", {})
         dtypes = {name: tensor["dtype"] for name, tensor in inputs.items()}
-        return picture_signature(self.url, signatures, dtypes, outputs)
+        return image_signature(self.url, signatures, dtypes, outputs)
 
     def run(self, picture: bytes) -> bytes:
         """Sends a picture file and returns the one that comes back.
 
         Raises:
             TransientError: It did not answer, or not now.
-            PictureError: It refused.
+            ImageError: It refused.
         """
         body = {
             "signature_name": SIGNATURE,
@@ -83,7 +83,7 @@ class RestClient:
         }
         response = self._ask("POST", f"{self.url}:predict", body)
         if not response.ok:
-            raise PictureError(_refusal(self.url, response))
+            raise ImageError(_refusal(self.url, response))
         return _picture(_content(response))
 
     def _ask(self, method: str, url: str, body: Any = None) -> requests.Response:
@@ -132,4 +132,4 @@ def _picture(content: dict[str, Any]) -> bytes:
             answer = answer[min(name for name in answer if name.endswith("_bytes"))]
         return base64.b64decode(answer["b64"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise PictureError("The endpoint's answer holds no picture.") from error
+        raise ImageError("The endpoint's answer holds no picture.") from error

@@ -16,11 +16,11 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from export.clients.pictures import PictureError
+from export.clients.image_files import ImageError
 from export.clients.rest import SECONDS
 from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.serving.tf_messages import without_brackets
-from export.signatures.picture_signature import SIGNATURE, Signature, picture_signature
+from export.signatures.image_signature import SIGNATURE, Signature, image_signature
 from tfgan_models.errors import UsageError
 
 TRANSIENT = (
@@ -117,7 +117,7 @@ class RpcClient:
         signatures = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata["signature_def"].Unpack(signatures)
         found = signatures.signature_def[SIGNATURE]
-        self._signature = picture_signature(
+        self._signature = image_signature(
             self.url,
             [name for name, of in signatures.signature_def.items() if of.inputs],
             {n: types_pb2.DataType.Name(i.dtype) for n, i in found.inputs.items()},
@@ -130,7 +130,7 @@ class RpcClient:
 
         Raises:
             TransientError: It did not answer, or not now.
-            PictureError: It refused.
+            ImageError: It refused.
             UsageError: As `describe`, which this asks for once.
         """
         names = self._signature or self.describe()
@@ -144,10 +144,10 @@ class RpcClient:
         try:
             answer = self._ask(self._predictions.Predict, request)
         except grpc.RpcError as error:
-            raise PictureError(self._refusal(error)) from error
+            raise ImageError(self._refusal(error)) from error
         pictures = answer.outputs[names.output].string_val
         if len(pictures) != 1:
-            raise PictureError("The endpoint's answer holds no picture.")
+            raise ImageError("The endpoint's answer holds no picture.")
         return pictures[0]
 
     def _ask(self, method: Callable[..., Any], request: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from export.clients import pictures
+from export.clients import image_files
 from tfgan_models.errors import FailureError, UsageError
 
 ENCODED, GENERATE, MIX = "encoded", "generate", "mix"
@@ -238,7 +238,7 @@ def bicubic(contents: bytes, like: bytes) -> bytes:
         size = image.size
     try:
         with Image.open(io.BytesIO(contents)) as image:
-            return pictures.to_png(
+            return image_files.to_png(
                 image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
             )
     except OSError as error:
@@ -266,7 +266,7 @@ def table(cells: Sequence[bytes], columns: int) -> bytes:
     for place, image in enumerate(images, 1):
         row, column = divmod(place, columns)
         drawn.paste(image, (column * (width + gap), row * (height + gap)))
-    return pictures.to_png(drawn)
+    return image_files.to_png(drawn)
 
 
 def archive(contents: Mapping[str, bytes]) -> bytes:

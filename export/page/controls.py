@@ -9,7 +9,7 @@ import gradio as gr
 from export.page import bodies
 from export.page.bodies import Generation, Mixing
 
-MOST_PICTURES = 16
+MAX_IMAGES = 16
 MOST_MIXED = 5
 LARGEST_PSI = 2
 PSI = 0.7
@@ -30,7 +30,7 @@ def generation_controls(generation: Generation) -> Controls:
             label="Caption", placeholder="a red heart", lines=1, interactive=True
         )
     controls["seed"] = _number("Seed", 0)
-    controls["count"] = _slider("Pictures", 1, MOST_PICTURES, 4)
+    controls["count"] = _slider("Pictures", 1, MAX_IMAGES, 4)
     if "truncation_psi" in generation.inputs:
         controls["truncation_psi"] = _slider(
             "Truncation psi", -LARGEST_PSI, LARGEST_PSI, PSI, PSI_TOLD, step=0.05

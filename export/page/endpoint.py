@@ -14,7 +14,7 @@ import requests
 
 from export.page.bodies import Body, Offer, offer
 from export.serving.models import check_folder, find
-from export.signatures.picture_signature import MAX_PIXELS
+from export.signatures.image_signature import MAX_PIXELS
 from tfgan_models.errors import FailureError, UsageError
 
 SECONDS = 120

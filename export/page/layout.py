@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.image import ImageData
 
-from export.clients import pictures
+from export.clients import image_files
 from export.page import bodies, samples
 from export.page.bodies import Generation, Mixing, Offer
 from export.page.controls import Controls, generation_controls, given, mixing_controls
@@ -170,13 +170,13 @@ class _Studio:
         path = Path(photo.path)
         called = Path(photo.orig_name or path.name)
         try:
-            contents = pictures.prepared(path.read_bytes())
+            contents = image_files.prepared(path.read_bytes())
             answer = self.endpoint.predict(name, bodies.file_request(contents))
             (result,) = bodies.files(answer, made)
             before, suffix = contents, called.suffix
             if made == bodies.UPSCALED:
                 before, suffix = bodies.bicubic(contents, result), ".png"
-        except (pictures.PictureError, UsageError) as error:
+        except (image_files.ImageError, UsageError) as error:
             raise UsageError(f"{called.name}: {error}") from error
         before_path = self.files.write(f"{called.stem}_before{suffix}", before)
         after = self.files.write(

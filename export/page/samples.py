@@ -5,7 +5,7 @@ from importlib import resources
 
 from PIL import Image
 
-from export.clients.pictures import to_png
+from export.clients.image_files import to_png
 
 NAMES = ("Satellite", "Map", "Emoji")
 PLACES = ((500, 160), (600, 330), (1280, 100), (1560, 300), (2140, 120), (2160, 480))

@@ -20,7 +20,7 @@ _CAPTION = Argument("caption", tf.string)
 _SEED = Argument("seed", tf.int64)
 _DRAWS = "Draws the picture of each {}, of seed 0."
 _DRAWS_SEEDS = "Draws a picture of each {}, another for each seed."
-_PICTURES = {
+_IMAGES = {
     "seed": "Any number; the same one has the same picture on every machine.",
     "embedding": "The vector of a text, of the encoder that training was given.",
     "image": "Pictures, [-1, 1].",
@@ -67,14 +67,14 @@ class CaptionModule(tf.Module):
 
         seeded = make_endpoint([embedding, _SEED], draw)
         if network.text_encoder is None:
-            kind, values = "embedding", _PICTURES
+            kind, values = "embedding", _IMAGES
             default = make_endpoint([embedding], draw)
             self.endpoints = {"serving_default": default, "embedding": seeded}
         else:
             kind = "caption"
             length = network.text_encoder.length
             words = f"A text with a letter or digit; of it, the first {length} bytes."
-            values = _PICTURES | {"caption": words}
+            values = _IMAGES | {"caption": words}
             self.endpoints = {
                 "serving_default": make_endpoint([_CAPTION], draw_caption),
                 "generate": make_endpoint([_CAPTION, _SEED], draw_caption),

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export.signatures.picture_signature import MAX_PIXELS
+from export.signatures.image_signature import MAX_PIXELS
 
 SHORTEST_SIDE = 256
 """Sides below count as this: networks continue an image up to a size they take."""

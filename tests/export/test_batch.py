@@ -23,9 +23,9 @@ from export import batch
 from export.batches import listing, models, pipeline
 from export.batches.listing import Fault
 from export.batches.models import Answer
-from export.clients import pictures
+from export.clients import image_files
 from export.signatures.writing import write_saved_model
-from tests.export.clients.test_pictures import bomb, encoded, lying
+from tests.export.clients.test_image_files import bomb, encoded, lying
 from tests.export.conftest import REPOSITORY, environment
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
@@ -119,7 +119,7 @@ def test_every_input_is_answered_or_a_dead_letter(
     os.mkfifo(folder / "pipe.png")
     (folder / "notes.txt").write_text("not an input")
     in_memory, most = [0], [0]
-    prepared, write = pictures.prepared, pipeline._write
+    prepared, write = image_files.prepared, pipeline._write
 
     def counted(contents: bytes) -> bytes:
         contents = prepared(contents)
@@ -131,13 +131,13 @@ def test_every_input_is_answered_or_a_dead_letter(
         write(path, parts)
         in_memory[0] -= not path.endswith(".jsonl")
 
-    monkeypatch.setattr(pictures, "prepared", counted)
+    monkeypatch.setattr(image_files, "prepared", counted)
     monkeypatch.setattr(pipeline, "_write", forgotten)
     output = folder / "translated"
     counts = batch.translate(str(model), str(folder), str(output))
     assert counts == (len(good), 0, len(bad) + 2)
     # One more for each that the model refused.
-    assert most[0] <= models.PICTURES_AT_ONCE + 1
+    assert most[0] <= models.IMAGES_AT_ONCE + 1
     found = letters(output)
     assert set(found) == {str(folder / n) for n in (*bad, "gone.png", "pipe.png")}
     for name, (_, reason) in bad.items():
@@ -233,7 +233,7 @@ def test_ctrl_c_is_no_failure(
 ) -> None:
     for i in range(MANY):
         (tmp_path / f"{i}.png").write_bytes(picture(i))
-    whole = models.PictureHandler._answer
+    whole = models.ImageHandler._answer
 
     def interrupted(*arguments: Any) -> Answer:
         if len(list(output.glob("*.png"))) >= 3:
@@ -245,7 +245,7 @@ def test_ctrl_c_is_no_failure(
     before = signal.signal(signal.SIGINT, batch._interrupt)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(models.PictureHandler, "_answer", interrupted)
+            patch.setattr(models.ImageHandler, "_answer", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 batch.translate(*given)
     finally:

@@ -19,8 +19,8 @@ from PIL import Image
 
 from export import client
 from export.clients import jobs, retries
+from export.clients.image_files import ImageError
 from export.clients.jobs import Job, Outcome
-from export.clients.pictures import PictureError
 from export.clients.retries import Retries, TransientError, UnreachableError
 from export.signatures.writing import write_saved_model
 from tests.export import endpoints
@@ -95,7 +95,7 @@ def test_a_busy_endpoint_is_asked_again(protocol: Protocol) -> None:
 def test_a_wrong_picture_is_not_sent_again(protocol: Protocol) -> None:
     with protocol() as (script, url), client.connect(url) as model:
         script.refusals = [WRONG[protocol]]
-        with pytest.raises(PictureError, match=r"answered \w+: as told"):
+        with pytest.raises(ImageError, match=r"answered \w+: as told"):
             Retries(3).call(functools.partial(model.run, picture()))
         assert len(script.received) == 1
 

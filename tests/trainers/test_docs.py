@@ -130,7 +130,7 @@ def test_losses_are_all_named() -> None:
 
 
 def test_figures_are_all_described() -> None:
-    page = (ROOT / "docs/figures.md").read_text()
+    page = (ROOT / "docs/metrics.md").read_text()
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ", page, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(KINDS)

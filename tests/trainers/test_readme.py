@@ -17,8 +17,8 @@ from trainers.training import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-FIGURES, TRANSLATION = (
-    (ROOT / f"docs/{name}.md").read_text() for name in ("figures", "translation")
+METRICS, TRANSLATION = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("metrics", "translation")
 )
 SHORT = ("--steps=2", *TINY)
 
@@ -78,7 +78,7 @@ def test_train_export_and_load_as_the_readme_says(workplace: Path) -> None:
     for line in ("models/mine_a2b/1/saved_model.pb", "models/mine_a2b.keras"):
         assert f"`{line}`" in README
         assert (workplace / line).is_file()
-    for snippet in blocks("python") + blocks("python", FIGURES):
+    for snippet in blocks("python") + blocks("python", METRICS):
         result = run(["python", "-c", snippet], workplace)
         assert result.returncode == 0, result.stderr
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.generation import pictures
+from trainers.generation import synthesis
 from trainers.generation.models import Generator, StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 COLUMNS = 8
 """Pictures of each class where no seeds are given."""
@@ -36,15 +36,15 @@ def images(
     """
     if layout == "files":
         return [
-            pictures.write(
+            synthesis.write(
                 output_dir / f"seed_{seed:04d}.png",
-                pictures.of_seed(generator, seed, setting),
+                synthesis.from_seed(generator, seed, setting),
             )
             for seed in seeds
         ]
-    pictures.check_grid(generator, len(seeds))
-    made = [pictures.of_seed(generator, seed, setting) for seed in seeds]
-    return [pictures.write(output_dir / "images.png", _square(made))]
+    synthesis.check_grid(generator, len(seeds))
+    made = [synthesis.from_seed(generator, seed, setting) for seed in seeds]
+    return [synthesis.write(output_dir / "images.png", _square(made))]
 
 
 def class_images(
@@ -71,23 +71,23 @@ def class_images(
         UsageError: There are too many pictures for a grid.
     """
     if layout == "grid":
-        pictures.check_grid(generator, generator.label_size * len(seeds))
+        synthesis.check_grid(generator, generator.label_size * len(seeds))
     written, rows = [], []
     for label in range(generator.label_size):
         own = dataclasses.replace(setting, label=label)
-        row = (pictures.of_seed(generator, seed, own) for seed in seeds)
+        row = (synthesis.from_seed(generator, seed, own) for seed in seeds)
         if layout == "grid":
             rows.append(list(row))
             continue
         written += [
-            pictures.write(
+            synthesis.write(
                 output_dir / f"class_{label:03d}_seed_{seed:04d}.png", picture
             )
             for seed, picture in zip(seeds, row, strict=True)
         ]
     if layout == "files":
         return written
-    return [pictures.write(output_dir / "images.png", pictures.tile(rows))]
+    return [synthesis.write(output_dir / "images.png", synthesis.tile(rows))]
 
 
 def mix(
@@ -116,27 +116,27 @@ def mix(
     Raises:
         UsageError: The generator has no such styles, or there are too many pictures.
     """
-    taken = pictures.style_layers(generator, styles)
-    pictures.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
+    taken = synthesis.style_layers(generator, styles)
+    synthesis.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
 
     def styles_of(seed: int) -> np.ndarray:
-        w = pictures.map_seed(generator, seed, setting.label)
-        return pictures.truncate(generator, w, setting.psi)
+        w = synthesis.map_seed(generator, seed, setting.label)
+        return synthesis.truncate(generator, w, setting.psi)
 
     across = [(seed, styles_of(seed)) for seed in columns]
     heads = [
-        pictures.paint(generator, ws, setting.noise_seed(seed)) for seed, ws in across
+        synthesis.from_w(generator, ws, setting.noise_seed(seed)) for seed, ws in across
     ]
     cells: list[list[np.ndarray | None]] = [[None, *heads]]
     for seed in rows:
         own, noise = styles_of(seed), setting.noise_seed(seed)
-        row = [pictures.paint(generator, own, noise)]
+        row = [synthesis.from_w(generator, own, noise)]
         for _, other in across:
             ws = own.copy()
             ws[taken] = other[taken]
-            row.append(pictures.paint(generator, ws, noise))
+            row.append(synthesis.from_w(generator, ws, noise))
         cells.append(row)
-    return [pictures.write(output_dir / "mix.png", pictures.tile(cells))]
+    return [synthesis.write(output_dir / "mix.png", synthesis.tile(cells))]
 
 
 def truncation(
@@ -160,16 +160,16 @@ def truncation(
     Returns:
         The file.
     """
-    w = pictures.map_seed(generator, seed, setting.label)
+    w = synthesis.map_seed(generator, seed, setting.label)
     row = [
-        pictures.paint(
+        synthesis.from_w(
             generator,
-            pictures.truncate(generator, w, psi, generator.layers),
+            synthesis.truncate(generator, w, psi, generator.layers),
             setting.noise_seed(seed),
         )
         for psi in psis
     ]
-    return [pictures.write(output_dir / "truncation.png", pictures.tile([row]))]
+    return [synthesis.write(output_dir / "truncation.png", synthesis.tile([row]))]
 
 
 def noise(
@@ -193,10 +193,10 @@ def noise(
     Raises:
         UsageError: There are too many pictures for a grid.
     """
-    pictures.check_grid(generator, count)
-    w = pictures.map_seed(generator, seed, setting.label)
-    ws = pictures.truncate(generator, w, setting.psi)
-    made = [pictures.paint(generator, ws, i) for i in range(count)]
+    synthesis.check_grid(generator, count)
+    w = synthesis.map_seed(generator, seed, setting.label)
+    ws = synthesis.truncate(generator, w, setting.psi)
+    made = [synthesis.from_w(generator, ws, i) for i in range(count)]
     mean = np.mean(made, axis=0, dtype=np.float64)
     deviation = np.sqrt(np.var(made, axis=0, dtype=np.float64).mean(axis=2))
     largest = float(deviation.max())
@@ -206,9 +206,9 @@ def noise(
     )
     shown = deviation / (largest or 1.0) * 2.0 - 1.0
     return [
-        pictures.write(output_dir / "noise.png", _square(made)),
-        pictures.write(output_dir / "noise_mean.png", mean),
-        pictures.write(output_dir / "noise_std.png", shown[..., None]),
+        synthesis.write(output_dir / "noise.png", _square(made)),
+        synthesis.write(output_dir / "noise_mean.png", mean),
+        synthesis.write(output_dir / "noise_std.png", shown[..., None]),
     ]
 
 
@@ -217,4 +217,4 @@ def _square(made: Sequence[np.ndarray]) -> np.ndarray:
     columns = math.ceil(math.sqrt(len(made)))
     padded = [*made, *[None] * (-len(made) % columns)]
     rows = [padded[i : i + columns] for i in range(0, len(padded), columns)]
-    return pictures.tile(rows)
+    return synthesis.tile(rows)

@@ -8,9 +8,9 @@ import numpy as np
 
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
-from trainers.generation import page, pictures
+from trainers.generation import page, synthesis
 from trainers.generation.models import StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
 
@@ -45,18 +45,18 @@ def directions(
             f"--count={count}: there are only {generator.w_avg.size} directions, the "
             "size of w."
         )
-    moved = pictures.style_layers(generator, layers)
+    moved = synthesis.style_layers(generator, layers)
     kernels = generator.kernels()
     found, eigenvalues = strongest([kernels[i] for i in moved], count)
-    w = pictures.map_seed(generator, seed, setting.label)
-    ws = pictures.truncate(generator, w, setting.psi)
+    w = synthesis.map_seed(generator, seed, setting.label)
+    ws = synthesis.truncate(generator, w, setting.psi)
     strips = []
     for direction in found:
         strip = []
         for strength in STRENGTHS:
             changed = ws.copy()
             changed[moved] += np.float32(strength) * direction
-            strip.append(pictures.paint(generator, changed, setting.noise_seed(seed)))
+            strip.append(synthesis.from_w(generator, changed, setting.noise_seed(seed)))
         strips.append(strip)
     arrays = io.BytesIO()
     np.savez(arrays, directions=found, eigenvalues=eigenvalues, layers=np.array(moved))

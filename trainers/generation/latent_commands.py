@@ -12,7 +12,7 @@ from trainers.generation.registry import Command, Job
 
 if TYPE_CHECKING:
     from trainers.generation.models import Generator
-    from trainers.generation.pictures import Setting
+    from trainers.generation.synthesis import Setting
 
 PSI = 0.7
 PSIS = "-1,-0.5,0,0.5,0.7,1"
@@ -142,7 +142,7 @@ def _require_w(name: str, generator: "Generator") -> None:
 def _setting(generator: "Generator", every_class: bool) -> "Setting":
     """Class, psi and noise, all of which the generator has a use for."""
     from trainers.generation.models import LatentModel
-    from trainers.generation.pictures import Setting
+    from trainers.generation.synthesis import Setting
 
     given = _FLAGS["class"].value
     label = None

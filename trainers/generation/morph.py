@@ -10,9 +10,9 @@ import tensorflow as tf
 from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
-from trainers.generation import pictures
+from trainers.generation import synthesis
 from trainers.generation.models import Generator, StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 
 def morph(
@@ -50,29 +50,31 @@ def morph(
         made = _through_w(generator, seeds, setting, places)
     else:
         made = _through_z(generator, seeds, setting, places)
-    write_film(path, map(pictures.to_rgb, made), fps)
+    write_video(path, map(synthesis.to_rgb, made), fps)
     return [path]
 
 
 def _through_w(
     generator: StyleModel, seeds: Sequence[int], setting: Setting, places: np.ndarray
 ) -> Iterator[np.ndarray]:
-    knots = [pictures.map_seed(generator, seed, setting.label) for seed in seeds]
+    knots = [synthesis.map_seed(generator, seed, setting.label) for seed in seeds]
     for frame, w in enumerate(periodic_spline(np.stack(knots))(places)):
-        ws = pictures.truncate(generator, w.astype(np.float32), setting.psi)
-        yield pictures.paint(generator, ws, setting.noise_seed(frame))
+        ws = synthesis.truncate(generator, w.astype(np.float32), setting.psi)
+        yield synthesis.from_w(generator, ws, setting.noise_seed(frame))
 
 
 def _through_z(
     generator: Generator, seeds: Sequence[int], setting: Setting, places: np.ndarray
 ) -> Iterator[np.ndarray]:
-    knots = [pictures.latent(generator, seed).numpy()[0] for seed in seeds]
+    knots = [synthesis.latent(generator, seed).numpy()[0] for seed in seeds]
     between = lerp if generator.distribution == "uniform" else slerp
     for frame, place in enumerate(places):
         first = int(place)
         z = between(knots[first], knots[(first + 1) % len(knots)], place - first)
         latent = tf.constant(z[None].astype(np.float32))
-        yield pictures.of_latent(generator, latent, setting, setting.noise_seed(frame))
+        yield synthesis.from_latent(
+            generator, latent, setting, setting.noise_seed(frame)
+        )
 
 
 def periodic_spline(knots: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -131,7 +133,7 @@ def lerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
     return (1.0 - t) * start + t * end
 
 
-def write_film(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
     """Writes a film that is whole or absent; one frame is in memory at a time.
 
     Args:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfgan_models.data import images as image_files
 from tfgan_models.runs import files
-from trainers.generation import pictures
+from trainers.generation import synthesis
 
 _LARGEST_SIDE = 256
 _STYLE = """
@@ -86,7 +86,7 @@ def _section(name: str, strip: Sequence[np.ndarray], strengths: Sequence[int]) -
 
 
 def _source(picture: np.ndarray) -> str:
-    image = Image.fromarray(pictures.to_rgb(picture))
+    image = Image.fromarray(synthesis.to_rgb(picture))
     image.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.LANCZOS)
     data = base64.b64encode(image_files.encode_png(np.asarray(image))).decode()
     return f"data:image/png;base64,{data}"

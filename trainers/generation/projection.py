@@ -15,9 +15,9 @@ from tfgan_models.data import images as image_files
 from tfgan_models.data import pipeline
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
-from trainers.generation import likeness, pictures
+from trainers.generation import image_distance, synthesis
 from trainers.generation.models import StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 LEARNING_RATE = 0.1
 NOISE = 0.05
@@ -73,16 +73,16 @@ def project(
         UsageError: The image cannot be read.
     """
     target = read_image(image, generator)
-    measure, made_of = likeness.distance(tf.constant(target[None]))
+    measure, made_of = image_distance.distance(tf.constant(target[None]))
     print(f"Loss: {made_of}", flush=True)
     found = fit(generator, measure, space, steps, seed, setting)
     print(f"Loss {found.start:.5f} at the start, {found.end:.5f} at the end")
     arrays = io.BytesIO()
     np.savez(arrays, w=found.ws if space == "w+" else found.ws[0], ws=found.ws)
     files.write_bytes(output_dir / "w.npz", arrays.getvalue())
-    pair = pictures.tile([[target, found.image]])
+    pair = synthesis.tile([[target, found.image]])
     return [
-        pictures.write(output_dir / "projection.png", pair),
+        synthesis.write(output_dir / "projection.png", pair),
         write_curve(output_dir, found.losses),
         output_dir / "w.npz",
     ]
@@ -110,7 +110,7 @@ def read_image(path: Path, generator: StyleModel) -> np.ndarray:
 
 def fit(
     generator: StyleModel,
-    measure: likeness.Distance,
+    measure: image_distance.Distance,
     space: str,
     steps: int,
     seed: int,
@@ -128,7 +128,7 @@ def fit(
     """
     rows = generator.layers if space == "w+" else 1
     w = keras.Variable(np.repeat(generator.w_avg[None], rows, axis=0))
-    maps = pictures.noise_maps(generator, setting.noise_seed(seed))
+    maps = synthesis.noise_maps(generator, setting.noise_seed(seed))
     deviation = NOISE * w_deviation(generator, setting.label)
 
     def repeated(w: tf.Tensor) -> tf.Tensor:
@@ -157,7 +157,7 @@ def fit(
         scale = tf.constant(deviation * fade, tf.float32)
         losses.append(float(step(tf.constant(number, tf.int64), scale)))
     ws = repeated(w.value).numpy()[0]
-    image = pictures.paint(generator, ws, setting.noise_seed(seed))
+    image = synthesis.from_w(generator, ws, setting.noise_seed(seed))
     end = float(measure(tf.constant(image[None])))
     return Projection(ws, image, losses, start, end)
 
@@ -178,7 +178,7 @@ def w_deviation(generator: StyleModel, label: int | None) -> float:
     # Traced: it draws seed by seed.
     draw = tf.function(sampling.latents, autograph=False)
     latents = draw(tf.range(_SAMPLES, dtype=tf.int64), generator.latent_size)
-    w = generator.mapping(latents, pictures.labels(label, _SAMPLES)).numpy()
+    w = generator.mapping(latents, synthesis.labels(label, _SAMPLES)).numpy()
     return float(np.sqrt(np.square(w - w.mean(axis=0)).sum(axis=1).mean()))
 
 

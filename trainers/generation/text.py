@@ -13,7 +13,7 @@ from tfgan_models.errors import UsageError
 from tfgan_models.networks import StackGenerator
 from tfgan_models.runs import checkpoints
 from trainers.evaluation import sources
-from trainers.generation import opening, pictures
+from trainers.generation import opening, synthesis
 
 ALLOWED = (
     "a text-to-image training's --model_dir or its SavedModel (a folder with "
@@ -76,7 +76,7 @@ def write(
         made += [painter(caption, seed) for seed in seeds[1:]]
         made += [None] * (-len(made) % columns)
         rows = [made[i : i + columns] for i in range(0, len(made), columns)]
-        written.append(pictures.write(output_dir / name, pictures.tile(rows)))
+        written.append(synthesis.write(output_dir / name, synthesis.tile(rows)))
     return written
 
 
@@ -138,7 +138,7 @@ def _names(captions: Sequence[str]) -> list[str]:
 
 
 def _check_count(count: int, side: int) -> None:
-    most = pictures.MOST_PIXELS // side**2
+    most = synthesis.MOST_PIXELS // side**2
     if count > most:
         raise UsageError(
             f"A grid holds at most {most} pictures of {side} px. Received: {count}. "

@@ -17,7 +17,7 @@ from tfgan_models.errors import UsageError
 from trainers.evaluation import grids
 from trainers.generation import directions, page
 from trainers.generation.models import StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 
 class Page(HTMLParser):

@@ -13,9 +13,9 @@ from tests.trainers.generation.conftest import KINDS
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator
-from trainers.generation import generators, pictures
+from trainers.generation import generators, synthesis
 from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SEEDS = tf.constant([3, 4], tf.int64)
@@ -119,7 +119,7 @@ def test_plain_generators_draw_what_the_network_does(
     assert expected.std() > 0.05 and np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(found.draw(latents, label), expected, **CLOSE)
     # What a seed draws is a latent of that distribution, and the same in all forms.
-    image = pictures.of_seed(found, 3, setting)
+    image = synthesis.from_seed(found, 3, setting)
     np.testing.assert_allclose(image, expected[0], **CLOSE)
 
 

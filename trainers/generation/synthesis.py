@@ -87,7 +87,7 @@ def noise_maps(generator: StyleModel, seed: int | None) -> list[tf.Tensor]:
     return sampling.noise(tf.constant([seed], tf.int64), shapes)
 
 
-def paint(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarray:
+def from_w(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarray:
     """Returns the picture [R, R, C] of a w for each style layer, [layers, D].
 
     Args:
@@ -99,7 +99,7 @@ def paint(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarra
     return images.numpy()[0]
 
 
-def of_latent(
+def from_latent(
     generator: Generator, z: tf.Tensor, setting: Setting, noise: int | None
 ) -> np.ndarray:
     """Returns the picture [R, R, C] of a latent [1, latent_size].
@@ -113,13 +113,13 @@ def of_latent(
     if isinstance(generator, LatentModel):
         return generator.draw(z, labels(setting.label)).numpy()[0]
     w = map_latent(generator, z, setting.label)
-    return paint(generator, truncate(generator, w, setting.psi), noise)
+    return from_w(generator, truncate(generator, w, setting.psi), noise)
 
 
-def of_seed(generator: Generator, seed: int, setting: Setting) -> np.ndarray:
+def from_seed(generator: Generator, seed: int, setting: Setting) -> np.ndarray:
     """Returns the picture [R, R, C] of a seed."""
     z = latent(generator, seed)
-    return of_latent(generator, z, setting, setting.noise_seed(seed))
+    return from_latent(generator, z, setting, setting.noise_seed(seed))
 
 
 def style_layers(generator: StyleModel, name: str) -> list[int]:

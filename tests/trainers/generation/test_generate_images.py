@@ -12,9 +12,9 @@ from tests.trainers.generation import networks
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from trainers.evaluation import grids
-from trainers.generation import commands, generators, pictures
+from trainers.generation import commands, generators, synthesis
 from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.pictures import Setting
+from trainers.generation.synthesis import Setting
 
 SIDE = 64
 STEP = SIDE + grids.GAP
@@ -136,9 +136,9 @@ def test_styles_that_a_small_model_has_not(
     setting = Setting(label=0)
     with pytest.raises(UsageError, match="fine styles are those of 64 px and more"):
         commands.mix(model, [0], [1], "fine", setting, tmp_path)
-    assert pictures.style_layers(model, "coarse") == [0, 1, 2, 3]
-    assert pictures.style_layers(model, "middle") == [4, 5]
-    assert pictures.style_layers(model, "all") == [0, 1, 2, 3, 4, 5]
+    assert synthesis.style_layers(model, "coarse") == [0, 1, 2, 3]
+    assert synthesis.style_layers(model, "middle") == [4, 5]
+    assert synthesis.style_layers(model, "all") == [0, 1, 2, 3, 4, 5]
 
 
 def test_truncation_goes_through_the_average(

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from export.signatures.picture_signature import MAX_PIXELS
+from export.signatures.image_signature import MAX_PIXELS
 from tfgan_models.folders.decoding import FORMATS, SUFFIXES
 
 MAX_BYTES = 2**28
@@ -21,11 +21,11 @@ _UPRIGHT = 1
 _PNG_MODES = ("1", "L", "P", "RGB", "I", "I;16")
 
 
-class PictureError(Exception):
+class ImageError(Exception):
     """A picture that cannot be used, and why, in words."""
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Tells whether a file is a picture by its name.
 
     Hidden files are none: systems put broken twins of pictures (`._x.jpg`) there.
@@ -38,7 +38,7 @@ def walk(
     folder: Path,
     besides: Path | None = None,
     onerror: Callable[[OSError], None] | None = None,
-    wanted: Callable[[str], object] = is_picture,
+    wanted: Callable[[str], object] = is_image,
 ) -> Iterator[Path]:
     """Lists the pictures in a folder and the folders below it, one at a time.
 
@@ -68,16 +68,16 @@ def read(file: BinaryIO) -> bytes:
     """Reads a picture file, of any size without filling the memory.
 
     Raises:
-        PictureError: It is empty, or larger than `MAX_BYTES`.
+        ImageError: It is empty, or larger than `MAX_BYTES`.
     """
     chunks, size = [], 0
     while chunk := file.read(_CHUNK):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_BYTES:
-            raise PictureError(f"The file is larger than {MAX_BYTES} bytes.")
+            raise ImageError(f"The file is larger than {MAX_BYTES} bytes.")
     if not chunks:
-        raise PictureError("The file is empty.")
+        raise ImageError("The file is empty.")
     return b"".join(chunks)
 
 
@@ -85,16 +85,16 @@ def read_path(path: Path) -> bytes:
     """Reads a picture file.
 
     Raises:
-        PictureError: As `read`, or it cannot be read.
+        ImageError: As `read`, or it cannot be read.
     """
     # Opening a named pipe would wait for ever.
     if path.exists() and not path.is_file():
-        raise PictureError("It is not a file.")
+        raise ImageError("It is not a file.")
     try:
         with path.open("rb") as file:
             return read(file)
     except OSError as error:
-        raise PictureError(f"Cannot be read: {error.strerror}") from error
+        raise ImageError(f"Cannot be read: {error.strerror}") from error
 
 
 def prepared(contents: bytes) -> bytes:
@@ -111,29 +111,29 @@ def prepared(contents: bytes) -> bytes:
         The same, or a PNG file.
 
     Raises:
-        PictureError: It is no such file, is damaged, or has more than `MAX_PIXELS`.
+        ImageError: It is no such file, is damaged, or has more than `MAX_PIXELS`.
     """
     try:
         with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
             return _prepared(image) or contents
-    except PictureError:
+    except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError("Not a JPEG, PNG, WebP, BMP, GIF or TIFF image.") from error
+        raise ImageError("Not a JPEG, PNG, WebP, BMP, GIF or TIFF image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(
+        raise ImageError(
             f"The image has more pixels than {MAX_PIXELS}. Make it smaller."
         ) from error
     # Damaged files raise OSError, SyntaxError, ValueError, struct.error and more.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"The image is damaged: {reason}") from error
+        raise ImageError(f"The image is damaged: {reason}") from error
 
 
 def _prepared(image: Image.Image) -> bytes | None:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise PictureError(
+        raise ImageError(
             f"The image has {width} x {height} pixels, more than {MAX_PIXELS}. Make it "
             "smaller."
         )
@@ -141,7 +141,7 @@ def _prepared(image: Image.Image) -> bytes | None:
     # Pillow would cut 16 bits to 8 if it laid them over white.
     transparent = image.has_transparency_data and not image.mode.startswith("I")
     if image.format == "TIFF" and image.mode in ("I", "F"):
-        raise PictureError("Its values have 32 bits; 8 or 16 are read.")
+        raise ImageError("Its values have 32 bits; 8 or 16 are read.")
     if not (turned or transparent or image.format in ("GIF", "TIFF")):
         return None
     image = ImageOps.exif_transpose(image)

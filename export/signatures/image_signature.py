@@ -19,7 +19,7 @@ class Signature(NamedTuple):
     output: str
 
 
-def picture_signature(
+def image_signature(
     told: str,
     signatures: Iterable[str],
     inputs: Mapping[str, str],
