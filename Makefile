@@ -23,8 +23,8 @@ help:
 	@echo "make test    every test but the slow ones"
 	@echo "make slow    the slow tests"
 	@echo "make numerics  the tests of equal numbers, by each kind of kernel and thread (minutes)"
-	@echo "make lint    ruff: rules and formatting"
-	@echo "make format  ruff: mend both"
+	@echo "make lint    ruff: rules and formatting; mypy: types"
+	@echo "make format  ruff: mend its part"
 	@echo "make interop models of the real tensorflow-addons against their conversions (about 2 minutes)"
 	@echo "make old-keras  exported .keras files in the oldest Keras that loads them (about 1 minute)"
 	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
@@ -67,6 +67,7 @@ numerics: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -123,4 +124,4 @@ wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) $(ADDONS_VENV) $(OLD_KERAS_VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ADDONS_VENV) $(OLD_KERAS_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

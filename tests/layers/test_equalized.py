@@ -223,9 +223,3 @@ def test_no_bias() -> None:
         assert layer.bias is None
         assert len(layer.weights) == 1
         assert not y.numpy().any()
-
-
-@pytest.mark.parametrize("layer", [EqualizedDense(3), EqualizedConv2D(3, 1)], ids=str)
-def test_unknown_channels_say_what_was_received(layer: keras.layers.Layer) -> None:
-    with pytest.raises(ValueError, match="Received: None"):
-        layer.build((None, 4, 4, None))

@@ -7,6 +7,7 @@ from keras import ops
 
 from tfgan_models.layers.equalized import EqualizedDense
 from tfgan_models.layers.instance_norm import spatial_mean
+from tfgan_models.layers.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -35,8 +36,8 @@ class AdaIN(keras.layers.Layer):
 
     def build(
         self,
-        inputs_shape: tuple[int | None, ...],
-        style_shape: tuple[int | None, ...],
+        inputs_shape: Shape,
+        style_shape: Shape,
     ) -> None:
         """Creates the affine function of the style.
 
@@ -58,7 +59,7 @@ class AdaIN(keras.layers.Layer):
         )
         self.affine.build(style_shape)
 
-    def call(self, inputs: Any, style: Any) -> Any:
+    def call(self, inputs: Tensor, style: Tensor) -> Tensor:
         """Normalises `inputs` [N, H, W, C] and applies `style` [N, D]."""
         half = keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16")
         x = ops.cast(inputs, "float32") if half else inputs
@@ -72,9 +73,9 @@ class AdaIN(keras.layers.Layer):
 
     def compute_output_shape(
         self,
-        inputs_shape: tuple[int | None, ...],
-        style_shape: tuple[int | None, ...],
-    ) -> tuple[int | None, ...]:
+        inputs_shape: Shape,
+        style_shape: Shape,
+    ) -> Shape:
         """Returns `inputs_shape`."""
         return inputs_shape
 

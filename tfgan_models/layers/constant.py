@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class LearnedConstant(keras.layers.Layer):
@@ -22,7 +24,7 @@ class LearnedConstant(keras.layers.Layer):
         super().__init__(**kwargs)
         self.shape = tuple(shape)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the tensor.
 
         Args:
@@ -32,14 +34,12 @@ class LearnedConstant(keras.layers.Layer):
             name="constant", shape=self.shape, initializer="ones"
         )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns the constant for each sample of `inputs` [N, ...]."""
         constant = ops.cast(self.constant, self.compute_dtype)
         return ops.broadcast_to(constant, (ops.shape(inputs)[0], *self.shape))
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (N, *shape)."""
         return (input_shape[0], *self.shape)
 

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor, known_channels
+
 RESAMPLINGS = (None, "up", "down")
 
 
@@ -68,18 +70,17 @@ class EqualizedConv2D(keras.layers.Layer):
         self.use_bias = use_bias
         self.resample = resample
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates kernel and bias.
 
         Args:
             input_shape: (N, H, W, C); C must be known.
         """
         sides = (self.kernel_size, self.kernel_size)
-        self.kernel, self.bias = _weights(
-            self, (*sides, input_shape[-1], self.filters), self.filters
-        )
+        channels = known_channels(self, input_shape)
+        self.kernel, self.bias = _weights(self, (*sides, channels, self.filters))
 
-    def scaled_kernel(self) -> Any:
+    def scaled_kernel(self) -> Tensor:
         """Returns what is convolved with: [k, k, C, filters].
 
         k is 4 with resampling. For "up" it is the kernel of a transposed convolution
@@ -100,11 +101,11 @@ class EqualizedConv2D(keras.layers.Layer):
         # A transposed convolution runs its kernel backwards.
         return ops.transpose(ops.flip(merged, (0, 1)), (0, 1, 3, 2))
 
-    def scaled_bias(self) -> Any:
-        """Returns what is added: [filters]."""
-        return self.bias * self.lr_multiplier
+    def scaled_bias(self) -> Tensor | None:
+        """Returns what is added: [filters]; None without a bias."""
+        return None if self.bias is None else self.bias * self.lr_multiplier
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Convolves `inputs` [N, H, W, C]."""
         kernel = ops.cast(self.scaled_kernel(), self.compute_dtype)
         if self.resample == "up":
@@ -118,9 +119,7 @@ class EqualizedConv2D(keras.layers.Layer):
             x = x + ops.cast(self.scaled_bias(), x.dtype)
         return x
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         batch, *sides, _ = input_shape
         if self.resample == "up":
@@ -176,34 +175,31 @@ class EqualizedDense(keras.layers.Layer):
         self.lr_multiplier = lr_multiplier
         self.use_bias = use_bias
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates kernel and bias.
 
         Args:
             input_shape: (N, ..., D); D must be known.
         """
-        self.kernel, self.bias = _weights(
-            self, (input_shape[-1], self.units), self.units
-        )
+        inputs = known_channels(self, input_shape)
+        self.kernel, self.bias = _weights(self, (inputs, self.units))
 
-    def scaled_kernel(self) -> Any:
+    def scaled_kernel(self) -> Tensor:
         """Returns what is multiplied with: [D, units]."""
         return self.kernel * _runtime_scale(self)
 
-    def scaled_bias(self) -> Any:
-        """Returns what is added: [units]."""
-        return self.bias * self.lr_multiplier
+    def scaled_bias(self) -> Tensor | None:
+        """Returns what is added: [units]; None without a bias."""
+        return None if self.bias is None else self.bias * self.lr_multiplier
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Multiplies `inputs` [N, ..., D]."""
         x = ops.matmul(inputs, ops.cast(self.scaled_kernel(), self.compute_dtype))
         if self.use_bias:
             x = x + ops.cast(self.scaled_bias(), x.dtype)
         return x
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         return (*input_shape[:-1], self.units)
 
@@ -231,33 +227,30 @@ class ChannelBias(keras.layers.Layer):
     Input and output: [N, ..., C].
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the offset.
 
         Args:
             input_shape: (N, ..., C); C must be known.
         """
         self.bias = self.add_weight(
-            name="bias", shape=(input_shape[-1],), initializer="zeros"
+            name="bias",
+            shape=(known_channels(self, input_shape),),
+            initializer="zeros",
         )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Offsets `inputs` [N, ..., C]."""
         return inputs + ops.cast(self.bias, inputs.dtype)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns `input_shape`."""
         return input_shape
 
 
-def _weights(layer: Any, shape: tuple[int, ...], outputs: int) -> tuple[Any, Any]:
-    if None in shape:
-        raise ValueError(
-            f"{type(layer).__name__} needs a known size of the input's last axis. "
-            f"Received: {shape[-2]}"
-        )
+def _weights(
+    layer: EqualizedConv2D | EqualizedDense, shape: tuple[int, ...]
+) -> tuple[keras.Variable, keras.Variable | None]:
     deviation = 1.0 / layer.lr_multiplier
     kernel = layer.add_weight(
         name="kernel",
@@ -268,11 +261,11 @@ def _weights(layer: Any, shape: tuple[int, ...], outputs: int) -> tuple[Any, Any
     if not layer.use_bias:
         return kernel, None
     bias = layer.add_weight(
-        name="bias", shape=(outputs,), initializer="zeros", autocast=False
+        name="bias", shape=shape[-1:], initializer="zeros", autocast=False
     )
     return kernel, bias
 
 
-def _runtime_scale(layer: Any) -> float:
+def _runtime_scale(layer: EqualizedConv2D | EqualizedDense) -> float:
     fan_in = math.prod(layer.kernel.shape[:-1])
     return layer.gain / math.sqrt(fan_in) * layer.lr_multiplier

@@ -1,10 +1,9 @@
 """Batch normalisation as pix2pix has it at inference (arXiv:1611.07004)."""
 
-from typing import Any
-
 import keras
 
 from tfgan_models.layers.instance_norm import normalize
+from tfgan_models.layers.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -23,7 +22,7 @@ class ImageBatchNormalization(keras.layers.BatchNormalization):
     Input and output: [N, H, W, C], any H and W. At 1x1 the output is the offset.
     """
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Normalises `inputs` [N, H, W, C]."""
         if training and self.trainable:
             return super().call(inputs, training=True)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class InstanceNormalization(keras.layers.Layer):
@@ -31,7 +33,7 @@ class InstanceNormalization(keras.layers.Layer):
         self.epsilon = epsilon
         self.affine = affine
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the scale and offset, where there are any.
 
         Args:
@@ -54,14 +56,12 @@ class InstanceNormalization(keras.layers.Layer):
                 name="beta", shape=channels, initializer="zeros"
             )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Normalises `inputs` [N, H, W, C]."""
         affine = (self.gamma, self.beta) if self.affine else ()
         return ops.cast(normalize(inputs, self.epsilon, *affine), self.compute_dtype)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns `input_shape`."""
         return input_shape
 
@@ -72,7 +72,12 @@ class InstanceNormalization(keras.layers.Layer):
         return config
 
 
-def normalize(inputs: Any, epsilon: float, gamma: Any = None, beta: Any = None) -> Any:
+def normalize(
+    inputs: Tensor,
+    epsilon: float,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+) -> Tensor:
     """Normalises each channel of each image, in float32 or wider.
 
     Args:
@@ -93,6 +98,6 @@ def normalize(inputs: Any, epsilon: float, gamma: Any = None, beta: Any = None) 
     return centred * (scale * ops.cast(gamma, x.dtype)) + ops.cast(beta, x.dtype)
 
 
-def spatial_mean(x: Any) -> Any:
+def spatial_mean(x: Tensor) -> Tensor:
     """Means over height and width, [N, 1, 1, C]; one axis a time is faster on CPUs."""
     return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Initializer, Shape, Tensor, known_channels
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class Maxout(keras.layers.Layer):
@@ -27,7 +29,7 @@ class Maxout(keras.layers.Layer):
         self,
         units: int,
         pieces: int,
-        kernel_initializer: Any = "glorot_uniform",
+        kernel_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -38,7 +40,7 @@ class Maxout(keras.layers.Layer):
         self.pieces = pieces
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates kernel and bias.
 
         Args:
@@ -47,20 +49,18 @@ class Maxout(keras.layers.Layer):
         outputs = self.units * self.pieces
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(input_shape[-1], outputs),
+            shape=(known_channels(self, input_shape), outputs),
             initializer=self.kernel_initializer,
         )
         self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Takes the maxima for `inputs` [N, ..., D]."""
         x = ops.matmul(inputs, self.kernel) + self.bias
         shape = (-1, *inputs.shape[1:-1], self.units, self.pieces)
         return ops.max(ops.reshape(x, shape), axis=-1)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         return (*input_shape[:-1], self.units)
 

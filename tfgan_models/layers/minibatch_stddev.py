@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor, known_channels
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class MinibatchStdDev(keras.layers.Layer):
@@ -36,7 +38,7 @@ class MinibatchStdDev(keras.layers.Layer):
         self.group_size = group_size
         self.epsilon = epsilon
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Appends the channel to `inputs` [N, H, W, C]."""
         batch = ops.shape(inputs)[0]
         if isinstance(batch, int):
@@ -59,11 +61,9 @@ class MinibatchStdDev(keras.layers.Layer):
         plane = ops.ones_like(x[..., :1]) * tiled
         return ops.concatenate([inputs, ops.cast(plane, inputs.dtype)], axis=-1)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns `input_shape` with one channel more."""
-        return (*input_shape[:-1], input_shape[-1] + 1)
+        return (*input_shape[:-1], known_channels(self, input_shape) + 1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class NoiseInjection(keras.layers.Layer):
@@ -31,8 +33,8 @@ class NoiseInjection(keras.layers.Layer):
 
     def build(
         self,
-        inputs_shape: tuple[int | None, ...],
-        noise_shape: tuple[int | None, ...],
+        inputs_shape: Shape,
+        noise_shape: Shape,
     ) -> None:
         """Creates the strengths.
 
@@ -52,20 +54,20 @@ class NoiseInjection(keras.layers.Layer):
             name="scale", shape=(inputs_shape[-1],), initializer="zeros"
         )
 
-    def strengths(self) -> Any:
+    def strengths(self) -> Tensor:
         """Returns what the noise is multiplied with: [C]."""
         return self.scale * self.lr_multiplier
 
-    def call(self, inputs: Any, noise: Any) -> Any:
+    def call(self, inputs: Tensor, noise: Tensor) -> Tensor:
         """Adds `noise` [N, H, W, 1] to `inputs` [N, H, W, C]."""
         scale = ops.cast(self.strengths(), inputs.dtype)
         return inputs + ops.cast(noise, inputs.dtype) * scale
 
     def compute_output_shape(
         self,
-        inputs_shape: tuple[int | None, ...],
-        noise_shape: tuple[int | None, ...],
-    ) -> tuple[int | None, ...]:
+        inputs_shape: Shape,
+        noise_shape: Shape,
+    ) -> Shape:
         """Returns `inputs_shape`."""
         return inputs_shape
 

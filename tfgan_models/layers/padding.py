@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -26,14 +28,12 @@ class ReflectionPadding2D(keras.layers.Layer):
             raise ValueError(f"padding must be 0 or more. Received: padding={padding}")
         self.padding = padding
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Pads `inputs` [N, H, W, C]."""
         sides = [self.padding, self.padding]
         return ops.pad(inputs, [[0, 0], sides, sides, [0, 0]], mode="reflect")
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns `input_shape` with height and width grown by 2 padding."""
         batch, height, width, channels = input_shape
         grow = 2 * self.padding

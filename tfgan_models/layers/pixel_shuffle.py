@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor, known_channels
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class PixelShuffle2D(keras.layers.Layer):
@@ -31,18 +33,19 @@ class PixelShuffle2D(keras.layers.Layer):
             raise ValueError(f"scale must be 1 or more. Received: scale={scale}")
         self.scale = scale
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Checks the number of channels, which is from then on the layer's."""
-        if input_shape[-1] % self.scale**2:
+        channels = known_channels(self, input_shape)
+        if channels % self.scale**2:
             raise ValueError(
                 f"scale={self.scale} needs a multiple of {self.scale**2} channels. "
-                f"Received: {input_shape[-1]}"
+                f"Received: {channels}"
             )
-        self.depth = input_shape[-1] // self.scale**2
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={3: input_shape[-1]})
+        self.depth = channels // self.scale**2
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={3: channels})
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Spreads out `inputs` [N, H, W, scale^2 C]."""
         scale, depth = self.scale, self.depth
         batch, height, width, _ = ops.shape(inputs)
@@ -51,16 +54,14 @@ class PixelShuffle2D(keras.layers.Layer):
         rows = ops.transpose(rows, (0, 2, 1, 3))
         return ops.reshape(rows, (batch, height * scale, width * scale, depth))
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape with height and width `scale` times as large."""
-        batch, height, width, channels = input_shape
+        batch, height, width, _ = input_shape
         return (
             batch,
             None if height is None else height * self.scale,
             None if width is None else width * self.scale,
-            channels // self.scale**2,
+            known_channels(self, input_shape) // self.scale**2,
         )
 
     def get_config(self) -> dict[str, Any]:

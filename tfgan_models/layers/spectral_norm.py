@@ -6,6 +6,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import (
+    Dtype,
+    Initializer,
+    Shape,
+    Tensor,
+    known_channels,
+)
+
 _EPSILON = 1e-12
 
 
@@ -25,7 +33,9 @@ class _SpectralLayer(keras.layers.Layer):
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
     """
 
-    def __init__(self, use_bias: bool, kernel_initializer: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, use_bias: bool, kernel_initializer: Initializer, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -61,10 +71,10 @@ class _SpectralLayer(keras.layers.Layer):
             autocast=False,
         )
 
-    def _matrix(self) -> Any:
+    def _matrix(self) -> Tensor:
         return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
 
-    def normalized_kernel(self, training: bool = False) -> Any:
+    def normalized_kernel(self, training: bool = False) -> Tensor:
         """Returns what is computed with, in the kernel's shape and precision.
 
         Args:
@@ -81,7 +91,7 @@ class _SpectralLayer(keras.layers.Layer):
         sigma = ops.sum(v * ops.matmul(matrix, u))
         return self.kernel / sigma
 
-    def _finish(self, x: Any) -> Any:
+    def _finish(self, x: Tensor) -> Tensor:
         return x if self.bias is None else x + self.bias
 
     def get_config(self) -> dict[str, Any]:
@@ -127,7 +137,7 @@ class SpectralConv2D(_SpectralLayer):
         kernel_size: int,
         strides: int = 1,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
+        kernel_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(use_bias, kernel_initializer, **kwargs)
@@ -136,24 +146,22 @@ class SpectralConv2D(_SpectralLayer):
         self.kernel_size = kernel_size
         self.strides = strides
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights.
 
         Args:
             input_shape: (N, H, W, C); C must be known.
         """
         sides = (self.kernel_size, self.kernel_size)
-        self._add_weights((*sides, input_shape[-1], self.filters))
+        self._add_weights((*sides, known_channels(self, input_shape), self.filters))
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Convolves `inputs` [N, H, W, C]."""
         kernel = ops.cast(self.normalized_kernel(training), self.compute_dtype)
         x = ops.conv(inputs, kernel, self.strides, "valid", "channels_last")
         return self._finish(x)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         batch, *sides, _ = input_shape
         sides = [
@@ -195,29 +203,27 @@ class SpectralDense(_SpectralLayer):
         self,
         units: int,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
+        kernel_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(use_bias, kernel_initializer, **kwargs)
         _check(units=units)
         self.units = units
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights.
 
         Args:
             input_shape: (N, ..., D); D must be known.
         """
-        self._add_weights((input_shape[-1], self.units))
+        self._add_weights((known_channels(self, input_shape), self.units))
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Multiplies `inputs` [N, ..., D]."""
         kernel = ops.cast(self.normalized_kernel(training), self.compute_dtype)
         return self._finish(ops.matmul(inputs, kernel))
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         return (*input_shape[:-1], self.units)
 
@@ -228,12 +234,12 @@ class SpectralDense(_SpectralLayer):
         return config
 
 
-def _unit(x: Any) -> Any:
+def _unit(x: Tensor) -> Tensor:
     """Returns `x` scaled to length 1."""
     return x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), _EPSILON)
 
 
-def _random_direction(shape: tuple[int, ...], dtype: Any = None) -> Any:
+def _random_direction(shape: tuple[int, ...], dtype: Dtype = None) -> Tensor:
     """Returns a vector of length 1, all directions equally likely."""
     return _unit(keras.initializers.RandomNormal(0.0, 1.0)(shape, dtype))
 

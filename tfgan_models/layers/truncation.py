@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfgan_models.layers.tensors import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class Truncation(keras.layers.Layer):
@@ -27,7 +29,7 @@ class Truncation(keras.layers.Layer):
         self.layers = layers
         self.decay = decay
 
-    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+    def build(self, inputs_shape: Shape) -> None:
         """Creates the average.
 
         Args:
@@ -41,7 +43,9 @@ class Truncation(keras.layers.Layer):
             aggregation="mean",
         )
 
-    def call(self, inputs: Any, psi: Any = None, cutoff: int = 8) -> Any:
+    def call(
+        self, inputs: Tensor, psi: float | Tensor | None = None, cutoff: int = 8
+    ) -> Tensor:
         """Repeats `inputs` [N, D] for every style layer.
 
         Args:
@@ -60,16 +64,16 @@ class Truncation(keras.layers.Layer):
             return truncated
         return ops.concatenate([truncated[:, :cutoff], repeated[:, cutoff:]], axis=1)
 
-    def track(self, w: Any) -> None:
+    def track(self, w: Tensor) -> None:
         """Moves the average towards the mean of `w` [N, D], over all replicas."""
         mean = ops.mean(ops.cast(w, self.average.dtype), axis=0)
         self.average.assign(mean + self.decay * (self.average - mean))
 
     def compute_output_shape(
         self,
-        inputs_shape: tuple[int | None, ...],
-        psi_shape: tuple[int | None, ...] | None = None,
-    ) -> tuple[int | None, ...]:
+        inputs_shape: Shape,
+        psi_shape: Shape | None = None,
+    ) -> Shape:
         """Returns (N, L, D)."""
         return (inputs_shape[0], self.layers, inputs_shape[-1])
 

@@ -14,6 +14,7 @@ from tfgan_models.layers import (
     InstanceNormalization,
     ReflectionPadding2D,
 )
+from tfgan_models.layers.tensors import Tensor
 
 NORMS = ("instance", "affine_instance", "batch", "none")
 UPSAMPLINGS = ("transposed", "resize")
@@ -106,7 +107,7 @@ def transposed_convolution(
     )
 
 
-def resize_convolution(x: Any, filters: int, name: str, **kwargs: Any) -> Any:
+def resize_convolution(x: Tensor, filters: int, name: str, **kwargs: Any) -> Tensor:
     """Doubles height and width without a checkerboard (Odena et al., 2016).
 
     Nearest neighbour, then a reflection-padded 3x3 convolution.

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from tfgan_models.layers import SpectralConv2D, SpectralDense
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 from tfgan_models.networks.labelled import LabelledNetwork, check_sizes, uniform_latent
 
@@ -56,7 +57,7 @@ class DCGANGenerator(LabelledNetwork):
         channels: int = 3,
         label_size: int = 0,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         _check_resolution(resolution)
@@ -144,7 +145,7 @@ class DCGANDiscriminator(LabelledNetwork):
         label_size: int = 0,
         norm: str = "batch",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         _check_resolution(resolution)
@@ -210,12 +211,14 @@ def _widths(resolution: int, filters: int) -> list[int]:
     return [filters * min(2**i, 8) for i in range(int(math.log2(resolution)) - 2)]
 
 
-def _norm_relu(x: Any, policy: Any, name: str) -> Any:
+def _norm_relu(x: Tensor, policy: keras.DTypePolicy, name: str) -> Tensor:
     x = blocks.normalization("batch", dtype=policy, name=f"{name}_norm")(x)
     return layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
 
 
-def _upsample(x: Any, filters: int, bias: bool, policy: Any, name: str) -> Any:
+def _upsample(
+    x: Tensor, filters: int, bias: bool, policy: keras.DTypePolicy, name: str
+) -> Tensor:
     """Doubles height and width, [N, H, W, C] -> [N, 2H, 2W, filters]."""
     x = blocks.transposed_convolution(
         filters, 5, "valid", use_bias=bias, dtype=policy, name=f"{name}_conv"
@@ -224,8 +227,13 @@ def _upsample(x: Any, filters: int, bias: bool, policy: Any, name: str) -> Any:
 
 
 def _downsample(
-    x: Any, filters: int, norm: str, first: bool, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    norm: str,
+    first: bool,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     """Halves height and width, [N, H, W, C] -> [N, H/2, W/2, filters]."""
     x = layers.ZeroPadding2D(_SIDES, dtype=policy, name=f"{name}_pad")(x)
     if norm == "spectral":
@@ -246,7 +254,7 @@ def _downsample(
     return layers.LeakyReLU(0.2, dtype=policy, name=f"{name}_relu")(x)
 
 
-def _planes(labels: Any, resolution: int, policy: Any) -> Any:
+def _planes(labels: Tensor, resolution: int, policy: keras.DTypePolicy) -> Tensor:
     """One constant plane for each class, [N, L] -> [N, resolution, resolution, L]."""
     repeat = layers.RepeatVector(resolution**2, dtype=policy, name="label_pixels")
     shape = (resolution, resolution, labels.shape[-1])

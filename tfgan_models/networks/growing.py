@@ -18,6 +18,7 @@ from tfgan_models.layers import (
     EqualizedDense,
     MinibatchStdDev,
 )
+from tfgan_models.layers.tensors import Dtype, Tensor
 
 LEAK = 0.2
 
@@ -67,7 +68,7 @@ def check(
         )
 
 
-def check_labels(label_size: int, labels: Any) -> None:
+def check_labels(label_size: int, labels: Tensor) -> None:
     """Raises ValueError if labels are missing, or there is no use for them."""
     if (labels is None) != (label_size == 0):
         raise ValueError(
@@ -101,24 +102,29 @@ def check_grown(grown: int | None, resolution: int) -> None:
         )
 
 
-def leaky_relu(x: Any) -> Any:
+def leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2."""
     return ops.leaky_relu(x, LEAK)
 
 
-def mix(old: Any, new: Any, alpha: Any) -> Any:
+def mix(old: Tensor, new: Tensor, alpha: float | Tensor) -> Tensor:
     """Returns `old` where alpha is 0 and `new` where it is 1."""
     return old + (new - old) * ops.cast(alpha, new.dtype)
 
 
-def is_whole(alpha: Any) -> bool:
+def is_whole(alpha: float | Tensor) -> bool:
     """Whether a fade is over for good: alpha is a Python 1.0, not a tensor."""
     return isinstance(alpha, float) and alpha == 1.0
 
 
 def to_image(
-    to_rgbs: Sequence[Any], upsampling: Any, last: int, x: Any, below: Any, alpha: Any
-) -> Any:
+    to_rgbs: Sequence[Tensor],
+    upsampling: Tensor,
+    last: int,
+    x: Tensor,
+    below: Tensor,
+    alpha: float | Tensor,
+) -> Tensor:
     """Returns a generator's image, float32, faded in from the resolution below.
 
     Args:
@@ -170,7 +176,7 @@ class GrowingDiscriminator(keras.Model):
         fmap_max: int,
         group_size: int,
         name: str | None,
-        dtype: Any,
+        dtype: Dtype,
         **kwargs: Any,
     ) -> None:
         check(resolution, 8, fmap_base, fmap_max, label_size, channels=channels)
@@ -215,7 +221,9 @@ class GrowingDiscriminator(keras.Model):
         self.body(image)
         self.built = True
 
-    def body(self, images: Any, alpha: Any = 1.0, stddev: Any = None) -> Any:
+    def body(
+        self, images: Tensor, alpha: float | Tensor = 1.0, stddev: Tensor | None = None
+    ) -> Tensor:
         """Returns the last dense layer's numbers, float32 [N, outputs].
 
         Args:
@@ -237,7 +245,7 @@ class GrowingDiscriminator(keras.Model):
         x = ops.reshape(x, (-1, 16 * x.shape[-1]))
         return ops.cast(self.score(leaky_relu(self.last_dense(x))), "float32")
 
-    def check_images(self, images: Any) -> None:
+    def check_images(self, images: Tensor) -> None:
         """Raises ValueError unless images are [N, R, R, channels] of a known R."""
         shape = tuple(images.shape)
         ladder = resolutions(self.resolution)

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tfgan_models.layers.tensors import Tensor
 from tfgan_models.networks import growing
 
 UNIFORM = "uniform_latent"
@@ -24,7 +25,9 @@ class LabelledNetwork(keras.Model):
 
     label_size = 0
 
-    def __call__(self, inputs: Any, labels: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: Tensor, labels: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
         """Calls the network.
 
         Args:
@@ -45,7 +48,7 @@ class LabelledNetwork(keras.Model):
         return super().__call__(inputs, **kwargs)
 
 
-def uniform_latent(latent: Any, policy: Any) -> Any:
+def uniform_latent(latent: Tensor, policy: keras.DTypePolicy) -> Tensor:
     """Marks the input "latent" as uniform in [-1, 1), see `UNIFORM`."""
     return keras.layers.Activation("linear", dtype=policy, name=UNIFORM)(latent)
 

@@ -6,6 +6,7 @@ import keras
 from keras import layers as keras_layers
 
 from tfgan_models.layers import Maxout
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks.labelled import (
     LabelledNetwork,
     check_dropout,
@@ -54,7 +55,7 @@ class MLPGenerator(LabelledNetwork):
         units: int = 1200,
         layers: int = 2,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(
@@ -126,7 +127,7 @@ class MLPDiscriminator(LabelledNetwork):
         layers: int = 2,
         dropout: float = 0.5,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(
@@ -204,7 +205,7 @@ class ConditionalMLPGenerator(LabelledNetwork):
         label_size: int = 10,
         dropout: float = 0.5,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(
@@ -280,7 +281,7 @@ class ConditionalMLPDiscriminator(LabelledNetwork):
         label_size: int = 10,
         dropout: float = 0.5,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(image_size=image_size, channels=channels, label_size=label_size)
@@ -321,7 +322,7 @@ def _uniform(limit: float) -> keras.initializers.Initializer:
     return keras.initializers.RandomUniform(-limit, limit)
 
 
-def _dense_relu(x: Any, units: int, policy: Any, name: str) -> Any:
+def _dense_relu(x: Tensor, units: int, policy: keras.DTypePolicy, name: str) -> Tensor:
     x = keras_layers.Dense(
         units, kernel_initializer=_uniform(GENERATOR_RANGE), dtype=policy, name=name
     )(x)
@@ -329,8 +330,13 @@ def _dense_relu(x: Any, units: int, policy: Any, name: str) -> Any:
 
 
 def _maxout(
-    x: Any, units: int, pieces: int, dropout: float, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    units: int,
+    pieces: int,
+    dropout: float,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     initializer = _uniform(DISCRIMINATOR_RANGE)
     x = Maxout(units, pieces, kernel_initializer=initializer, dtype=policy, name=name)(
         x
@@ -338,13 +344,15 @@ def _maxout(
     return _dropout(x, dropout, policy, name)
 
 
-def _dropout(x: Any, rate: float, policy: Any, name: str) -> Any:
+def _dropout(x: Tensor, rate: float, policy: keras.DTypePolicy, name: str) -> Tensor:
     if not rate:
         return x
     return keras_layers.Dropout(rate, dtype=policy, name=f"{name}_dropout")(x)
 
 
-def _to_image(x: Any, image_size: int, channels: int, policy: Any) -> Any:
+def _to_image(
+    x: Tensor, image_size: int, channels: int, policy: keras.DTypePolicy
+) -> Tensor:
     """The last layer: [N, D] -> float32 [N, image_size, image_size, channels]."""
     shape = (image_size, image_size, channels)
     x = keras_layers.Dense(
@@ -358,7 +366,7 @@ def _to_image(x: Any, image_size: int, channels: int, policy: Any) -> Any:
     return keras_layers.Reshape(shape, dtype="float32", name="image")(x)
 
 
-def _to_logit(x: Any, policy: Any) -> Any:
+def _to_logit(x: Tensor, policy: keras.DTypePolicy) -> Tensor:
     x = keras_layers.Dense(
         1, kernel_initializer=_uniform(DISCRIMINATOR_RANGE), dtype=policy, name="head"
     )(x)

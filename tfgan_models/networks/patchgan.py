@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 
 
@@ -40,7 +41,7 @@ class PatchDiscriminator(keras.Model):
         channels: int = 3,
         norm: str = "instance",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         blocks.check_norm(norm)
@@ -108,7 +109,7 @@ class PixelDiscriminator(keras.Model):
         channels: int = 3,
         norm: str = "instance",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         blocks.check_norm(norm)
@@ -146,8 +147,13 @@ class PixelDiscriminator(keras.Model):
 
 
 def _conv_leaky(
-    x: Any, filters: int, strides: int, norm: str, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    strides: int,
+    norm: str,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     """4x4 convolution padded by 1, normalisation, LeakyReLU(0.2)."""
     x = layers.ZeroPadding2D(1, dtype=policy, name=f"{name}_pad")(x)
     x = blocks.convolution(

@@ -13,6 +13,7 @@ from tfgan_models.layers import (
     NearestUpsampling2D,
     PixelNormalization,
 )
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import growing
 from tfgan_models.networks.growing import GrowingDiscriminator, leaky_relu
 
@@ -56,7 +57,7 @@ class ProgressiveGenerator(keras.Model):
         fmap_max: int = 512,
         grown: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         growing.check(
@@ -117,11 +118,11 @@ class ProgressiveGenerator(keras.Model):
 
     def call(
         self,
-        latent: Any,
-        labels: Any = None,
+        latent: Tensor,
+        labels: Tensor | None = None,
         resolution: int | None = None,
-        alpha: Any = 1.0,
-    ) -> Any:
+        alpha: float | Tensor = 1.0,
+    ) -> Tensor:
         """Draws images.
 
         Args:
@@ -153,7 +154,7 @@ class ProgressiveGenerator(keras.Model):
             x = self._activate(self.convs[2 * i](x))
         return growing.to_image(self.to_rgbs, self.upsampling, last, x, below, alpha)
 
-    def _activate(self, x: Any) -> Any:
+    def _activate(self, x: Tensor) -> Tensor:
         return self.normalization(leaky_relu(x))
 
     def functional(self) -> keras.Model:
@@ -215,7 +216,7 @@ class ProgressiveDiscriminator(GrowingDiscriminator):
         fmap_max: int = 512,
         group_size: int = 4,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -232,7 +233,9 @@ class ProgressiveDiscriminator(GrowingDiscriminator):
             **kwargs,
         )
 
-    def call(self, images: Any, alpha: Any = 1.0) -> tuple[Any, Any]:
+    def call(
+        self, images: Tensor, alpha: float | Tensor = 1.0
+    ) -> tuple[Tensor, Tensor]:
         """Judges images.
 
         Args:

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from tfgan_models.layers import ReflectionPadding2D
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 
 Normalization = functools.partial[keras.layers.Layer]
@@ -59,7 +60,7 @@ class ResNetGenerator(keras.Model):
         upsampling: str = "transposed",
         inference_norm: str = "averages",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         blocks.check_norm(norm)
@@ -122,14 +123,14 @@ class ResNetGenerator(keras.Model):
 
 
 def _conv_norm_relu(
-    x: Any,
+    x: Tensor,
     filters: int,
     kernel: int,
     strides: int,
     bias: bool,
     normalize: Normalization,
     name: str,
-) -> Any:
+) -> Tensor:
     """Convolution, normalisation, ReLU on a padded x."""
     policy = normalize.keywords["dtype"]
     x = blocks.convolution(
@@ -140,13 +141,13 @@ def _conv_norm_relu(
 
 
 def _residual_block(
-    x: Any,
+    x: Tensor,
     filters: int,
     bias: bool,
     normalize: Normalization,
     dropout: float,
     name: str,
-) -> Any:
+) -> Tensor:
     """Adds two reflection-padded 3x3 convolutions to x; no activation follows."""
     policy = normalize.keywords["dtype"]
     y = ReflectionPadding2D(1, dtype=policy, name=f"{name}_pad1")(x)
@@ -162,8 +163,13 @@ def _residual_block(
 
 
 def _upsample(
-    x: Any, filters: int, upsampling: str, bias: bool, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    upsampling: str,
+    bias: bool,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     """Doubles height and width, [N, H, W, C] -> [N, 2H, 2W, filters]."""
     if upsampling == "resize":
         return blocks.resize_convolution(x, filters, name, use_bias=bias, dtype=policy)

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from tfgan_models.layers import PixelShuffle2D
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 
 SCALES = (2, 4, 8)
@@ -49,7 +50,7 @@ class SRResNet(keras.Model):
         residual_blocks: int = 16,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         if scale not in SCALES:
@@ -125,7 +126,7 @@ class SRDiscriminator(keras.Model):
         filters: int = 64,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         if image_size < 16 or image_size % 16:
@@ -176,7 +177,9 @@ class SRDiscriminator(keras.Model):
         }
 
 
-def _residual_block(x: Any, filters: int, policy: Any, name: str) -> Any:
+def _residual_block(
+    x: Tensor, filters: int, policy: keras.DTypePolicy, name: str
+) -> Tensor:
     """A convolution, norm, PReLU, convolution and norm, added to x."""
     y = _conv_norm(x, filters, policy, f"{name}_1")
     y = _prelu(y, policy, name)
@@ -184,14 +187,19 @@ def _residual_block(x: Any, filters: int, policy: Any, name: str) -> Any:
     return layers.Add(dtype=policy, name=f"{name}_add")([x, y])
 
 
-def _conv_norm(x: Any, filters: int, policy: Any, name: str) -> Any:
+def _conv_norm(x: Tensor, filters: int, policy: keras.DTypePolicy, name: str) -> Tensor:
     x = _same_conv(x, filters, 3, policy, name, use_bias=False)
     return blocks.normalization("batch", dtype=policy, name=f"{name}_norm")(x)
 
 
 def _same_conv(
-    x: Any, filters: int, kernel_size: int, policy: Any, name: str, **kwargs: Any
-) -> Any:
+    x: Tensor,
+    filters: int,
+    kernel_size: int,
+    policy: keras.DTypePolicy,
+    name: str,
+    **kwargs: Any,
+) -> Tensor:
     """A convolution that keeps height and width, padded with zeros."""
     return blocks.convolution(
         filters,
@@ -203,7 +211,7 @@ def _same_conv(
     )(x)
 
 
-def _prelu(x: Any, policy: Any, name: str) -> Any:
+def _prelu(x: Tensor, policy: keras.DTypePolicy, name: str) -> Tensor:
     """PReLU with a slope for each channel, 0.25 at first (arXiv:1502.01852)."""
     return layers.PReLU(
         alpha_initializer=keras.initializers.Constant(0.25),
@@ -214,7 +222,7 @@ def _prelu(x: Any, policy: Any, name: str) -> Any:
     )(x)
 
 
-def _dense(x: Any, units: int, policy: Any, name: str) -> Any:
+def _dense(x: Tensor, units: int, policy: keras.DTypePolicy, name: str) -> Tensor:
     return layers.Dense(
         units,
         kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02),

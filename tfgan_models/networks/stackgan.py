@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import stackgan_parts as parts
 from tfgan_models.networks.labelled import check_sizes
 
 
-def _draw(mean: Any, log_sigma: Any, noise: Any) -> Any:
+def _draw(mean: Tensor, log_sigma: Tensor, noise: Tensor) -> Tensor:
     """Returns the condition that a noise stands for, all [N, condition_size]."""
     return mean + keras.ops.exp(log_sigma) * noise
 
@@ -25,7 +26,7 @@ class _ConditionedGenerator(keras.Model):
         self,
         conditioning: keras.Model,
         body: keras.Model,
-        policy: Any,
+        policy: keras.DTypePolicy,
         name: str | None,
         **kwargs: Any,
     ) -> None:
@@ -36,8 +37,11 @@ class _ConditionedGenerator(keras.Model):
         self.built = True
 
     def condition(
-        self, embedding: Any, noise: Any = None, training: bool | None = None
-    ) -> tuple[Any, Any, Any]:
+        self,
+        embedding: Tensor,
+        noise: Tensor | None = None,
+        training: bool | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draws the condition that an embedding stands for (section 3.2).
 
         Args:
@@ -87,7 +91,7 @@ class StageOneGenerator(_ConditionedGenerator):
         filters: int = 128,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         parts.check_resolution("resolution", resolution)
@@ -117,11 +121,11 @@ class StageOneGenerator(_ConditionedGenerator):
 
     def call(
         self,
-        embedding: Any,
-        latent: Any,
-        noise: Any = None,
+        embedding: Tensor,
+        latent: Tensor,
+        noise: Tensor | None = None,
         training: bool | None = None,
-    ) -> tuple[Any, Any, Any]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draws images.
 
         Args:
@@ -186,7 +190,7 @@ class StageTwoGenerator(_ConditionedGenerator):
         residual_blocks: int = 4,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         parts.check_resolution("input_resolution", input_resolution)
@@ -228,11 +232,11 @@ class StageTwoGenerator(_ConditionedGenerator):
 
     def call(
         self,
-        image: Any,
-        embedding: Any,
-        noise: Any = None,
+        image: Tensor,
+        embedding: Tensor,
+        noise: Tensor | None = None,
         training: bool | None = None,
-    ) -> tuple[Any, Any, Any]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draws images.
 
         Args:
@@ -316,16 +320,22 @@ class StackGenerator(keras.Model):
     @property
     def resolution(self) -> int:
         """Side in pixels of the images drawn."""
-        return (self.stage_one if self.stages == 1 else self.stage_two).resolution
+        second = self._second
+        return self.stage_one.resolution if second is None else second.resolution
+
+    @property
+    def _second(self) -> StageTwoGenerator | None:
+        """Stage two, where the images are its own."""
+        return self.stage_two if self.stages == 2 else None
 
     def call(
         self,
-        embedding: Any,
-        latent: Any,
-        noise_one: Any = None,
-        noise_two: Any = None,
+        embedding: Tensor,
+        latent: Tensor,
+        noise_one: Tensor | None = None,
+        noise_two: Tensor | None = None,
         training: bool | None = None,
-    ) -> Any:
+    ) -> Tensor:
         """Draws images.
 
         Args:
@@ -340,8 +350,8 @@ class StackGenerator(keras.Model):
             float32 [N, resolution, resolution, channels] in [-1, 1].
         """
         image, *_ = self.stage_one(embedding, latent, noise_one, training=training)
-        if self.stages == 2:
-            image, *_ = self.stage_two(image, embedding, noise_two, training=training)
+        if self._second is not None:
+            image, *_ = self._second(image, embedding, noise_two, training=training)
         return image
 
     def functional(self) -> keras.Model:
@@ -353,22 +363,22 @@ class StackGenerator(keras.Model):
         of conditions that it hardly ever saw.
         """
 
-        def given(name: str, size: int) -> Any:
+        def given(name: str, size: int) -> Tensor:
             inputs[name] = keras.Input((size,), name=name)
             return inputs[name]
 
-        def condition(stage: _ConditionedGenerator, noise: str) -> Any:
+        def condition(stage: _ConditionedGenerator, noise: str) -> Tensor:
             mean, log_sigma = stage.conditioning.call(embedding)
             return _draw(mean, log_sigma, given(noise, self.condition_size))
 
-        inputs: dict[str, Any] = {}
+        inputs: dict[str, Tensor] = {}
         embedding = given("embedding", self.embedding_size)
         latent = given("latent", self.latent_size)
         drawn = condition(self.stage_one, "noise_one")
         image = self.stage_one.body.call([drawn, latent])
-        if self.stages == 2:
-            drawn = condition(self.stage_two, "noise_two")
-            image = self.stage_two.body.call([image, drawn])
+        if self._second is not None:
+            drawn = condition(self._second, "noise_two")
+            image = self._second.body.call([image, drawn])
         image = keras.layers.Activation("linear", dtype="float32", name="image")(image)
         return keras.Model(inputs, image, name=self.name)
 

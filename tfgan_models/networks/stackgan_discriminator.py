@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import stackgan_parts as parts
 from tfgan_models.networks.labelled import check_sizes
 
@@ -40,7 +41,7 @@ class StageOneDiscriminator(keras.Model):
         filters: int = 64,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         parts.check_resolution("resolution", resolution)
@@ -63,7 +64,9 @@ class StageOneDiscriminator(keras.Model):
         self.policy = policy
         self.built = True
 
-    def call(self, image: Any, embedding: Any, training: bool | None = None) -> Any:
+    def call(
+        self, image: Tensor, embedding: Tensor, training: bool | None = None
+    ) -> Tensor:
         """Judges whether images are real and show what the text says.
 
         Args:
@@ -114,7 +117,7 @@ class StageTwoDiscriminator(StageOneDiscriminator):
         filters: int = 64,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

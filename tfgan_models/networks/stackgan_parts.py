@@ -4,11 +4,11 @@ The names of layers tell the stages apart: both are joined in one exported graph
 """
 
 import math
-from typing import Any
 
 import keras
 from keras import layers
 
+from tfgan_models.layers.tensors import Tensor
 from tfgan_models.networks import blocks
 
 _SMALLEST = 16
@@ -41,7 +41,7 @@ def check_filters(filters: int, smallest: int = 4) -> None:
 
 
 def conditioning(
-    embedding_size: int, condition_size: int, policy: Any, prefix: str
+    embedding_size: int, condition_size: int, policy: keras.DTypePolicy, prefix: str
 ) -> keras.Model:
     """Builds "embedding" [N, E] -> mean and log sigma, float32 [N, C] each.
 
@@ -63,7 +63,7 @@ def stage_one_body(
     latent_size: int,
     filters: int,
     channels: int,
-    policy: Any,
+    policy: keras.DTypePolicy,
 ) -> keras.Model:
     """Builds ["condition", "latent"] -> "image" of stage one."""
     condition = keras.Input((condition_size,), name="condition")
@@ -96,7 +96,7 @@ def stage_two_body(
     filters: int,
     residual_blocks: int,
     channels: int,
-    policy: Any,
+    policy: keras.DTypePolicy,
 ) -> keras.Model:
     """Builds ["small", "condition"] -> "image" of stage two."""
     shape = (input_resolution, input_resolution, channels)
@@ -130,7 +130,7 @@ def discriminator_body(
     condition_size: int,
     filters: int,
     channels: int,
-    policy: Any,
+    policy: keras.DTypePolicy,
 ) -> keras.Model:
     """Builds ["image", "embedding"] -> "logits" [N, 1].
 
@@ -162,7 +162,9 @@ def discriminator_body(
     return _model([image, embedding], x, policy, "body")
 
 
-def _model(inputs: Any, outputs: Any, policy: Any, name: str) -> keras.Model:
+def _model(
+    inputs: Tensor, outputs: Tensor, policy: keras.DTypePolicy, name: str
+) -> keras.Model:
     """A functional model that says what its layers compute in."""
     model = keras.Model(inputs, outputs, name=name)
     model.dtype_policy = policy
@@ -170,7 +172,7 @@ def _model(inputs: Any, outputs: Any, policy: Any, name: str) -> keras.Model:
 
 
 def _dense(
-    units: int, policy: Any, name: str, use_bias: bool = True
+    units: int, policy: keras.DTypePolicy, name: str, use_bias: bool = True
 ) -> keras.layers.Layer:
     return layers.Dense(
         units,
@@ -182,7 +184,7 @@ def _dense(
 
 
 def _convolution(
-    filters: int, kernel: int, strides: int, policy: Any, name: str
+    filters: int, kernel: int, strides: int, policy: keras.DTypePolicy, name: str
 ) -> keras.layers.Layer:
     """A convolution padded with zeros, without bias."""
     return blocks.convolution(
@@ -197,26 +199,38 @@ def _convolution(
 
 
 def _conv_norm(
-    x: Any, filters: int, kernel: int, strides: int, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    strides: int,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     x = _convolution(filters, kernel, strides, policy, f"{name}_conv")(x)
     return blocks.normalization("batch", dtype=policy, name=f"{name}_norm")(x)
 
 
 def _conv_norm_relu(
-    x: Any, filters: int, kernel: int, strides: int, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    strides: int,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     x = _conv_norm(x, filters, kernel, strides, policy, name)
     return _relu(x, policy, f"{name}_relu")
 
 
-def _up(x: Any, filters: int, policy: Any, name: str) -> Any:
+def _up(x: Tensor, filters: int, policy: keras.DTypePolicy, name: str) -> Tensor:
     """Doubles height and width; no activation."""
     x = layers.UpSampling2D(2, dtype=policy, name=f"{name}_resize")(x)
     return _conv_norm(x, filters, 3, 1, policy, name)
 
 
-def _bottleneck(x: Any, policy: Any, name: str, leak: float = 0.0) -> Any:
+def _bottleneck(
+    x: Tensor, policy: keras.DTypePolicy, name: str, leak: float = 0.0
+) -> Tensor:
     """A residual block of a quarter of the channels inside."""
     width = x.shape[-1]
     y = _conv_norm(x, width // 4, 1, 1, policy, f"{name}_first")
@@ -228,11 +242,13 @@ def _bottleneck(x: Any, policy: Any, name: str, leak: float = 0.0) -> Any:
     return _relu(x, policy, f"{name}_relu", leak)
 
 
-def _relu(x: Any, policy: Any, name: str, leak: float = 0.0) -> Any:
+def _relu(x: Tensor, policy: keras.DTypePolicy, name: str, leak: float = 0.0) -> Tensor:
     return layers.ReLU(negative_slope=leak, dtype=policy, name=name)(x)
 
 
-def _join(x: Any, vector: Any, side: int, policy: Any, name: str) -> Any:
+def _join(
+    x: Tensor, vector: Tensor, side: int, policy: keras.DTypePolicy, name: str
+) -> Tensor:
     """Appends a vector [N, C] to every pixel of x [N, side, side, D]."""
     size = vector.shape[-1]
     tiled = layers.Reshape((1, 1, size), dtype=policy, name=f"{name}_pixel")(vector)
@@ -240,6 +256,8 @@ def _join(x: Any, vector: Any, side: int, policy: Any, name: str) -> Any:
     return layers.Concatenate(dtype=policy, name=f"{name}_join")([x, tiled])
 
 
-def _to_image(x: Any, channels: int, policy: Any, prefix: str) -> Any:
+def _to_image(
+    x: Tensor, channels: int, policy: keras.DTypePolicy, prefix: str
+) -> Tensor:
     x = _convolution(channels, 3, 1, policy, f"{prefix}_image_conv")(x)
     return layers.Activation("tanh", dtype="float32", name=f"{prefix}_image")(x)

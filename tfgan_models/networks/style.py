@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from tfgan_models.layers import MinibatchStdDev, Truncation
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import growing
 from tfgan_models.networks.growing import GrowingDiscriminator
 from tfgan_models.networks.style_parts import StyleMapping, StyleSynthesis
@@ -63,7 +64,7 @@ class StyleGenerator(keras.Model):
         norm_epsilon: float = 1e-8,
         bias_before_blur: bool = False,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -110,20 +111,20 @@ class StyleGenerator(keras.Model):
         self.synthesis.grown = resolution
 
     @property
-    def w_avg(self) -> Any:
+    def w_avg(self) -> Tensor:
         """The average w [w_size], a weight that is not trained."""
         return self.truncation.average
 
     def call(
         self,
-        latent: Any,
-        labels: Any = None,
-        noise: Sequence[Any] | None = None,
-        psi: Any = None,
+        latent: Tensor,
+        labels: Tensor | None = None,
+        noise: Sequence[Tensor] | None = None,
+        psi: float | Tensor | None = None,
         cutoff: int = 8,
         resolution: int | None = None,
-        alpha: Any = 1.0,
-    ) -> Any:
+        alpha: float | Tensor = 1.0,
+    ) -> Tensor:
         """Draws images.
 
         Args:
@@ -214,7 +215,7 @@ class StyleDiscriminator(GrowingDiscriminator):
         fmap_max: int = 512,
         group_size: int = 4,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -231,7 +232,9 @@ class StyleDiscriminator(GrowingDiscriminator):
             **kwargs,
         )
 
-    def call(self, images: Any, labels: Any = None, alpha: Any = 1.0) -> Any:
+    def call(
+        self, images: Tensor, labels: Tensor | None = None, alpha: float | Tensor = 1.0
+    ) -> Tensor:
         """Judges images.
 
         Args:
@@ -270,13 +273,13 @@ class StyleDiscriminator(GrowingDiscriminator):
         score = _named(self._of_class(scores, inputs.get("labels")), "score")
         return keras.Model(inputs, score, name=self.name)
 
-    def _of_class(self, scores: Any, labels: Any) -> Any:
+    def _of_class(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Picks the score [N, 1] of the label from those of all classes."""
         if not self.label_size:
             return scores
         return ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
 
 
-def _named(x: Any, name: str) -> Any:
+def _named(x: Tensor, name: str) -> Tensor:
     """Passes x through a layer of that name, as float32."""
     return layers.Activation("linear", dtype="float32", name=name)(x)

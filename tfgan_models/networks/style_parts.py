@@ -18,6 +18,7 @@ from tfgan_models.layers import (
     NoiseInjection,
     PixelNormalization,
 )
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import growing
 from tfgan_models.networks.growing import leaky_relu
 
@@ -48,7 +49,7 @@ class StyleMapping(keras.Model):
         label_size: int = 0,
         lr_multiplier: float = 0.01,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         if min(latent_size, w_size, layers) < 1 or label_size < 0:
@@ -86,7 +87,7 @@ class StyleMapping(keras.Model):
         )
         self.built = True
 
-    def call(self, latent: Any, labels: Any = None) -> Any:
+    def call(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Maps `latent` [N, latent_size], and one-hot `labels`, to w [N, w_size].
 
         Raises:
@@ -94,7 +95,7 @@ class StyleMapping(keras.Model):
         """
         growing.check_labels(self.label_size, labels)
         x = latent
-        if labels is not None:
+        if self.label_embedding is not None:
             embedded = self.label_embedding(labels)
             x = ops.concatenate([ops.cast(latent, embedded.dtype), embedded], axis=-1)
         x = self.normalization(x)
@@ -164,7 +165,7 @@ class StyleSynthesis(keras.Model):
         norm_epsilon: float = 1e-8,
         bias_before_blur: bool = False,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         growing.check(
@@ -230,11 +231,11 @@ class StyleSynthesis(keras.Model):
 
     def call(
         self,
-        ws: Any,
-        noise: Sequence[Any] | None = None,
+        ws: Tensor,
+        noise: Sequence[Tensor] | None = None,
         resolution: int | None = None,
-        alpha: Any = 1.0,
-    ) -> Any:
+        alpha: float | Tensor = 1.0,
+    ) -> Tensor:
         """Draws images.
 
         Args:
@@ -261,7 +262,9 @@ class StyleSynthesis(keras.Model):
             x = self._style(x, i, ws, noise)
         return growing.to_image(self.to_rgbs, self.upsampling, last, x, below, alpha)
 
-    def _style(self, x: Any, i: int, ws: Any, noise: Sequence[Any] | None) -> Any:
+    def _style(
+        self, x: Tensor, i: int, ws: Tensor, noise: Sequence[Tensor] | None
+    ) -> Tensor:
         """Style layer i: noise, bias, leaky ReLU, AdaIN."""
         if noise is not None:
             x = self.noises[i](x, noise[i])
@@ -279,7 +282,7 @@ class StyleSynthesis(keras.Model):
         count = num_layers(resolution or self.grown)
         return [(2 ** (i // 2 + 2), 2 ** (i // 2 + 2), 1) for i in range(count)]
 
-    def noise_inputs(self) -> list[Any]:
+    def noise_inputs(self) -> list[Tensor]:
         """Returns a `keras.Input` for each style layer's noise: "noise_0", ..."""
         return [
             keras.Input(shape, name=f"noise_{i}")

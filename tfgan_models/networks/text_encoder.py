@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 from tfgan_models.networks.labelled import check_sizes
 
@@ -52,7 +53,7 @@ class CharacterEncoder(keras.Model):
         length: int = 64,
         filters: int = 128,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(embedding_size=embedding_size, filters=filters)
@@ -130,7 +131,7 @@ class ImageEncoder(keras.Model):
         filters: int = 32,
         channels: int = 3,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         check_sizes(embedding_size=embedding_size, filters=filters, channels=channels)
@@ -172,7 +173,7 @@ class ImageEncoder(keras.Model):
         }
 
 
-def _mean_of_text(x: Any, caption: Any) -> Any:
+def _mean_of_text(x: Tensor, caption: Tensor) -> Tensor:
     """The mean over the places that a caption reaches, [N, L / 4, C] -> [N, C]."""
     length = caption.shape[1] // _STRIDE
     # Where each of the places that are pooled to one begins.

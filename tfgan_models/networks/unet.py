@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from tfgan_models.layers import ReflectionPadding2D
+from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 
 
@@ -57,7 +58,7 @@ class UNetGenerator(keras.Model):
         dropout: float = 0.5,
         upsampling: str = "transposed",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: Dtype = None,
         **kwargs: Any,
     ) -> None:
         blocks.check_norm(norm)
@@ -134,8 +135,13 @@ class UNetGenerator(keras.Model):
 
 
 def _upsample(
-    x: Any, filters: int, upsampling: str, bias: bool, policy: Any, name: str
-) -> Any:
+    x: Tensor,
+    filters: int,
+    upsampling: str,
+    bias: bool,
+    policy: keras.DTypePolicy,
+    name: str,
+) -> Tensor:
     """Doubles height and width, [N, H, W, C] -> [N, 2H, 2W, filters]."""
     if upsampling == "resize":
         return blocks.resize_convolution(x, filters, name, use_bias=bias, dtype=policy)
@@ -144,7 +150,9 @@ def _upsample(
     )(x)
 
 
-def _resize_head(x: Any, image: Any, filters: int, outputs: int, policy: Any) -> Any:
+def _resize_head(
+    x: Tensor, image: Tensor, filters: int, outputs: int, policy: keras.DTypePolicy
+) -> Tensor:
     """The last doubling of the "resize" kind, [N, h, w, C] -> [N, 2h, 2w, outputs].
 
     The finest skip has half the image's size, and resizing makes no detail: that
