@@ -1,6 +1,6 @@
-"""The one table of systems.
+"""The table of systems.
 
-Of each, `tfgan_models/<name>.py` is the paper and `trainers/<name>.py` trains it.
+`tfgan_models/<name>.py` implements the paper, `trainers/<name>.py` trains it.
 """
 
 import dataclasses
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """What there is to know of a system without importing it.
+    """What is known about a system without importing it.
 
     Attributes:
         model: Its class in `tfgan_models`.
-        title: The paper's.
+        title: The paper's title.
         arxiv: The paper's id.
         task: What its generators do, one of `TASKS`.
-        draws: What a person gets, in a line.
-        networks: Classes of networks that the paper brought, and what they are.
+        draws: What a user gets, in one line.
+        networks: The paper's network classes, and their roles.
     """
 
     model: str
@@ -29,10 +29,10 @@ class System:
 
 
 TASKS = {
-    "generate": "draws images of latents",
-    "translate": "draws an image of an image",
-    "upscale": "draws a larger image of an image",
-    "caption": "draws images of a text",
+    "generate": "generates images from latents",
+    "translate": "translates an image into another",
+    "upscale": "enlarges an image",
+    "caption": "generates images from text",
 }
 
 SYSTEMS = {
@@ -41,7 +41,7 @@ SYSTEMS = {
         title="Generative Adversarial Networks",
         arxiv="1406.2661",
         task="generate",
-        draws="small pictures like yours, by dense networks",
+        draws="small images like yours, from dense networks",
         networks={"MLPGenerator": "generator"},
     ),
     "cgan": System(
@@ -49,7 +49,7 @@ SYSTEMS = {
         title="Conditional Generative Adversarial Nets",
         arxiv="1411.1784",
         task="generate",
-        draws="pictures of the class you ask for",
+        draws="images of the class you ask for",
         networks={"ConditionalMLPGenerator": "generator"},
     ),
     "dcgan": System(
@@ -58,7 +58,7 @@ SYSTEMS = {
         "Generative Adversarial Networks",
         arxiv="1511.06434",
         task="generate",
-        draws="pictures like yours of 32 to 128 px, by convolutions",
+        draws="images like yours at 32 to 128 px, from convolutional networks",
         networks={"DCGANGenerator": "generator"},
     ),
     "progan": System(
@@ -67,7 +67,7 @@ SYSTEMS = {
         "Variation",
         arxiv="1710.10196",
         task="generate",
-        draws="large pictures like yours, by networks that grow",
+        draws="large images like yours, from progressively grown networks",
         networks={"ProgressiveGenerator": "generator"},
     ),
     "stylegan": System(
@@ -76,7 +76,7 @@ SYSTEMS = {
         "Networks",
         arxiv="1812.04948",
         task="generate",
-        draws="the same with styles to mix, to edit and to project into",
+        draws="the same, with style mixing, editing and projection",
         networks={
             "StyleGenerator": "generator",
             "StyleDiscriminator": "discriminator",
@@ -87,7 +87,7 @@ SYSTEMS = {
         title="Image-to-Image Translation with Conditional Adversarial Networks",
         arxiv="1611.07004",
         task="translate",
-        draws="translation of images, learnt from pairs",
+        draws="image translation, learnt from pairs",
         networks={
             "UNetGenerator": "U-Net",
             "PatchDiscriminator": "discriminator",
@@ -100,7 +100,7 @@ SYSTEMS = {
         "Networks",
         arxiv="1703.10593",
         task="translate",
-        draws="translation both ways, learnt without pairs",
+        draws="image translation both ways, learnt without pairs",
         networks={"ResNetGenerator": "residual generator"},
     ),
     "srgan": System(
@@ -109,7 +109,7 @@ SYSTEMS = {
         "Adversarial Network",
         arxiv="1609.04802",
         task="upscale",
-        draws="photographs 2 or 4 times as large, of any size",
+        draws="photos of any size, enlarged 2 or 4 times",
         networks={"SRResNet": "generator"},
     ),
     "stackgan": System(
@@ -118,7 +118,7 @@ SYSTEMS = {
         "Generative Adversarial Networks",
         arxiv="1612.03242",
         task="caption",
-        draws="pictures of what a text says",
+        draws="images from text",
         networks={
             "StackGenerator": "generator, both stages",
             "StageOneGenerator": "generator of Stage I",
@@ -126,11 +126,11 @@ SYSTEMS = {
         },
     ),
 }
-"""The systems by name, as they are listed."""
+"""The systems by name, in the order in which they are listed."""
 
 
 def of_network(network: str) -> tuple[System, str] | None:
-    """Returns the system that brought a class of networks, and what it is there."""
+    """Returns the system that introduced a network class, and the network's role."""
     for system in SYSTEMS.values():
         if network in system.networks:
             return system, system.networks[network]

@@ -85,21 +85,21 @@ def define_flags(trainer: Trainer) -> None:
         "preset",
         None,
         list(trainer.presets),
-        "Where the recipe starts from. Default: paper where there is a GPU, else cpu.",
+        "Where the recipe starts from. Default: paper with a GPU, else cpu.",
     )
     flags.DEFINE_string(
         "model_dir",
         None,
-        "Where checkpoints, samples and logs go; a training found there is resumed. "
+        "Directory for checkpoints, samples and logs; a run found there is resumed. "
         f"Default: runs/{trainer.name}-<dataset>.",
     )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_string("data_dir", None, "Directory for TFDS's prepared data sets.")
     flags.DEFINE_enum(
         "strategy",
         None,
         ["one_device", "mirrored", "multi_worker_mirrored"],
-        "tf.distribute strategy; several workers are described by TF_CONFIG. "
-        "Default: mirrored where there are several devices.",
+        "The tf.distribute strategy; TF_CONFIG describes the workers. "
+        "Default: mirrored with several devices.",
     )
     flags.DEFINE_integer(
         "virtual_devices", 1, "Logical CPUs, to try replicas without GPUs."
@@ -110,48 +110,50 @@ def define_flags(trainer: Trainer) -> None:
     flags.DEFINE_integer(
         "eval_every",
         500,
-        "Steps between sample grids, and between computing --metrics.",
+        "Steps between sample grids, and between evaluations of --metrics.",
         lower_bound=1,
     )
     flags.DEFINE_string(
         "metrics",
         "",
-        "Figures to compute while training, such as kid5k_lite0,ssim. The checkpoint "
-        "with the best of the first is kept too.",
+        "Metrics to compute while training, for example kid5k_lite0,ssim. The "
+        "checkpoint that is best by the first is kept too.",
     )
     flags.DEFINE_integer(
         "early_stop",
         0,
-        "Stop after so many evaluations without a better figure; 0: never.",
+        "Stop after this many evaluations without an improvement; 0: never.",
         lower_bound=0,
     )
     flags.DEFINE_string(
         "inception_weights",
         None,
-        "InceptionV3's weights, a file of Keras or PyTorch. Default: those of "
+        "InceptionV3 weights, a Keras or PyTorch file. Default: those of "
         "keras.applications.",
     )
     flags.DEFINE_float(
         "max_minutes",
         None,
-        "Stop after so many minutes of training, with a checkpoint.",
+        "Stop after this many minutes of training, with a checkpoint.",
         lower_bound=0.0,
     )
-    flags.DEFINE_string("export_dir", None, "Export there at the end of training.")
+    flags.DEFINE_string(
+        "export_dir", None, "Export to this directory at the end of training."
+    )
     flags.DEFINE_string(
         "init_from",
         None,
-        "The --model_dir of another training: a new one begins with its networks, as "
-        "far as their names and shapes are the same.",
+        "Another run's --model_dir: a new run starts from its networks, wherever names "
+        "and shapes match.",
     )
     flags.DEFINE_bool(
-        "fresh", False, "Start anew: what is in --model_dir is moved aside."
+        "fresh", False, "Start from scratch: what is in --model_dir is moved aside."
     )
     flags.DEFINE_bool(
         "change",
         False,
-        "Go on although the data set of --model_dir has changed, or with other weights "
-        "of losses and learning rates.",
+        "Resume even though the data set has changed, or with other loss weights and "
+        "learning rates.",
     )
     flags.DEFINE_bool(
         "dry_run",

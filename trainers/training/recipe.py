@@ -17,8 +17,8 @@ LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
 """Names in `tfgan_models.losses.ADVERSARIAL`, which imports TensorFlow."""
 PRECISIONS = ("float32", "bfloat16", "float16")
 LENGTHS = {
-    "steps": "Training steps in all. Stages are scaled in proportion.",
-    "kimg": "Thousands of images in all. Stages are scaled in proportion.",
+    "steps": "Total training steps. Stages are scaled in proportion.",
+    "kimg": "Total images in thousands. Stages are scaled in proportion.",
 }
 """What gives the length of every training: flags, where they are no fields."""
 _FILE = "recipe.json"
