@@ -300,7 +300,7 @@ def test_checkpoints_of_both_stages_can_be_exported(
             checkpoints.folder(tmp_path),
             step,
             model.training_state(),
-            description=checkpoints.describe(group, networks),
+            texts={checkpoints.NETWORKS: checkpoints.describe(group, networks)},
         )
         found = checkpoints.load_networks(tmp_path)
         assert list(found) == names

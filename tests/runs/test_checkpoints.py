@@ -198,13 +198,17 @@ def test_each_checkpoint_has_networks_of_its_own(
     directory = tmp_path / "checkpoints"
     for step in (1, 4):
         model.begin(step)
-        description = checkpoints.describe("ema_generators", model.exported_networks)
-        path = checkpoints.save(
-            directory, step, model.training_state(), description=description
-        )
-        assert (path / "networks.json").read_text() == description
+        texts = {
+            "networks.json": checkpoints.describe(
+                "ema_generators", model.exported_networks
+            )
+        }
+        path = checkpoints.save(directory, step, model.training_state(), texts=texts)
+        assert (path / "networks.json").read_text() == texts["networks.json"]
     newest = checkpoints.load_networks(tmp_path)["generator"]
     assert newest.grown == 16
+    _, said = checkpoints.load_described(tmp_path)
+    assert (said.steps, said.networks["generator"].resolution) == (4, 16)
     for one, two in zip(
         newest.get_weights(),
         model.exported_networks["generator"].get_weights(),

@@ -22,12 +22,12 @@ import tensorflow as tf
 
 from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
-from tfgan_models.runs import files
+from tfgan_models.runs import description, files, upgrade
 
 KEPT = 3
 _PREFIX = "step_"
 _UNFINISHED = files.UNFINISHED
-_NETWORKS = "networks.json"
+NETWORKS = "networks.json"
 _REMOVED = ".removed_"
 _UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, ValueError, OSError)
 
@@ -37,7 +37,7 @@ def save(
     step: int,
     state: Mapping[str, Any],
     kept: int = KEPT,
-    description: str = "",
+    texts: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes a checkpoint and removes all but the last few written.
 
@@ -46,7 +46,8 @@ def save(
         step: The training step, the checkpoint's name.
         state: Trackables by name, such as `GANModel.training_state()`.
         kept: How many to keep; those of the highest steps, this one among them.
-        description: What `describe` returned for the networks as they are now.
+        texts: Small files beside it, by name: `NETWORKS` as `describe` returned it for
+            the networks as they are now, `description.FILE`.
 
     Returns:
         The folder of the new checkpoint.
@@ -63,8 +64,8 @@ def save(
                 shutil.rmtree(left_over)
         unfinished.mkdir()
         tf.train.Checkpoint(**state).write(str(unfinished / "state"))
-        if description:
-            (unfinished / _NETWORKS).write_text(description)
+        for name, text in (texts or {}).items():
+            (unfinished / name).write_text(text)
         if target.exists():
             _remove(target)
         os.replace(unfinished, target)
@@ -150,7 +151,7 @@ def describe_networks(
 ) -> None:
     """Writes `describe` to `model_dir`, which makes it a training's folder."""
     text = describe(group, networks, discriminators)
-    files.write_text(model_dir / _NETWORKS, text)
+    files.write_text(model_dir / NETWORKS, text)
 
 
 def folder(model_dir: Path, which: str = "latest") -> Path:
@@ -174,7 +175,30 @@ def load_networks(
         UsageError: The folder holds no training, or one without a checkpoint yet.
         FailureError: None of its checkpoints could be read.
     """
-    return _load(Path(model_dir), which, ("networks",))[0]
+    (networks,), _ = _load(Path(model_dir), which, ("networks",))
+    return networks
+
+
+def load_described(
+    model_dir: Path | str, which: str = "latest"
+) -> tuple[dict[str, keras.Model], description.Description]:
+    """Builds a training's exported networks, and says what they are.
+
+    Args:
+        model_dir: See `load_networks`.
+        which: See `load_networks`.
+
+    Returns:
+        The networks by name, and the description of the checkpoint that was read.
+
+    Raises:
+        UsageError: See `load_networks`.
+        FailureError: See `load_networks`; or the description is damaged.
+    """
+    model_dir = Path(model_dir)
+    (networks,), checkpoint = _load(model_dir, which, ("networks",))
+    found = description.of_training(model_dir, checkpoint)
+    return networks, found or upgrade.of_training(model_dir, networks, checkpoint)
 
 
 def load_all(
@@ -185,7 +209,7 @@ def load_all(
     See `load_networks`. The first trainings did not describe their discriminators, so
     that there are none.
     """
-    exported, discriminators = _load(
+    (exported, discriminators), _ = _load(
         model_dir, "latest", ("networks", "discriminators")
     )
     return exported, discriminators
@@ -193,18 +217,18 @@ def load_all(
 
 def _load(
     model_dir: Path, which: str, parts: Sequence[str]
-) -> list[dict[str, keras.Model]]:
-    """The networks of some parts of the description, with their weights."""
+) -> tuple[list[dict[str, keras.Model]], Path]:
+    """The networks of some parts of networks.json, and the checkpoint they are of."""
     import tfgan_models.networks  # noqa: F401  (registers the classes)
 
-    description = model_dir / _NETWORKS
+    to_build = model_dir / NETWORKS
     directory = folder(model_dir, which)
-    if which == "best" and description.is_file() and not steps(directory):
+    if which == "best" and to_build.is_file() and not steps(directory):
         raise UsageError(
             f"--model_dir={model_dir} holds no best checkpoint: it was trained without "
             "--metrics. Take --which=latest, or train with --metrics=kid_lite0."
         )
-    if not description.is_file() or not steps(directory):
+    if not to_build.is_file() or not steps(directory):
         raise UsageError(
             f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
             "--model_dir of a trainer that has run, such as runs/mine."
@@ -212,8 +236,8 @@ def _load(
     found: list[dict[str, keras.Model]] = []
 
     def read(prefix: str) -> None:
-        own = Path(prefix).with_name(_NETWORKS)
-        content = json.loads((own if own.is_file() else description).read_text())
+        own = Path(prefix).with_name(NETWORKS)
+        content = json.loads((own if own.is_file() else to_build).read_text())
         built = [
             {
                 name: keras.saving.deserialize_keras_object(config)
@@ -230,8 +254,8 @@ def _load(
         status.assert_existing_objects_matched().expect_partial()
         found[:] = built
 
-    _read_newest(directory, read, steps(directory))
-    return found
+    step = _read_newest(directory, read, steps(directory)) or 0
+    return found, directory / f"{_PREFIX}{step:08d}"
 
 
 def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None:

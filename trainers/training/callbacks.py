@@ -268,8 +268,8 @@ def save_model(
     directory: Path, step: int, model: GANModel, kept: int = checkpoints.KEPT
 ) -> None:
     """Writes a checkpoint of a model, see `checkpoints.save`."""
-    description = checkpoints.describe(*described(model))
-    checkpoints.save(directory, step, model.training_state(), kept, description)
+    texts = {checkpoints.NETWORKS: checkpoints.describe(*described(model))}
+    checkpoints.save(directory, step, model.training_state(), kept, texts)
 
 
 def _peak_memory() -> float:
