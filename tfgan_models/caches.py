@@ -19,7 +19,7 @@ def directory(name: str) -> Path:
     return Path(root) / "tfgan_models" / name
 
 
-def keep(path: Path, write: Callable[[Path], None]) -> None:
+def keep(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file whole or not at all; one that cannot be written is left out.
 
     Args:

@@ -5,7 +5,6 @@ alone, so that training resumed after n images sees what it would have seen.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,19 +38,20 @@ def make_source(
         labels: The class of each image, int32 [length], where there are classes.
             Without, images of the same captions are of one group.
     """
-    groups = labels
-    if groups is None:
+    if labels is None:
         kinds: dict[tuple[str, ...], int] = {}
         # What has no captions yet is like nothing else.
-        groups = [
-            kinds.setdefault(texts or ("", str(i)), len(kinds))
-            for i, texts in enumerate(captions)
-        ]
+        labels = np.array(
+            [
+                kinds.setdefault(texts or ("", str(i)), len(kinds))
+                for i, texts in enumerate(captions)
+            ]
+        )
     return CaptionedSource(
         images,
         tuple(text for texts in captions for text in texts),
         np.cumsum([0, *map(len, captions)], dtype=np.int64),
-        np.asarray(groups, np.int64),
+        np.asarray(labels, np.int64),
         names,
     )
 
@@ -143,12 +143,10 @@ def train_batches(
     pipeline.check_image_size(image_size)
     pipeline.check_batch_size(batch_size, workers)
     check(source, batch_size)
-    if source.vectors is None and not length:
-        raise ValueError(f"Captions need a length. Received: length={length}")
+    text = _caption_lookup(source, length)
     side = load_size(image_size) if crop else image_size
     look_up = _image_lookup(source.images, side)
     partner = _partner_lookup(source.groups)
-    text = _caption_lookup(source, length)
     own = pipeline.augmentation_key(seed, domain=0)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -176,7 +174,7 @@ def train_batches(
     return pipeline.endless_batches(examples, batch_size // workers)
 
 
-def _image_lookup(source: ImageSource, side: int) -> Callable[..., Any]:
+def _image_lookup(source: ImageSource, side: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from an index to an image, uint8 [side, side, 3]."""
 
     def load(record: tf.Tensor) -> tf.Tensor:
@@ -187,7 +185,9 @@ def _image_lookup(source: ImageSource, side: int) -> Callable[..., Any]:
     return pipeline.lookup(source.records(), source.length, load, in_memory)
 
 
-def _partner_lookup(groups: np.ndarray) -> Callable[..., Any]:
+def _partner_lookup(
+    groups: np.ndarray,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The function from an index and a key to an image of another group, any alike."""
     order = np.argsort(groups, kind="stable")
     _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -203,13 +203,17 @@ def _partner_lookup(groups: np.ndarray) -> Callable[..., Any]:
     return partner
 
 
-def _caption_lookup(source: CaptionedSource, length: int | None) -> Callable[..., Any]:
+def _caption_lookup(
+    source: CaptionedSource, length: int | None
+) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """The function from an index and a key to a caption or an embedding, by name."""
-    if source.vectors is None:
+    if source.vectors is not None:
+        table = source.vectors
+    elif length:
         texts = tf.constant(source.captions)
         table = text_matching.characters(texts, length).numpy()
     else:
-        table = source.vectors
+        raise ValueError(f"Captions need a length. Received: length={length}")
 
     def of(index: tf.Tensor, key: tf.Tensor) -> dict[str, tf.Tensor]:
         start, end = (

@@ -18,6 +18,7 @@ from tfgan_models.data.source import (
 )
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
+from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES
 
 CAPTIONED = prepared.Task(
     labelled_sources.EMOJI,
@@ -65,7 +66,7 @@ def prepared_captioned(
     test = next((s for s in ("test", "validation") if s in splits), None)
     train = _tfds_source(builder, "train", texts)
     if test is None:
-        return _finished(train, first(train, folder.STAND_IN_TEST_IMAGES), found)
+        return _finished(train, first(train, STAND_IN_TEST_IMAGES), found)
     return _finished(train, _tfds_source(builder, test, texts), found)
 
 
@@ -73,7 +74,7 @@ def folder_captioned(path: Path, found: Embeddings | None = None) -> CaptionedSp
     """Reads the splits of images and text files from a folder.
 
     Args:
-        path: A folder as `folder.labelled` takes it; beside each image there is a text
+        path: A folder as `layouts.labelled` takes it; beside each image there is a text
             file of its name, with the ending .txt and a caption in each line. Folders
             of images are groups of images.
         found: Embeddings to join; then there need be no text files.
@@ -85,7 +86,7 @@ def folder_captioned(path: Path, found: Embeddings | None = None) -> CaptionedSp
         UsageError: The folder is missing or laid out in another way, a text file
             cannot be read, or an image has no caption or embedding.
     """
-    splits = folder.labelled(path, layouts.captioned)
+    splits = folder.labelled(layouts.captioned(path))
     made = _finished(_folder_source(splits.train), _folder_source(splits.test), found)
     return dataclasses.replace(made, contents=splits.contents)
 

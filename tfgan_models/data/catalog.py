@@ -106,7 +106,7 @@ def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
     """
     path = layouts.of_name(name)
     if path:
-        return folder.labelled(path)
+        return folder.labelled(layouts.labelled(path))
     return labelled_sources.find(name, data_dir)
 
 

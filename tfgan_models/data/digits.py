@@ -1,11 +1,9 @@
 """Handwritten digits of 8 px (TFDS `digits`)."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfgan_models.data.images import encode_png
+from tfgan_models.data.images import Examples, encode_png
 
 SIZE = 8
 """Height and width."""
@@ -45,7 +43,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator]:
+    ) -> dict[str, Examples]:
         del dl_manager  # The images come with scikit-learn.
         images, labels = read()
         is_test = np.arange(len(images)) % TEST_EVERY == 0
@@ -54,9 +52,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(images[is_test], labels[is_test]),
         }
 
-    def _generate_examples(
-        self, images: np.ndarray, labels: np.ndarray
-    ) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, images: np.ndarray, labels: np.ndarray) -> Examples:
         for key, (image, label) in enumerate(zip(images, labels, strict=True)):
             yield key, {"image": encode_png(image), "label": int(label)}
 

@@ -1,14 +1,13 @@
 """Windows of four world maps that cover the same area (TFDS `earth/...`)."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tfgan_models.data.images import encode_png
+from tfgan_models.data.images import Examples, encode_png
 
 WINDOW = 128
 """Height and width of a window in pixels of the maps (15 km each at the equator)."""
@@ -94,7 +93,7 @@ class Earth(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator]:
+    ) -> dict[str, Examples]:
         del dl_manager  # The maps come with the package.
         train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)
         test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
@@ -105,9 +104,7 @@ class Earth(tfds.core.GeneratorBasedBuilder):
             "testB": self._generate_examples("B", test),
         }
 
-    def _generate_examples(
-        self, label: str, windows: np.ndarray
-    ) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, label: str, windows: np.ndarray) -> Examples:
         config = self.builder_config
         atlas = read_map(config.domain_a if label == "A" else config.domain_b)
         for key, (row, column) in enumerate(windows):
@@ -147,7 +144,7 @@ class EarthPairs(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator]:
+    ) -> dict[str, Examples]:
         del dl_manager  # The maps come with the package.
         # Drawn as for trainA and trainB: fewer draws would give other places.
         train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
@@ -157,7 +154,7 @@ class EarthPairs(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(test),
         }
 
-    def _generate_examples(self, windows: np.ndarray) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, windows: np.ndarray) -> Examples:
         config = self.builder_config
         maps = {"input": read_map(config.domain_a), "target": read_map(config.domain_b)}
         for key, (row, column) in enumerate(windows):
@@ -192,7 +189,7 @@ class EarthImages(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator]:
+    ) -> dict[str, Examples]:
         del dl_manager  # The maps come with the package.
         # Drawn as for trainA and trainB: fewer draws would give other places.
         train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
@@ -202,7 +199,7 @@ class EarthImages(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(test),
         }
 
-    def _generate_examples(self, windows: np.ndarray) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, windows: np.ndarray) -> Examples:
         atlas = read_map(self.builder_config.domain_a)
         for key, (row, column) in enumerate(windows):
             image = atlas[row : row + WINDOW, column : column + WINDOW]

@@ -142,7 +142,7 @@ def _image_names(source: CaptionedSource) -> tuple[str, ...]:
             "embeddings are given. Leave the array image out: then they are found by "
             "the captions."
         )
-    first = {}
+    first: dict[str, str] = {}
     for name in names:
         other = first.setdefault(stem(name), name)
         if other != name:

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tfgan_models.data.images import encode_png
+from tfgan_models.data.images import Examples, encode_png
 
 GROUPS = (
     "Smileys & Emotion",
@@ -92,7 +91,7 @@ class Emoji(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator]:
+    ) -> dict[str, Examples]:
         del dl_manager  # The atlases come with the package.
         rows = np.arange(len(read_rows()))
         is_test = rows % TEST_EVERY == 0
@@ -101,7 +100,7 @@ class Emoji(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(rows[is_test]),
         }
 
-    def _generate_examples(self, indices: np.ndarray) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, indices: np.ndarray) -> Examples:
         rows = read_rows()
         tiles = {
             feature: read_tiles(drawing)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,12 +54,12 @@ def unpaired(path: Path) -> UnpairedSplits:
         UsageError: See `layouts.unpaired`.
     """
     found = layouts.unpaired(path)
-    train = [_images(split) for split in found.train]
-    test = [
+    train_a, train_b = map(_images, found.train)
+    test_a, test_b = (
         _images(split) if split else first(own, STAND_IN_TEST_IMAGES)
-        for split, own in zip(found.test, train, strict=True)
-    ]
-    return UnpairedSplits(*train, *test, contents=found)
+        for split, own in zip(found.test, (train_a, train_b), strict=True)
+    )
+    return UnpairedSplits(train_a, train_b, test_a, test_b, contents=found)
 
 
 def first(source: Source, count: int) -> Source:
@@ -103,23 +103,14 @@ def paired(path: Path) -> PairedSplits:
     )
 
 
-def labelled(
-    path: Path, layout: Callable[[Path], Contents] = layouts.labelled
-) -> LabelledSplits:
-    """Reads the splits of a data set of single images from a folder.
+def labelled(found: Contents) -> LabelledSplits:
+    """Returns the splits of a data set of single images in a folder.
 
     Args:
-        path: See `layouts.labelled`. Training images stand in for tests that are
-            missing (see `STAND_IN_TEST_IMAGES`).
-        layout: How to read it.
-
-    Returns:
-        Both splits.
-
-    Raises:
-        UsageError: See `layouts.labelled`.
+        found: What is in the folder, by `layouts.labelled` or `layouts.captioned`.
+            Training images stand in for tests that are missing (see
+            `STAND_IN_TEST_IMAGES`).
     """
-    found = layout(path)
     train, test = _labelled(found.train[0]), found.test[0]
     return LabelledSplits(
         train,

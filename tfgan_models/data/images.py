@@ -2,6 +2,8 @@
 
 import io
 import os
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +14,17 @@ from tfgan_models.folders.contents import shown
 from tfgan_models.folders.decoding import SUFFIXES, decode_image
 from tfgan_models.folders.headers import fault
 
-__all__ = ["SUFFIXES", "decode_image", "decode_path", "decode_tensor", "encode_png"]
+__all__ = [
+    "SUFFIXES",
+    "Examples",
+    "decode_image",
+    "decode_path",
+    "decode_tensor",
+    "encode_png",
+]
+
+Examples: TypeAlias = Iterator[tuple[int, Mapping[str, bytes | int | str | np.ndarray]]]
+"""What a TFDS builder generates: keys, and encoded images and facts by feature."""
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -9,6 +9,7 @@ from tfgan_models.data.digits import Digits
 from tfgan_models.data.emoji import Emoji
 from tfgan_models.data.source import LabelledSource, LabelledSplits
 from tfgan_models.errors import UsageError
+from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES
 
 EMOJI = tuple(
     f"emoji/{config.name}"
@@ -56,9 +57,7 @@ def find(name: str, data_dir: str | None = None) -> LabelledSplits:
     for split in ("test", "validation"):
         if split in splits:
             return LabelledSplits(train, _source(builder, split))
-    return LabelledSplits(
-        train, folder.first_labelled(train, folder.STAND_IN_TEST_IMAGES)
-    )
+    return LabelledSplits(train, folder.first_labelled(train, STAND_IN_TEST_IMAGES))
 
 
 def _source(builder: tfds.core.DatasetBuilder, split: str) -> LabelledSource:

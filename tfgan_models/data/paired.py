@@ -122,7 +122,7 @@ def test_batches(
 
 
 # pytest would otherwise collect it wherever a test module imports it by name.
-test_batches.__test__ = False
+test_batches.__test__ = False  # type: ignore[attr-defined]
 
 
 def _resized(

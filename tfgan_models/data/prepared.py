@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -20,7 +19,7 @@ from tfgan_models.data import images
 from tfgan_models.data.digits import Digits
 from tfgan_models.data.earth import Earth, EarthImages, EarthPairs
 from tfgan_models.data.emoji import Emoji
-from tfgan_models.data.folder import STAND_IN_TEST_IMAGES, first
+from tfgan_models.data.folder import first
 from tfgan_models.data.source import (
     ImageSource,
     PairedSplits,
@@ -28,6 +27,7 @@ from tfgan_models.data.source import (
     UnpairedSplits,
 )
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES
 
 UNPAIRED_BUNDLED = tuple(f"earth/{config.name}" for config in Earth.BUILDER_CONFIGS)
 """Names of the unpaired data sets that come with the package."""
@@ -235,7 +235,9 @@ def prepared_builder(
         return _prepare(name, data_dir, task)
 
 
-def features(name: str, data_dir: str | None, task: Task) -> dict[str, Any]:
+def features(
+    name: str, data_dir: str | None, task: Task
+) -> dict[str, tfds.features.FeatureConnector]:
     """Returns what a data set's examples hold, by name, without preparing it.
 
     Raises:

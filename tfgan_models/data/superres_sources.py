@@ -17,6 +17,8 @@ from tfgan_models.data.source import (
 )
 from tfgan_models.data.superres import to_text
 from tfgan_models.errors import UsageError
+from tfgan_models.folders import layouts
+from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES
 
 _EARTH_IMAGES = tuple(f"earth/{c.name}" for c in EarthImages.BUILDER_CONFIGS)
 
@@ -55,10 +57,10 @@ def find(name: str, scale: int, data_dir: str | None = None) -> SuperResSplits:
     builder = prepared.prepared_builder(found, data_dir, TASK)
     features, splits = dict(builder.info.features.items()), builder.info.splits
     if "train" in splits and {"lr", "hr"} <= set(features):
-        train, test = _splits(
+        train_pairs, test_pairs = _splits(
             splits, lambda split: prepared.pair_source(builder, split, ("lr", "hr"))
         )
-        return SuperResSplits(of_pairs(train, scale), of_pairs(test, scale))
+        return SuperResSplits(of_pairs(train_pairs, scale), of_pairs(test_pairs, scale))
     if "train" in splits and isinstance(features.get("image"), tfds.features.Image):
         train, test = _splits(
             splits, lambda split: prepared.image_source(builder, split)
@@ -75,17 +77,17 @@ def of_folder(path: Path, scale: int) -> SuperResSplits:
     """Reads the splits of a folder of images at high resolution.
 
     Args:
-        path: See `folder.labelled`.
+        path: See `layouts.labelled`.
         scale: How often the low resolution goes into the high one.
 
     Returns:
         Both splits.
 
     Raises:
-        UsageError: See `folder.labelled` and `of_images`.
+        UsageError: See `layouts.labelled` and `of_images`.
     """
-    splits = folder.labelled(path)
-    found = splits.contents
+    found = layouts.labelled(path)
+    splits = folder.labelled(found)
     train = np.array(found.train[0].images.shapes, np.int64)
     test = np.array(found.test[0].images.shapes, np.int64) if found.test[0] else train
     return SuperResSplits(
@@ -168,9 +170,7 @@ def _splits(
     """The training source, and that of tests or what stands in for it."""
     train = make("train")
     test = next((name for name in ("test", "validation") if name in names), None)
-    return train, (
-        make(test) if test else folder.first(train, folder.STAND_IN_TEST_IMAGES)
-    )
+    return train, (make(test) if test else folder.first(train, STAND_IN_TEST_IMAGES))
 
 
 def _gather(sizes: tf.data.Dataset, length: int) -> np.ndarray:

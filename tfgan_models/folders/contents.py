@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import files, headers
@@ -48,6 +48,16 @@ class Images:
         )
 
 
+class Facts(TypedDict):
+    """What a person is told of a split; shapes are [height, width] in pixels."""
+
+    name: str
+    images: int
+    smallest: list[int]
+    largest: list[int]
+    classes: dict[str, int]
+
+
 @dataclasses.dataclass(frozen=True)
 class Split:
     """Images to train on, or to test with.
@@ -66,7 +76,7 @@ class Split:
     classes: tuple[str, ...] = ()
     labels: tuple[int, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Returns what a person is told, as plain data."""
         shapes = self.images.shapes
         counts = collections.Counter(self.labels)

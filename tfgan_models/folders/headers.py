@@ -64,9 +64,9 @@ def read_all(folder: Path, files: Sequence[ImageFile]) -> list[Header]:
     keys = [str(file.path.relative_to(folder)) for file in files]
     headers: dict[str, Header] = {}
     for key, file in zip(keys, files, strict=True):
-        size, modified, *shape = known.get(key, (None, None))
-        if (size, modified) == (file.size, file.modified):
-            headers[key] = Header(*shape)
+        match known.get(key):
+            case [file.size, file.modified, height, width]:
+                headers[key] = Header(height, width)
     new = [(k, f) for k, f in zip(keys, files, strict=True) if k not in headers]
     if new:
         headers.update(zip((key for key, _ in new), _read(folder, new), strict=True))

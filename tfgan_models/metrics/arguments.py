@@ -1,9 +1,7 @@
 """Refusals of what cannot be compared."""
 
-from typing import Any
 
-
-def check_features(**sets: Any) -> None:
+def check_features(**sets: object) -> None:
     """Refuses what is no features, or not all of one extractor.
 
     Args:

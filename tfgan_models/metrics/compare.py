@@ -4,14 +4,15 @@ import functools
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import tensorflow as tf
 
 from tfgan_models.folders import contents, decoding
 from tfgan_models.metrics import extractors, frechet, gaussian, kernel, manifold
 
-Images = Any
+Images: TypeAlias = np.ndarray | tf.Tensor | str | Path
 """Images [N, H, W, C], C = 1 or 3, uint8 or float in [-1, 1]; or a folder's path, whose
 pictures may be of any sizes."""
 

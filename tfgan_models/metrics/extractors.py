@@ -9,7 +9,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -18,6 +18,8 @@ import tensorflow as tf
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics.features.efficientnet import load_lite0
 from tfgan_models.metrics.features.inception import load_inception
+
+Images: TypeAlias = np.ndarray | tf.Tensor
 
 NAMES = ("lite0", "inception")
 """What `extractor` takes."""
@@ -52,7 +54,7 @@ class Extractor:
     fingerprint: str
     network: keras.Model = dataclasses.field(repr=False, compare=False)
 
-    def __call__(self, images: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    def __call__(self, images: Images) -> tuple[np.ndarray, np.ndarray | None]:
         """Extracts the features of images.
 
         The images are rounded to the 8-bit levels that a PNG would hold, so that
@@ -74,13 +76,12 @@ class Extractor:
             self._features(_pixels(_in_range(images[i : i + CHUNK]), rounded=True))
             for i in range(0, count, CHUNK)
         ]
-        features, logits = (
-            np.concatenate([part[key] for part in parts]) if key in parts[0] else None
-            for key in ("features", "logits")
-        )
-        return features, logits
+        features = np.concatenate([part["features"] for part in parts])
+        if "logits" not in parts[0]:
+            return features, None
+        return features, np.concatenate([part["logits"] for part in parts])
 
-    def distance(self, a: Any, b: Any) -> np.ndarray:
+    def distance(self, a: Images, b: Images) -> np.ndarray:
         """Measures how differently two batches of images look, pair by pair.
 
         LPIPS's formula (arXiv:1801.03924) without its learned weights: the channels
@@ -181,13 +182,13 @@ def _described(name: str, weights: str, network: keras.Model) -> Extractor:
     digest = hashlib.sha256(description.encode())
     for value in network.get_weights():
         digest.update(f"{value.shape}{value.dtype}".encode())
-        digest.update(np.ascontiguousarray(value))
+        digest.update(np.ascontiguousarray(value).data)
     return Extractor(name, description, digest.hexdigest(), network)
 
 
-def _check(images: Any) -> int:
+def _check(images: Images) -> int:
     """Returns the number of images, having looked at shape and type."""
-    shape, kind = tuple(images.shape), np.dtype(_dtype(images)).name
+    shape, kind = tuple(images.shape), _dtype(images).name
     if len(shape) != 4 or shape[0] < 1 or shape[3] not in (1, 3) or "float" not in kind:
         raise UsageError(
             "Features are taken of images, float [N, H, W, C] in [-1, 1], of 1 or 3 "
@@ -196,11 +197,11 @@ def _check(images: Any) -> int:
     return shape[0]
 
 
-def _dtype(images: Any) -> Any:
-    return getattr(images.dtype, "as_numpy_dtype", images.dtype)
+def _dtype(images: Images) -> np.dtype:
+    return np.dtype(getattr(images.dtype, "as_numpy_dtype", images.dtype))
 
 
-def _in_range(images: Any) -> Any:
+def _in_range(images: Images) -> Images:
     """Returns images, none of whose values is far from [-1, 1]."""
     low, high = float(np.min(images)), float(np.max(images))
     # Neither is true of NaN, whose refusal is another.
@@ -213,7 +214,7 @@ def _in_range(images: Any) -> Any:
     return images
 
 
-def _pixels(images: Any, rounded: bool) -> np.ndarray:
+def _pixels(images: Images, rounded: bool) -> np.ndarray:
     """Maps [-1, 1] to 0..255, float32, as `rounded` to whole levels."""
     pixels = np.asarray(images).astype(np.float32) * 127.5 + 127.5
     if not np.isfinite(pixels).all():

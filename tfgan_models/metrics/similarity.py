@@ -3,6 +3,8 @@
 Images are float [N, H, W, C] in [-1, 1]; a figure for each image is returned.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -94,7 +96,7 @@ def ms_ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     _check_size(images)
     weights = _SCALE_WEIGHTS[: scales(*images.shape[1:3])]
     first, second = _pixels(images), _pixels(others)
-    product = 1.0
+    factors = []
     for scale, weight in enumerate(weights):
         if scale:
             first, second = (
@@ -103,8 +105,8 @@ def ms_ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
         similarity, contrast = _structure(first, second)
         factor = similarity if scale == len(weights) - 1 else contrast
         # Below zero, where an image is the other's negative, it has no power.
-        product *= tf.nn.relu(factor) ** (weight / sum(weights))
-    return product.numpy().mean(axis=1)
+        factors.append(tf.nn.relu(factor) ** (weight / sum(weights)))
+    return functools.reduce(tf.multiply, factors).numpy().mean(axis=1)
 
 
 def diversity(images: np.ndarray, seed: int = 0) -> tuple[float, int]:

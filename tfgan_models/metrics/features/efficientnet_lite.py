@@ -3,7 +3,7 @@
 The lite variant has no squeeze-and-excitation and ReLU6 in place of swish.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import layers
@@ -75,7 +75,9 @@ def efficientnet_lite0() -> keras.Model:
     )
 
 
-def _inverted_residual(x: Any, stage: _Stage, strides: int, name: str) -> Any:
+def _inverted_residual(
+    x: keras.KerasTensor, stage: _Stage, strides: int, name: str
+) -> keras.KerasTensor:
     """Expansion, depthwise convolution, linear projection; the sum where it fits."""
     y, channels = x, x.shape[-1]
     if stage.expansion > 1:
@@ -99,6 +101,6 @@ def _inverted_residual(x: Any, stage: _Stage, strides: int, name: str) -> Any:
     return y
 
 
-def _norm_relu(x: Any, name: str) -> Any:
+def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}_norm")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)

@@ -5,8 +5,6 @@ of 2015-12-05; Keras has weights of a later training. Their features are not
 comparable with each other.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -96,7 +94,7 @@ def _with_last_pool_maximal(model: keras.Model) -> keras.Model:
     return keras.models.clone_model(model, clone_function=clone)
 
 
-def _of_type(model: keras.Model, kind: type[keras.Layer]) -> list[Any]:
+def _of_type(model: keras.Model, kind: type[keras.Layer]) -> list[keras.Layer]:
     """Returns the layers of one type in the order in which they were made."""
     # keras.applications leaves the names to Keras, which numbers them as it goes:
     # conv2d, conv2d_1, ... `model.layers` is sorted by depth instead.
