@@ -221,7 +221,7 @@ def _run(given: Sequence[str], **streams: object) -> subprocess.CompletedProcess
 
 
 def _duration(model: Path) -> str:
-    from trainers.training import run_log
+    from tfgan_models.runs import run_log
 
     log = run_log.load(model)
     return f"trained for {60 * log.hours:.1f} minutes"

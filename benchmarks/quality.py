@@ -233,7 +233,7 @@ def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
 
 
 def _budget(contest: Contest, runs: Path) -> str:
-    from trainers.training import run_log
+    from tfgan_models.runs import run_log
 
     took = []
     for contender in contest.contenders:

@@ -19,9 +19,8 @@ from export import command
 from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics.spec import is_higher_better
-from tfgan_models.runs import files
+from tfgan_models.runs import files, run_log
 from trainers.evaluation import report
-from trainers.training import run_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from PIL import Image
 from benchmarks import gallery
 from tests import shown
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import run_log
 from tfgan_models.systems import SYSTEMS
-from trainers.training import run_log
 
 DOCS = shown.ROOT / "docs"
 STUB = gallery.Exhibit(

@@ -16,8 +16,8 @@ from PIL import Image
 
 from tests.export.conftest import REPOSITORY, environment
 from tfgan_models.errors import UsageError
+from tfgan_models.runs import run_log
 from trainers import plot
-from trainers.training import run_log
 
 HOSTILE = "<script>alert(1)<"
 

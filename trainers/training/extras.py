@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from tfgan_models.errors import FailureError
-from trainers.training import run_log
+from tfgan_models.runs import run_log
 
 
 class Extras:

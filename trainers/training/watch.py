@@ -10,10 +10,9 @@ import numpy as np
 from tfgan_models.adversarial import GANModel
 from tfgan_models.metrics.extractors import Extractor
 from tfgan_models.metrics.spec import Spec, is_higher_better
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, run_log
 from trainers.evaluation import measurement
 from trainers.evaluation.feature_cache import FeatureCache, default_directory
-from trainers.training import run_log
 from trainers.training.callbacks import save_model
 from trainers.training.extras import Extras
 

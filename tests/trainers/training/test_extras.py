@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgan_models.runs import checkpoints
-from trainers.training import callbacks, run_log
+from tfgan_models.runs import checkpoints, run_log
+from trainers.training import callbacks
 from trainers.training.extras import Extras
 
 

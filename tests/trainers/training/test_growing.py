@@ -15,10 +15,10 @@ from PIL import Image
 from tests.trainers.conftest import saved
 from tfgan_models.errors import UsageError
 from tfgan_models.growing_gan import GrowingGAN
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, run_log
 from trainers import progan, stylegan
 from trainers.evaluation import latent_samples
-from trainers.training import callbacks, growing, loop, run_log
+from trainers.training import callbacks, growing, loop
 from trainers.training.growing import GrowingRecipe
 
 TINY = {

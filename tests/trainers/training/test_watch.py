@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tests.trainers.conftest import saved
 from tfgan_models.errors import UsageError
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, run_log
 from trainers.evaluation import measurement
-from trainers.training import run_log, watch
+from trainers.training import watch
 
 Train = Callable[..., None]
 EVALUATE = ("--eval_every=1", "--checkpoint_every=1", "--metrics=cycle")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfgan_models.errors import FailureError
-from trainers.training import run_log
+from tfgan_models.runs import run_log
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.dictionaries(st.text(), FINITE, max_size=3)
