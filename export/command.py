@@ -171,6 +171,12 @@ def _parse_flags(unknown: bool, argv: Sequence[str]) -> list[str]:
         sys.exit(0)
 
 
+def given(*names: str) -> dict[str, Any]:
+    """Returns the values of those of some flags that were given, by name."""
+    values = {name: flags.FLAGS[name].value for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def nearest_flag(name: str) -> str:
     """Returns " Did you mean --A?" with the defined flags nearest to a name, or ""."""
     return did_you_mean(f"--{name}", (f"--{known}" for known in flags.FLAGS))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from export.command import quiet_tensorflow, run
+from export.command import given, quiet_tensorflow, run
 from tfgan_models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ def _read(source: str, weights: Path, output: Path) -> None:
     if weights.is_dir() and source not in FOLDERS:
         raise UsageError(f"--weights={weights} is a folder. Give the file in it.")
     quiet_tensorflow()
-    given = {option: flags.FLAGS[option].value for option in OPTIONS}
-    given = {option: value for option, value in given.items() if value is not None}
-    converted = SOURCES[source](weights, **given)
+    converted = SOURCES[source](weights, **given(*OPTIONS))
     for note in converted.notes:
         print(note)
     tell(export_networks(converted.networks, output, name), output)

@@ -24,7 +24,7 @@ from tfgan_models.networks import (
     StageOneDiscriminator,
     StageOneGenerator,
 )
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, description
 from tfgan_models.schedules import halving
 from tfgan_models.stackgan import StackGAN
 from trainers.training import callbacks
@@ -205,7 +205,8 @@ def test_networks_load_from_the_checkpoint_of_each_stage(
         model.step.assign(step)
         model.begin(step)
         model.train_step(data)
-        callbacks.save_model(checkpoints.folder(tmp_path), step, model)
+        said = description.Description({})
+        callbacks.save_model(checkpoints.folder(tmp_path), step, model, said)
         loaded = checkpoints.load_networks(tmp_path)
         assert list(loaded) == ["generator"]
         ours, theirs = model.exported_networks["generator"], loaded["generator"]

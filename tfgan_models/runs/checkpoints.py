@@ -6,6 +6,8 @@
                                             networks.json
     <model_dir>/best/step_00000800/         the one with the best figure
 
+Each has its own `model.json` since there is one, see `description`.
+
 A kill at any moment leaves every complete checkpoint readable.
 """
 
@@ -55,7 +57,7 @@ def save(
     Raises:
         FailureError: It could not be written; earlier ones are untouched.
     """
-    target = directory / f"{_PREFIX}{step:08d}"
+    target = place(directory, step)
     unfinished = directory / f"{_UNFINISHED}{target.name}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ def steps(directory: Path) -> list[int]:
 def remove(directory: Path, doomed: Iterable[int]) -> None:
     """Removes the checkpoints of some steps."""
     for step in doomed:
-        _remove(directory / f"{_PREFIX}{step:08d}")
+        _remove(place(directory, step))
 
 
 def restore(
@@ -159,6 +161,11 @@ def folder(model_dir: Path, which: str = "latest") -> Path:
     return model_dir / ("best" if which == "best" else "checkpoints")
 
 
+def place(directory: Path, step: int) -> Path:
+    """Returns the folder of the checkpoint of a step in the folder of them all."""
+    return directory / f"{_PREFIX}{step:08d}"
+
+
 def load_networks(
     model_dir: Path | str, which: str = "latest"
 ) -> dict[str, keras.Model]:
@@ -197,7 +204,7 @@ def load_described(
     """
     model_dir = Path(model_dir)
     (networks,), checkpoint = _load(model_dir, which, ("networks",))
-    found = description.of_training(model_dir, checkpoint)
+    found = description.of_training(checkpoint)
     return networks, found or upgrade.of_training(model_dir, networks, checkpoint)
 
 
@@ -255,14 +262,14 @@ def _load(
         found[:] = built
 
     step = _read_newest(directory, read, steps(directory)) or 0
-    return found, directory / f"{_PREFIX}{step:08d}"
+    return found, place(directory, step)
 
 
 def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None:
     """Calls `read(prefix)` for each checkpoint, newest first, until one succeeds."""
     reason = ""
     for step in reversed(found):
-        path = directory / f"{_PREFIX}{step:08d}"
+        path = place(directory, step)
         try:
             read(str(path / "state"))
         except _UNREADABLE as error:

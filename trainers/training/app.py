@@ -146,6 +146,16 @@ def define_flags(trainer: Trainer) -> None:
         "Another run's --model_dir: a new run starts from its networks, wherever names "
         "and shapes match.",
     )
+    flags.DEFINE_string(
+        "description",
+        None,
+        "What you say of the model, in its model.json. Default: what was said before.",
+    )
+    flags.DEFINE_string(
+        "license",
+        None,
+        "What the model may be used under, in its model.json. Default: as before.",
+    )
     flags.DEFINE_bool(
         "fresh", False, "Start from scratch: what is in --model_dir is moved aside."
     )
@@ -243,6 +253,7 @@ def _train(
             metrics,
             record,
             Path(_FLAGS.init_from).expanduser() if _FLAGS.init_from else None,
+            command.given("description", "license"),
         )
     if outcome.stopped_by is not None:
         print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)

@@ -17,8 +17,10 @@ import tensorflow as tf
 
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, description
+from tfgan_models.runs.description import Description
 from trainers.training import progress
+from trainers.training.describing import Describer
 from trainers.training.extras import Extras
 
 LOG_EVERY = 20
@@ -33,11 +35,15 @@ class Checkpoints(keras.callbacks.Callback):
         directory: The folder of the checkpoints.
         every: Steps between two checkpoints.
         step: The step at which this run starts.
+        describer: Says what the model is.
     """
 
-    def __init__(self, directory: Path, every: int, step: int) -> None:
+    def __init__(
+        self, directory: Path, every: int, step: int, describer: Describer
+    ) -> None:
         super().__init__()
         self.directory = directory
+        self.describer = describer
         self.every = every
         self.step = step
         self.saved: int | None = step or None
@@ -62,8 +68,10 @@ class Checkpoints(keras.callbacks.Callback):
                 f"Stopped at step {self.step}: the weights of {bad} are not finite. "
                 f"{_last_good(self.saved)}"
             )
-        save_model(self.directory, self.step, self.model)
+        said = self.describer.at(self.step, self.model)
+        save_model(self.directory, self.step, self.model, said)
         self.saved = self.step
+        self.describer.write(self.step, self.model)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -265,10 +273,17 @@ def described(
 
 
 def save_model(
-    directory: Path, step: int, model: GANModel, kept: int = checkpoints.KEPT
+    directory: Path,
+    step: int,
+    model: GANModel,
+    said: Description,
+    kept: int = checkpoints.KEPT,
 ) -> None:
-    """Writes a checkpoint of a model, see `checkpoints.save`."""
-    texts = {checkpoints.NETWORKS: checkpoints.describe(*described(model))}
+    """Writes a checkpoint of a model and what it is, see `checkpoints.save`."""
+    texts = {
+        checkpoints.NETWORKS: checkpoints.describe(*described(model)),
+        description.FILE: said.to_text(),
+    }
     checkpoints.save(directory, step, model.training_state(), kept, texts)
 
 

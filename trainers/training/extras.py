@@ -12,7 +12,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from tfgan_models.errors import FailureError
-from tfgan_models.runs import run_log
+from tfgan_models.runs import description, run_log
+from tfgan_models.runs.description import Description
 
 
 class Extras:
@@ -61,6 +62,11 @@ class Extras:
     def path(self, name: str) -> Path:
         """Returns where `grid` writes."""
         return self.model_dir / "samples" / f"{name}.png"
+
+    def description(self, folder: Path, said: Description) -> None:
+        """Writes a folder's model.json."""
+        with self._sparing(description.FILE):
+            said.write(folder / description.FILE)
 
     def _summarise(
         self, step: int, kind: Callable[..., Any], named: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """From a recipe and its data to a trained model, resumed where it was left."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from tfgan_models import growth
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import FailureError
 from tfgan_models.runs import checkpoints
+from tfgan_models.runs.description import Description
 from trainers.evaluation import measurement
 from trainers.training import (
     data_record,
+    describing,
     devices,
     extras,
     progress,
@@ -64,11 +66,13 @@ class Outcome:
         model: The model, at `step`.
         step: The training step reached.
         stopped_by: The number of the signal that ended it early, or None.
+        description: What the model is.
     """
 
     model: GANModel
     step: int
     stopped_by: int | None
+    description: Description
 
 
 def train(
@@ -81,6 +85,7 @@ def train(
     metrics: watch.Metrics | None = None,
     record: data_record.Record | None = None,
     init_from: Path | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
 
@@ -94,6 +99,7 @@ def train(
         metrics: What to compute every `cadence.eval_every` steps; None: nothing.
         record: What the data set holds, to be kept; None: nothing is.
         init_from: The folder of a training whose networks a new one begins with.
+        words: The model's `license` and `description`, where they are given.
 
     Returns:
         The outcome; a checkpoint of it has been written.
@@ -114,11 +120,13 @@ def train(
 
     worker = devices.worker(strategy)
     directory = checkpoints.folder(model_dir)
+    written = None
     if worker:
         directory /= f"worker_{worker}"
     else:
         # Not before: a recipe that cannot be would keep its correction out.
         _describe(model_dir, model, trainer.name, recipe, record)
+        written = extras.Extras(model_dir)
     rates = _constant_rates(model)
     start = resuming.restore(directory, model.training_state(), strategy)
     for optimizer, rate in rates:
@@ -139,26 +147,37 @@ def train(
             f"{rate:.3g}"
         )
 
-    saver = Checkpoints(directory, cadence.checkpoint_every, start)
+    def images_at(step: int) -> int:
+        return growth.at_step(spans, step).images_at(step)
+
+    given = dict(words or {})
+    if init_from and not start:
+        given["parent"] = str(init_from)
+    goes_on = checkpoints.place(directory, start) if start else None
+    said = describing.begun(model_dir, goes_on, trainer.name, recipe, data, given)
+    describer = describing.Describer(said, images_at, written)
+    describer.begin(start, model)
+    saver = Checkpoints(directory, cadence.checkpoint_every, start, describer)
     stop = StopOnSignal()
     callbacks: list[keras.callbacks.Callback] = [StopOnNonFinite(saver)]
-    if worker == 0:
-        written = extras.Extras(model_dir)
+    if written:
         callbacks.append(
             Progress(
                 written,
                 lambda m: trainer.samples(m, data, recipe),
                 cadence.eval_every,
                 start,
-                lambda step: growth.at_step(spans, step).images_at(step),
+                images_at,
                 {span.end_step for span in spans},
                 (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
             )
         )
     callbacks += [saver, stop]
     quality = None
-    if metrics and worker == 0:
-        quality = _watch(trainer, recipe, data, model, written, metrics, cadence, start)
+    if metrics and written:
+        quality = _watch(
+            trainer, recipe, data, model, written, metrics, cadence, start, describer
+        )
         callbacks.append(quality)
     if cadence.max_minutes is not None:
         callbacks.append(StopAtTime(60 * cadence.max_minutes))
@@ -203,7 +222,8 @@ def train(
         over = quality is not None and quality.is_over
         reason = f"No better {quality.name}" if over else "The time is over"
         progress.say(f"{reason} at step {saver.step} of {total}")
-    return Outcome(model, saver.step, stop.received)
+    said = describer.at(saver.step, model)
+    return Outcome(model, saver.step, stop.received, said)
 
 
 def _watch(
@@ -215,6 +235,7 @@ def _watch(
     metrics: watch.Metrics,
     cadence: Cadence,
     start: int,
+    describer: describing.Describer,
 ) -> watch.QualityWatch:
     """The callback that computes `metrics`, all of which the model's tasks can tell."""
 
@@ -223,7 +244,7 @@ def _watch(
 
     measurement.check(tasks(model), metrics.specs, recipe.dataset)
     quality = watch.QualityWatch(
-        written, tasks, metrics, cadence.eval_every, start, recipe.seed
+        written, tasks, metrics, cadence.eval_every, start, recipe.seed, describer
     )
     quality.set_model(model)  # `fit` does not, where nothing is left to train
     return quality

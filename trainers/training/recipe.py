@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from absl import flags
 
+from export import command
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from tfgan_models.runs import files
@@ -163,8 +164,7 @@ def define_flags(recipe: type[Recipe]) -> None:
 def given(recipe: type[Recipe]) -> dict[str, Any]:
     """Returns the flags that were given of a recipe and of its length, by name."""
     names = [*(field.name for field in dataclasses.fields(recipe)), *LENGTHS]
-    values = {name: flags.FLAGS[name].value for name in names}
-    return {name: value for name, value in values.items() if value is not None}
+    return command.given(*names)
 
 
 def resolve(preset: R, values: Mapping[str, Any]) -> R:

@@ -14,6 +14,7 @@ from tfgan_models.runs import checkpoints, run_log
 from trainers.evaluation import measurement
 from trainers.evaluation.feature_cache import FeatureCache, default_directory
 from trainers.training.callbacks import save_model
+from trainers.training.describing import Describer
 from trainers.training.extras import Extras
 
 
@@ -47,6 +48,7 @@ class QualityWatch(keras.callbacks.Callback):
         every: Steps between two evaluations.
         step: The step at which this run starts.
         seed: Draws subsets, pairs and paths.
+        describer: Is told of them.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class QualityWatch(keras.callbacks.Callback):
         every: int,
         step: int,
         seed: int,
+        describer: Describer,
     ) -> None:
         super().__init__()
+        self.describer = describer
         self.extras = extras
         self.tasks = tasks
         self.metrics = metrics
@@ -121,9 +125,12 @@ class QualityWatch(keras.callbacks.Callback):
         # The log first: a best checkpoint whose figure is unknown could be lost to a
         # worse one after a kill between the two.
         self.extras.scalars(self.step, values, about, group="metrics/")
-        self._judge(decisive(values, self.name))
+        self.describer.measured("last", self.step, values)
+        self._judge(values)
+        self.describer.write(self.step, self.model)
 
-    def _judge(self, value: float | None) -> None:
+    def _judge(self, values: Mapping[str, float]) -> None:
+        value = decisive(values, self.name)
         if value is None:
             return
         better = self.best is None or (
@@ -132,7 +139,9 @@ class QualityWatch(keras.callbacks.Callback):
         if not better:
             self.since += 1
             return
-        save_model(self.directory, self.step, self.model, kept=1)
+        self.describer.measured("best", self.step, values)
+        said = self.describer.at(self.step, self.model)
+        save_model(self.directory, self.step, self.model, said, kept=1)
         self.best, self.since = value, 0
 
 

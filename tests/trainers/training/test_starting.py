@@ -11,7 +11,7 @@ from tests import gans
 from tests.models import networks
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import UsageError
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, description
 from trainers.training import callbacks, starting
 
 Train = Callable[..., None]
@@ -19,7 +19,8 @@ Train = Callable[..., None]
 
 def save(model: GANModel, folder: Path) -> Path:
     """Writes a training's folder with one checkpoint."""
-    callbacks.save_model(checkpoints.folder(folder), 1, model)
+    said = description.Description({})
+    callbacks.save_model(checkpoints.folder(folder), 1, model, said)
     checkpoints.describe_networks(folder, *callbacks.described(model))
     return folder
 
