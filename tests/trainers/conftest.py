@@ -1,6 +1,7 @@
 """A tiny data set as a folder, and the trainer called with flags in this process."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from tfgan_models.adversarial import GANModel
 from trainers import cyclegan
-from trainers.training import app
+from trainers.training import app, recipe
 
 TINY = (
     "--generator=resnet",
@@ -45,29 +46,46 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Has no step traced: the few of a test are sooner done."""
+    eager = property(lambda _: True, lambda *_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GANModel, "run_eagerly", eager)
+        yield
+
+
+def define_flags(trainer: app.Trainer) -> None:
+    """Defines the flags of a trainer, in place of another's."""
+    defined = flags.FLAGS.flags_by_module_dict()
+    for module in (app.__name__, recipe.__name__):
+        names = [flag.name for flag in defined.get(module, ())]
+        flags.FLAGS.remove_flag_values(names)
+    app.define_flags(trainer)
+
+
+def run_trainer(trainer: app.Trainer, *arguments: str, traced: bool = False) -> None:
+    """Runs a trainer with these flags in this process, its steps not traced."""
+    define_flags(trainer)
+    try:
+        flags.FLAGS([trainer.name, *arguments])
+        with contextlib.nullcontext() if traced else eagerly():
+            app.main(trainer)
+    finally:
+        define_flags(cyclegan.TRAINER)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _flags_are_defined() -> None:
-    app.define_flags(cyclegan.TRAINER)
+    define_flags(cyclegan.TRAINER)
 
 
 @pytest.fixture
 def train(folder: Path) -> Callable[..., None]:
-    """Runs the CycleGAN trainer on `folder` with tiny networks and these flags.
-
-    Its steps are not traced unless it is asked to: the few of a test are sooner done.
-    """
+    """Runs the CycleGAN trainer on `folder` with tiny networks and these flags."""
 
     def run(*arguments: str, traced: bool = False) -> None:
-        flags.FLAGS.unparse_flags()
-        for name in flags.FLAGS.flags_by_module_dict()[app.__name__]:
-            name.unparse()
-        for name in flags.FLAGS.flags_by_module_dict()["trainers.training.recipe"]:
-            name.unparse()
-        flags.FLAGS(["cyclegan", f"--dataset=folder:{folder}", *TINY, *arguments])
-        with pytest.MonkeyPatch.context() as patch:
-            if not traced:
-                eager = property(lambda _: True, lambda *_: None)
-                patch.setattr(GANModel, "run_eagerly", eager)
-            app.main(cyclegan.TRAINER)
+        given = (f"--dataset=folder:{folder}", *TINY, *arguments)
+        run_trainer(cyclegan.TRAINER, *given, traced=traced)
 
     return run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainers.systems import ROOT
+from tests.trainers.kills import ROOT
 from tfgan_models.errors import UsageError
 from trainers import cyclegan
 from trainers.training import loop

@@ -1,15 +1,14 @@
-"""Every trainer as a person starts it: killed, started again, exported, misused.
+"""Every trainer from its flags to its exports: stopped, started again, misused.
 
 CycleGAN, ProGAN and StyleGAN are in test_kill.py and test_growing_kill.py.
 """
 
+import importlib
 import io
 import json
-import random
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -20,10 +19,10 @@ from PIL import Image
 
 from export.signatures.signature_doc import FILE
 from tests.export.apps import BLOCKED
-from tests.trainers import systems
-from tests.trainers.conftest import saved
-from tests.trainers.systems import CASES, STEPS, Case
-from tests.trainers.training.test_growing_kill import kill_after
+from tests.trainers import kills, systems
+from tests.trainers.conftest import run_trainer
+from tests.trainers.systems import CASES, LONGER, STEPS, Case
+from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
 from tfgan_models.systems import SYSTEMS
 
@@ -44,55 +43,37 @@ for path in map(pathlib.Path, sys.argv[1:]):
 """
 )
 each_system = pytest.mark.parametrize("case", CASES, ids=str)
-Runs = dict[str, Future]
-
-
-def finish(process: subprocess.Popen) -> str:
-    """Waits for a process that is to succeed; returns what it printed."""
-    printed, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    return printed
-
-
-def train_whole(case: Case, data: dict[str, Path], folder: Path) -> None:
-    """A training that nothing stops, to "whole"."""
-    finish(systems.start(case, data, folder / "whole"))
-
-
-def train_killed(case: Case, data: dict[str, Path], folder: Path) -> None:
-    """One that is killed at some moment and started again, to "killed" and "models"."""
-    chance = random.Random()
-    process = systems.start(case, data, folder / "killed")
-    after, delay = chance.randrange(2, STEPS - 4, 2), chance.uniform(0.0, 0.3)
-    reached = kill_after(process, folder / "killed", after, delay)
-    export = f"--export_dir={folder / 'models'}"
-    printed = finish(systems.start(case, data, folder / "killed", export))
-    assert f"at step {reached} of {STEPS}" in printed
+# A stage more is what it adds to CycleGAN's loop; the others' loops are CycleGAN's.
+killed = [
+    pytest.param(case, marks=() if case.module == "srgan" else pytest.mark.slow)
+    for case in CASES
+]
+Data = dict[str, Path]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return {
         "photos": systems.photos(tmp_path_factory.mktemp("photos")),
         "pairs": systems.pairs(tmp_path_factory.mktemp("pairs")),
     }
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all systems, of each one's runs and exports."""
-    return tmp_path_factory.mktemp("systems")
+def train(case: Case, data: Data, run: Path, *more: str) -> None:
+    """Trains in this process."""
+    trainer = importlib.import_module(f"trainers.{case.module}").TRAINER
+    run_trainer(trainer, *systems.flags_of(case, data, run, *more))
 
 
 @pytest.fixture(scope="module")
-def runs(data: dict[str, Path], root: Path) -> Iterator[Runs]:
-    """All trainings, two at a time; those that take longest first."""
-    with ThreadPoolExecutor(2) as pool:
-        yield {
-            f"{case.module}/{name}": pool.submit(train, case, data, root / case.module)
-            for case in reversed(CASES)
-            for name, train in (("killed", train_killed), ("whole", train_whole))
-        }
+def root(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all systems, of each one's training "run" and its exports."""
+    root = tmp_path_factory.mktemp("systems")
+    for case in CASES:
+        export = f"--export_dir={root / case.module / 'models'}"
+        train(case, data, root / case.module / "run", export)
+        keras.backend.clear_session()
+    return root
 
 
 def test_every_system_is_started_somewhere() -> None:
@@ -100,50 +81,73 @@ def test_every_system_is_started_somewhere() -> None:
     assert {case.module for case in CASES} == set(SYSTEMS) - elsewhere
 
 
-def test_bad_flags_are_one_line(data: dict[str, Path], tmp_path: Path) -> None:
-    started = [
-        systems.start(case, data, tmp_path / case.module, case.bad[0]) for case in CASES
-    ]
-    for case, process in zip(CASES, started, strict=True):
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 2, (case.module, errors)
-        assert case.bad[1] in errors
-        assert len(errors.strip().splitlines()) == 1, errors
-        assert not (tmp_path / case.module / "recipe.json").exists()
+@each_system
+def test_a_bad_flag_is_one_line(case: Case, data: Data, tmp_path: Path) -> None:
+    flag, message = case.bad
+    with pytest.raises(UsageError) as error:
+        train(case, data, tmp_path, flag)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "recipe.json").exists()
 
 
 def test_dry_run_prints_the_recipe_and_writes_nothing(
-    data: dict[str, Path], tmp_path: Path
+    data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case = CASES[0]
-    run = tmp_path / "run"
-    recipe = json.loads(finish(systems.start(case, data, run, "--dry_run", "--seed=3")))
+    train(case, data, tmp_path / "run", "--dry_run", "--seed=3")
+    recipe = json.loads(capsys.readouterr().out)
     assert (recipe["model"], recipe["seed"]) == (case.module, 3)
-    assert not run.exists()
+    assert not (tmp_path / "run").exists()
 
 
-@each_system
+@pytest.mark.parametrize("case", killed, ids=str)
 def test_killed_and_started_again_is_bit_for_bit_the_same(
-    case: Case, runs: Runs, root: Path
+    case: Case, data: Data, tmp_path: Path
 ) -> None:
-    folder = root / case.module
-    for name in ("whole", "killed"):
-        runs[f"{case.module}/{name}"].result()
-    expected, resumed = (saved(folder / run, STEPS) for run in ("whole", "killed"))
-    assert expected.keys() == resumed.keys()
-    assert len(expected) > 8
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
-    samples = {p.name: p.read_bytes() for p in (folder / "whole/samples").iterdir()}
-    assert any(name.startswith(f"step_{STEPS:08d}") for name in samples)
-    for name, contents in samples.items():
-        assert (folder / "killed/samples" / name).read_bytes() == contents
+    """In one process and in two, of which the first is killed at a random moment."""
+
+    def start(name: str) -> subprocess.Popen:
+        flags = systems.flags_of(case, data, tmp_path / name, *case.longer)
+        return kills.start(case.module, *flags)
+
+    whole, killed = start("whole"), start("killed")
+    chance = kills.chance()
+    after, delay = chance.randrange(2, LONGER - 4, 2), chance.uniform(0.0, 0.3)
+    reached = kills.kill_after(killed, tmp_path / "killed", after, delay)
+    kills.finish(whole)
+    printed = kills.finish(start("killed"))
+    assert f"at step {reached} of {LONGER}" in printed
+    kills.assert_same(tmp_path / "whole", tmp_path / "killed", LONGER)
+    kills.assert_same_pictures(tmp_path / "whole", tmp_path / "killed", LONGER)
 
 
 @each_system
-def test_the_recipe_is_what_the_flags_say(case: Case, runs: Runs, root: Path) -> None:
-    runs[f"{case.module}/whole"].result()
-    recipe = json.loads((root / case.module / "whole/recipe.json").read_text())
+def test_goes_on_bit_for_bit(
+    case: Case,
+    data: Data,
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As if it had been stopped after the first checkpoint."""
+    run = tmp_path / "run"
+    shutil.copytree(root / case.module / "run", run)
+    shutil.rmtree(run / "samples")
+    first, *later = checkpoints.steps(run / "checkpoints")
+    for step in later:
+        shutil.rmtree(run / f"checkpoints/step_{step:08d}")
+    train(case, data, run)
+    assert f"at step {first} of {STEPS}" in capsys.readouterr().out
+    kills.assert_same(root / case.module / "run", run, STEPS)
+    for path in (run / "samples").glob("step_*"):
+        expected = root / case.module / "run/samples" / path.name
+        assert path.read_bytes() == expected.read_bytes()
+
+
+@each_system
+def test_the_recipe_is_what_the_flags_say(case: Case, root: Path) -> None:
+    recipe = json.loads((root / case.module / "run/recipe.json").read_text())
     assert recipe["model"] == case.module
     for flag in case.flags:
         name, value = flag[2:].split("=")
@@ -165,11 +169,10 @@ def example(spec: tf.TensorSpec) -> tf.Tensor:
 
 
 @each_system
-def test_every_signature_answers(case: Case, runs: Runs, root: Path) -> None:
+def test_every_signature_answers(case: Case, root: Path) -> None:
     """As it is described beside the model."""
-    runs[f"{case.module}/killed"].result()
     folder = root / case.module
-    names = {f"killed_{name}" for name in case.networks}
+    names = {f"run_{name}" for name in case.networks}
     assert {p.name for p in (folder / "models").iterdir() if p.is_dir()} == names
     for name in names:
         version = folder / "models" / name / "1"
@@ -202,19 +205,18 @@ def questions(functional: keras.Model) -> dict[str, np.ndarray]:
     }
 
 
-def test_keras_files_load_in_another_program(runs: Runs, root: Path) -> None:
+def test_keras_files_load_in_another_program(root: Path) -> None:
     """With Keras alone, and with the answers of the training's networks."""
     paths = []
     for case in CASES:
-        runs[f"{case.module}/killed"].result()
-        networks = checkpoints.load_networks(root / case.module / "killed")
+        networks = checkpoints.load_networks(root / case.module / "run")
         assert set(networks) == set(case.networks)
         for name, network in networks.items():
             twin = network.functional() if hasattr(network, "functional") else network
             asked = questions(twin)
             given = keras.tree.map_structure(lambda t, a=asked: a[t.name], twin.input)
             answer = np.asarray(twin(given, training=False))
-            path = root / case.module / f"models/killed_{name}.keras"
+            path = root / case.module / f"models/run_{name}.keras"
             np.savez(path.with_suffix(".npz"), expected=answer, **asked)
             paths.append(path)
     finished = subprocess.run(
@@ -225,5 +227,5 @@ def test_keras_files_load_in_another_program(runs: Runs, root: Path) -> None:
         timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
-    expected = [f"{c.module} killed_{name}" for c in CASES for name in c.networks]
+    expected = [f"{c.module} run_{name}" for c in CASES for name in c.networks]
     assert finished.stdout.splitlines() == expected

@@ -2,19 +2,16 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.test_workers import free_ports
-from tests.trainers import systems
-from tests.trainers.conftest import saved
+from tests.trainers import kills, systems
 from tfgan_models.runs import checkpoints
 
 STEPS = 1000
@@ -38,7 +35,7 @@ def start(data: Path, run: Path, number: int = 2) -> list[subprocess.Popen]:
                     env=os.environ | {"TF_CONFIG": json.dumps(task)},
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    cwd=systems.ROOT,
+                    cwd=kills.ROOT,
                 )
             )
     return started
@@ -66,7 +63,7 @@ def test_killed_workers_go_on_together(tmp_path: Path) -> None:
     systems.photos(data)
     finish(start(data, tmp_path / "whole"), tmp_path / "whole")
 
-    run, chance = tmp_path / "killed", random.Random()
+    run, chance = tmp_path / "killed", kills.chance()
     for doomed in ([0], [1], [0, 1], [1, 0]):
         before = newest(run, 0)
         processes = start(data, run)
@@ -85,6 +82,4 @@ def test_killed_workers_go_on_together(tmp_path: Path) -> None:
             assert "Traceback" not in told(run, index), told(run, index)[-3000:]
     finish(start(data, run), run)
     assert newest(run, 0) == newest(run, 1) == STEPS
-    expected, resumed = saved(tmp_path / "whole", STEPS), saved(run, STEPS)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+    kills.assert_same(tmp_path / "whole", run, STEPS)
