@@ -1,4 +1,4 @@
-"""`python -m trainers`: what there is to train, and what to do with the result."""
+"""`python -m trainers`: what to train, and what to do with the result."""
 
 import difflib
 import sys
@@ -7,26 +7,26 @@ from collections.abc import Mapping, Sequence
 from tfgan_models.systems import SYSTEMS
 
 COMMANDS = {
-    "trainers.generate": "pictures, films and translations of a trained generator",
-    "trainers.evaluate": "how good a model is, and whether it is better than nothing",
-    "trainers.classify": "whether a generator draws the class it is asked for",
-    "trainers.plot": "trainings compared by what they have logged",
-    "trainers.demo": "a system trained, served and shown in minutes",
-    "export.saved_model": "a training's networks as SavedModel and .keras files",
+    "trainers.generate": "images, videos and translations from a trained generator",
+    "trainers.evaluate": "metrics of a model, next to baselines",
+    "trainers.classify": "whether a generator's images have the class asked for",
+    "trainers.plot": "training runs compared by their logs",
+    "trainers.demo": "CycleGAN trained, served and shown in minutes",
+    "export.saved_model": "a training run's networks as SavedModel and .keras files",
     "export.check": "whether a server will load and run what was exported",
-    "export.server_files": "the files that TensorFlow Serving is started with",
-    "export.serve": "a local endpoint for them, REST and gRPC as TensorFlow Serving's",
-    "export.client": "picture files through a served model",
-    "export.batch": "folders of millions of pictures, by Apache Beam",
+    "export.server_files": "the files for starting TensorFlow Serving",
+    "export.serve": "a local endpoint with TensorFlow Serving's REST and gRPC APIs",
+    "export.client": "image files through a served model",
+    "export.batch": "folders of millions of images, with Apache Beam",
     "export.convert": "a SavedModel as ONNX, OpenVINO or LiteRT",
-    "export.studio": "a web page for those who would rather look",
-    "tfgan_models.interop": "other projects' files as networks of ours, and back",
+    "export.studio": "a web page to try models on",
+    "tfgan_models.interop": "conversion of other projects' weights, both ways",
 }
-"""What else can be started, by module."""
+"""The other commands, by module."""
 
 
 def usage() -> str:
-    """Returns the systems and commands, a line each."""
+    """Returns the systems and commands, one line each."""
     systems = {
         f"trainers.{name}": f"{system.title} (arXiv:{system.arxiv})"
         for name, system in SYSTEMS.items()
@@ -40,10 +40,10 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints what there is.
+    """Prints the systems and commands.
 
     Args:
-        arguments: None, or --help.
+        arguments: Nothing, or --help.
 
     Returns:
         The exit status.
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     [meant, *_] = [*difflib.get_close_matches(arguments[0], SYSTEMS, 1), *SYSTEMS]
     print(
         f"trainers: Takes no arguments but --help. Received: {' '.join(arguments)}. "
-        f"Start a system by its name, one of {known}: python -m trainers.{meant}",
+        f"Start a system by its name ({known}): python -m trainers.{meant}",
         file=sys.stderr,
     )
     return 2

@@ -1,10 +1,10 @@
-"""`python -m trainers.classify`: does a generator draw the class it is asked for?
+"""`python -m trainers.classify`: do a generator's images have the class asked for?
 
     python -m trainers.classify --model=runs/digits
     python -m trainers.classify --model=models/digits_generator --dataset=digits
 
-Trains a small classifier on the real training images, prints how often it is right on
-real test images and on generated ones, beside chance, and writes
+Trains a small classifier on the real training images, prints its accuracy on
+real test images and on generated ones, next to chance, and writes
 <output_dir>/classification.json.
 """
 
@@ -30,35 +30,35 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "model",
         None,
-        "A generator with classes: a training's --model_dir, its exported .keras file "
-        "or its SavedModel. Required.",
+        "A generator with classes: a training run's --model_dir, its exported .keras "
+        "file or its SavedModel. Required.",
     )
     flags.DEFINE_string(
-        "dataset", None, "The real images. Default: what a training was given."
+        "dataset", None, "The real images. Default: the training run's data set."
     )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_string("data_dir", None, "Directory for TFDS's prepared data sets.")
     flags.DEFINE_enum(
-        "which", "latest", ["latest", "best"], "Which checkpoint of a training."
+        "which", "latest", ["latest", "best"], "Which checkpoint of a training run."
     )
     flags.DEFINE_integer("samples", 1000, "Images to generate.", lower_bound=1)
     flags.DEFINE_integer(
-        "seed", 0, "Draws the classifier, the classes and the images.", lower_bound=0
+        "seed", 0, "Seed for the classifier, the classes and the images.", lower_bound=0
     )
     flags.DEFINE_string(
         "output_dir",
         None,
-        "Where the JSON file goes. Default: <model>/evaluation for a training, else "
-        "evaluation.",
+        "Directory for the JSON file. Default: <model>/evaluation for a training run, "
+        "else evaluation.",
     )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Classifies what the flags say."""
+    """Classifies what the flags name."""
     del argv
     values = flags.FLAGS
     if not values.model:
         raise UsageError(
-            "--model is required: the --model_dir of a training with classes, its "
+            "--model is required: the --model_dir of a training run with classes, its "
             "exported .keras file or its SavedModel."
         )
     model_dir = Path(values.model).expanduser()
@@ -71,8 +71,7 @@ def main(argv: Sequence[str]) -> None:
     generator = generators.find(values.model, values.which, values.data_dir)
     if not generator.label_size:
         raise UsageError(
-            f"--model={values.model} has no classes, so that none can be asked for. "
-            "Give a model with classes."
+            f"--model={values.model} has no classes. Give a model with classes."
         )
     splits = catalog.labelled(dataset, values.data_dir)
     known = len(splits.train.classes)
@@ -93,16 +92,16 @@ def main(argv: Sequence[str]) -> None:
 def measure(
     generator: "Generator", splits: "LabelledSplits", samples: int, seed: int
 ) -> dict[str, Any]:
-    """Trains the classifier and lets it judge.
+    """Trains the classifier and classifies the generated images.
 
     Args:
         generator: Has the classes of `splits`.
-        splits: The classifier is trained on the training images.
-        samples: Images to generate, of classes at random.
-        seed: Draws the classifier, the classes and the images.
+        splits: The classifier is trained on its training images.
+        samples: Images to generate, of random classes.
+        seed: For the classifier, the classes and the images.
 
     Returns:
-        The figures by name, as the JSON file has them.
+        The metrics by name, as in the JSON file.
     """
     import numpy as np
 
@@ -122,13 +121,13 @@ def measure(
             "std": classifier.deviation(share, count),
             "images": count,
         }
-    # Each class is as likely to be asked for.
+    # Every class is equally likely.
     chance = {"generated": 1.0 / generator.label_size, "real": float(largest)}
     return {**figures, "chance": chance}
 
 
 def table(figures: Mapping[str, Any]) -> "Table":
-    """Returns the figures as a table."""
+    """Returns the metrics as a table."""
     from trainers.evaluation.report import Table
 
     rows = [
@@ -148,13 +147,13 @@ def table(figures: Mapping[str, Any]) -> "Table":
         f"{figures['side']} px",
         ["", "accuracy", "chance", "images"],
         rows,
-        "Chance: 1 / classes, each being asked for as likely; and the share of the "
-        "largest class of the test images.",
+        "Chance: 1 / classes for generated images, all equally likely; the share of "
+        "the largest class for test images.",
     )
 
 
 def _trained_on(model_dir: Path) -> str:
-    """The data set of a training."""
+    """The data set of a training run."""
     try:
         return json.loads((model_dir / "recipe.json").read_text())["dataset"]
     except (OSError, ValueError, KeyError) as error:
@@ -172,7 +171,7 @@ def _make_folder(given: str | None, model_dir: Path) -> Path:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FailureError(
-            f"--output_dir={output_dir} cannot be made: {error.strerror}."
+            f"--output_dir={output_dir} cannot be created: {error.strerror}."
         ) from error
     return output_dir
 

@@ -1,6 +1,6 @@
 """`python -m trainers.demo`: train, export, serve and show CycleGAN on a laptop.
 
-The commands it runs are those that a person would type; it prints them.
+It prints the commands it runs, which are those a user would type.
 """
 
 import math
@@ -38,13 +38,13 @@ COLUMNS = ("satellite", "translated", "back again", "the true relief map")
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string("output_dir", "runs/demo", "Where everything is written.")
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_string("output_dir", "runs/demo", "Directory for everything.")
+    flags.DEFINE_string("data_dir", None, "Directory for TFDS's prepared data sets.")
     flags.DEFINE_integer("steps", None, "Training steps, for a shorter demo.")
 
 
 def main(argv: list[str]) -> None:
-    """Runs the demo and prints its figures."""
+    """Runs the demo and prints its metrics."""
     del argv
     command.quiet_tensorflow()
     output = Path(flags.FLAGS.output_dir)
@@ -86,7 +86,7 @@ def _train(model_dir: Path, export_dir: Path) -> None:
 
 
 def _windows() -> dict[str, np.ndarray]:
-    """Satellite images (a) and relief maps (b), uint8; those of a test are aligned."""
+    """Satellite images (a) and relief maps (b), uint8; test pairs are aligned."""
     from tfgan_models.data import catalog, unpaired
     from trainers.evaluation import grids
 
@@ -102,7 +102,7 @@ def _windows() -> dict[str, np.ndarray]:
 
 @contextmanager
 def _endpoint(model_base: Path) -> Iterator[str]:
-    """Starts the local endpoint and gives its address."""
+    """Starts the local endpoint and returns its address."""
     arguments = ["-m", "export.serve", f"--model_base={model_base}"]
     arguments += ["--rest_port=0", "--grpc_port=0", "--request_log=false"]
     print(f"\n$ python {shlex.join(arguments)}", flush=True)

@@ -1,4 +1,4 @@
-"""`python -m trainers.evaluate`: how good is a model, and is it better than nothing?
+"""`python -m trainers.evaluate`: a model's metrics, next to baselines.
 
     python -m trainers.evaluate --model=runs/mine
     python -m trainers.evaluate --model=models/mine_a2b --dataset=D --image_size=256
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 DEFAULT = "kid5k_lite0,fid5k_lite0,l1,psnr,ssim,psnr_y,ssim_y,cycle"
 FEW = 100
-"""With fewer real images figures vary a lot, and FID tells little but their number."""
+"""With fewer real images metrics vary a lot, and FID says little but their number."""
 Results = dict[str, dict[str, list["Figure"]]]
-"""Task -> system ("model" or a baseline) -> its figures."""
+"""Task -> system ("model" or a baseline) -> its metrics."""
 
 
 def define_flags() -> None:
@@ -41,60 +41,60 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "model",
         None,
-        "What to evaluate: a trainer's --model_dir, an exported model, a folder of "
-        "images, or the URL of a served model. Required.",
+        "What to evaluate: a training run's --model_dir, an exported model, a folder "
+        "of images, or the URL of a served model. Required.",
     )
     flags.DEFINE_string(
-        "dataset", None, "What to compare with. Default: what a training was given."
+        "dataset", None, "The real images. Default: the training run's data set."
     )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its prepared data sets.")
+    flags.DEFINE_string("data_dir", None, "Directory for TFDS's prepared data sets.")
     flags.DEFINE_integer(
-        "image_size", None, "Side of the images. Default: as in training."
+        "image_size", None, "Image size in pixels. Default: as in training."
     )
     flags.DEFINE_enum(
         "direction",
         "a2b",
         ["a2b", "b2a"],
-        "What a folder of images, or a model whose name does not tell, translates.",
+        "Direction of a folder of images, or of a model whose name does not say.",
     )
     flags.DEFINE_enum(
-        "which", "latest", ["latest", "best"], "Which checkpoint of a training."
+        "which", "latest", ["latest", "best"], "Which checkpoint of a training run."
     )
     flags.DEFINE_bool(
         "aligned",
         None,
-        "Test images of A and B show the same things, in the order of their names: "
-        "they are the truth. Default: as a bundled data set says, else not.",
+        "Test images of A and B show the same scenes, in the order of their names: "
+        "they are the ground truth. Default: yes for aligned bundled data sets.",
     )
     flags.DEFINE_string(
         "metrics",
         None,
-        f"Figures to compute, see docs/metrics.md. Default: those of {DEFAULT} that "
-        f"the model can be measured by, fid5k_lite0 with {FEW} real images or more.",
+        f"Metrics to compute, see docs/metrics.md. Default: those of {DEFAULT} that "
+        f"apply to the model, and fid5k_lite0 with {FEW} real images or more.",
     )
     flags.DEFINE_string(
         "inception_weights",
         None,
-        "InceptionV3's weights, a file of Keras or PyTorch. Default: those of "
+        "InceptionV3 weights, a Keras or PyTorch file. Default: those of "
         "keras.applications.",
     )
-    flags.DEFINE_integer("seed", 0, "Draws subsets, pairs and paths.")
+    flags.DEFINE_integer("seed", 0, "Seed for subsets, pairs and paths.")
     flags.DEFINE_string(
         "output_dir",
         None,
-        "Where the report goes. Default: <model>/evaluation for a training, else "
-        "evaluation.",
+        "Directory for the report. Default: <model>/evaluation for a training run, "
+        "else evaluation.",
     )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Evaluates what the flags say."""
+    """Evaluates what the flags name."""
     del argv
     values = flags.FLAGS
     if not values.model:
         raise UsageError(
-            "--model is required: a trainer's --model_dir, an exported model, a folder "
-            "of images, or the URL of a served model."
+            "--model is required: a training run's --model_dir, an exported model, a "
+            "folder of images, or the URL of a served model."
         )
     print(f"Loading {values.model}", file=sys.stderr, flush=True)
     command.quiet_tensorflow()
@@ -130,22 +130,22 @@ def evaluate(
     name: str,
     left_out: Callable[[str], None] | None = None,
 ) -> Results:
-    """Measures a model and its baselines, prints and writes the report.
+    """Evaluates a model and its baselines, prints and writes the report.
 
     Args:
-        subject: What to measure.
-        specs: The figures; what a task cannot tell is left out.
-        extractors: By the names that the specs use.
-        seed: Draws subsets, pairs and paths.
+        subject: What to evaluate.
+        specs: The metrics; those that do not apply to a task are left out.
+        extractors: By the names used in the specs.
+        seed: For subsets, pairs and paths.
         output_dir: An existing folder for evaluation.json and evaluation.html.
         name: What to call the model.
         left_out: See `measurement.measure`.
 
     Returns:
-        All figures.
+        All metrics.
 
     Raises:
-        UsageError: There are too few images for a figure.
+        UsageError: There are too few images for a metric.
     """
     from trainers.evaluation import report
 
@@ -178,7 +178,7 @@ def evaluate(
 
 
 def _shown(task: "Task") -> "Task":
-    """The task, which shows how far it is."""
+    """The task, showing its progress."""
     from trainers.training import progress
 
     return dataclasses.replace(
@@ -192,23 +192,24 @@ def _shown(task: "Task") -> "Task":
 def _worthwhile(
     task: "Task", specs: Sequence["Spec"], left_out: Callable[[str], None] | None
 ) -> Sequence["Spec"]:
-    """Warns where real images are few; without FID then, unless it was asked for."""
+    """Warns if there are few real images; leaves FID out unless it was asked for."""
     from trainers.training import progress
 
     real = sum(map(len, task.real(FEW)))
     if real >= FEW:
         return specs
     progress.say(
-        f"Warning: {task.name} has {real} real images to compare with. Figures of "
-        f"fewer than {FEW} vary a lot: compare them with figures of the same images."
+        f"Warning: {task.name} has {real} real images to compare with. Metrics of "
+        f"fewer than {FEW} vary a lot: compare them only with metrics of the same "
+        "images."
     )
     if left_out is None:
         return specs
     for spec in specs:
         if spec.kind == "fid":
             left_out(
-                f"{spec.text} of {task.name}: it needs {FEW} real images at least, as "
-                "it grows where they are few. KID does not."
+                f"{spec.text} of {task.name}: it needs at least {FEW} real images: "
+                "with few images it is biased upwards. KID is not."
             )
     return [spec for spec in specs if spec.kind != "fid"]
 
@@ -220,27 +221,27 @@ def _measure(
     seed: int,
     left_out: Callable[[str], None] | None,
 ) -> tuple[dict[str, list["Figure"]], list[Any]]:
-    """Figures of a task by system, and what else a report shows of it."""
+    """A task's metrics by system, and what else its report shows."""
     from trainers.evaluation import feature_cache, gallery, measurement, translation
     from trainers.training import progress
 
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
     kept = gallery.Gallery(task)
-    progress.say(f"{task.name}: measuring the model", sys.stderr)
+    progress.say(f"{task.name}: evaluating the model", sys.stderr)
     model = measurement.measure(
         task, specs, extractors, seed, cache, kept.watch, left_out
     )
     systems = {"model": model}
     told = {figure.spec for figure in model}
     for name, baseline in translation.baseline_tasks(task, kept.seen).items():
-        progress.say(f"{task.name}: measuring {name}, to compare with", sys.stderr)
+        progress.say(f"{task.name}: evaluating a baseline, {name}", sys.stderr)
         systems[name] = measurement.measure(
             baseline, [s for s in specs if s in told], extractors, seed, cache
         )
     shown: list[Any] = kept.pictures(task)
     for extractor in list(extractors.values())[:1]:
         progress.say(
-            f"{task.name}: looking for the nearest training images", sys.stderr
+            f"{task.name}: searching for the nearest training images", sys.stderr
         )
         memory = gallery.memorising(task, kept.samples, extractor, cache)
         shown += [memory.table, memory.picture]
@@ -248,11 +249,11 @@ def _measure(
 
 
 def table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
-    """Makes a table: figures down, each naming its extractor, and systems across.
+    """Makes a table: a row per metric, naming its extractor, and a column per system.
 
     Args:
         task: The table's title.
-        systems: The figures of each system; the first one's are shown, and where the
+        systems: The metrics of each system; the first one's are shown, and where the
             others have none there is a dash.
     """
     from tfgan_models.metrics.spec import is_higher_better
@@ -300,7 +301,7 @@ def _note_left_out(reason: str) -> None:
 
 
 def _curves(model_dir: Path) -> list["report.Picture"]:
-    """The training's curves, where it has a log."""
+    """The run's curves, if it has a log."""
     from trainers import plot
     from trainers.evaluation import report
 
@@ -316,7 +317,7 @@ def _to_json(results: Results) -> dict[str, Any]:
     return {
         task: {
             system: {
-                # JSON has no infinity, the PSNR of equal images.
+                # JSON has no infinity, the PSNR of identical images.
                 f.name: {"value": f.value if math.isfinite(f.value) else None} | f.about
                 for f in figures
             }
@@ -333,7 +334,7 @@ def _output_dir(given: str | None, subject: "Subject") -> Path:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FailureError(
-            f"--output_dir={output_dir} cannot be made: {error.strerror}."
+            f"--output_dir={output_dir} cannot be created: {error.strerror}."
         ) from error
     return output_dir
 

@@ -1,13 +1,13 @@
 """`python -m trainers.generate COMMAND --model=...`: use a trained generator.
 
-Any generator of pictures (GAN, CGAN, DCGAN, ProGAN, StyleGAN):
+Any image generator (GAN, CGAN, DCGAN, ProGAN, StyleGAN):
 
     python -m trainers.generate images --model=runs/faces --seeds=0-35
     python -m trainers.generate morph --model=runs/faces --seeds=1,7,9 --format=gif
 
-With classes `--class` takes one; images without it draws a row for each.
+With classes, `--class` takes one; without it, `images` makes one row per class.
 
-StyleGAN alone, which has w:
+StyleGAN only, which has w:
 
     python -m trainers.generate mix --model=runs/faces --rows=0-3 --columns=4-9
     python -m trainers.generate truncation --model=runs/faces --seed=5
@@ -15,20 +15,20 @@ StyleGAN alone, which has w:
     python -m trainers.generate project --model=runs/faces --image=me.jpg
     python -m trainers.generate directions --model=runs/faces --layers=middle
 
-StackGAN, a file for each caption:
+StackGAN, one file per caption:
 
     python -m trainers.generate text "red heart" "a blue car" --model=runs/emoji
 
-CycleGAN and Pix2Pix, which translate image files and folders of them:
+CycleGAN and Pix2Pix, for image files and folders of them:
 
     python -m trainers.generate translate photo.jpg my/photos --model=runs/mine
 
-SRGAN, which enlarges an image of any size:
+SRGAN, for an image of any size:
 
     python -m trainers.generate upscale --model=runs/photos --image=photo.jpg
 
-A seed's latent and noise are the same on every machine, and its picture does not depend
-on what else is drawn.
+A seed's latent and noise are the same on every machine, and its image does not depend
+on what else is generated.
 """
 
 import tempfile
@@ -61,17 +61,17 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "model",
         None,
-        "A training's --model_dir, or what was exported of it: the .keras file or the "
+        "A training run's --model_dir, or its export: the .keras file or the "
         "SavedModel. Required.",
     )
     flags.DEFINE_enum(
-        "which", "latest", ["latest", "best"], "Which checkpoint of a training."
+        "which", "latest", ["latest", "best"], "Which checkpoint of a training run."
     )
     flags.DEFINE_string(
         "output_dir",
         None,
-        "Where the files go. Default: generated in a training's folder; of an exported "
-        "model, generated/NAME here.",
+        "Directory for the files. Default: generated in a run's folder; for an "
+        "exported model, generated/NAME here.",
     )
     for group in GROUPS:
         group.define_flags()
@@ -80,20 +80,18 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Does what the command line says.
+    """Runs the command line.
 
     Raises:
-        UsageError: It asks for what cannot be.
-        FailureError: The model could not be read, or the files not written.
+        UsageError: The command line is not valid.
+        FailureError: The model could not be read, or the files could not be written.
     """
     job = _prepared(argv)
-    kinds = "a training's --model_dir, its exported .keras file or its SavedModel"
+    kinds = "a training run's --model_dir, its exported .keras file or its SavedModel"
     if not _FLAGS.model:
         raise UsageError(f"--model is required: {kinds}.")
     if not Path(_FLAGS.model).expanduser().exists():
-        raise UsageError(
-            f"--model={_FLAGS.model} is none of: {kinds}. It does not exist."
-        )
+        raise UsageError(f"--model={_FLAGS.model} does not exist. Allowed: {kinds}.")
     output_dir = _make_folder(
         Path(_FLAGS.output_dir or default_folder(_FLAGS.model)).expanduser()
     )
@@ -133,17 +131,17 @@ def _prepared(argv: Sequence[str]) -> Job:
 
 
 def default_folder(model: str) -> Path:
-    """Returns where pictures of a model go: each has a folder of its own.
+    """Returns the directory for a model's images: each model has its own.
 
     Args:
-        model: A training's folder, a .keras file or a SavedModel.
+        model: A training run's folder, a .keras file or a SavedModel.
     """
     path = Path(model).expanduser().absolute()
     if (path / "networks.json").is_file():
         return Path(model) / "generated"
     if path.name.isdecimal():  # a version of the model
         path = path.parent
-    # Not beside it: servers look for models there.
+    # Not next to it: servers look for models there.
     return Path("generated") / path.name.removesuffix(".keras")
 
 
@@ -155,7 +153,7 @@ def _make_folder(output_dir: Path) -> Path:
     except OSError as error:
         raise UsageError(
             f"--output_dir={output_dir} cannot be written: {error.strerror}. Give a "
-            "folder that can be."
+            "writable folder."
         ) from error
     return output_dir
 

@@ -1,4 +1,4 @@
-"""`python -m trainers.plot runs/*`: compare trainings by what they have logged.
+"""`python -m trainers.plot runs/*`: compare training runs by their logs.
 
 Writes <output_dir>/comparison.png and comparison.html and prints the table.
 """
@@ -32,7 +32,7 @@ DPI = 110
 _COLUMNS = 3
 _PANEL = (4.6, 3.1)
 _SHOWN_POINTS = 2000
-# Okabe and Ito's, told apart by the colour-blind; without yellow, faint on white.
+# Okabe and Ito's colour-blind-safe palette, without yellow, which is faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _TICKS = (1, 2, 2.5, 5, 10)
 _DASHES = ("-", "--", ":", "-.")
@@ -41,12 +41,12 @@ _DASHES = ("-", "--", ":", "-.")
 def figure(runs: Mapping[str, Path], prefix: str | None = None) -> "Figure":
     """Draws a panel for each value that any of the runs has logged.
 
-    Metrics come first, then losses (raw and smoothed), then the images a second. The x
-    axis is the training images shown, or steps where a run has no readable recipe.
+    Metrics come first, then losses (raw and smoothed), then images per second. The x
+    axis is training images seen, or steps if a run has no readable recipe.
 
     Args:
-        runs: Trainings' folders by the names in the legend.
-        prefix: Only values whose names begin so; None: all.
+        runs: The runs' folders by their names in the legend.
+        prefix: Only values whose names start with it; None: all.
 
     Returns:
         The figure, for `to_png`.
@@ -62,14 +62,14 @@ def to_png(figure: "Figure") -> bytes:
     """Returns a figure as a PNG file's contents."""
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # A run's name in a script that the font has not.
+        # A run's name may be in a script that the font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, format="png", dpi=figure.dpi)
     return file.getvalue()
 
 
 def table(runs: Mapping[str, run_log.Run]) -> report.Table:
-    """Returns a row for each run: how long, how fast, each metric's last and best."""
+    """Returns a row for each run: length, speed, each metric's last and best value."""
     logged = {name: run_log.series(run.entries) for name, run in runs.items()}
     metrics = [name for name in _names(logged.values()) if _group(name) == 0]
     header = ["run", "steps", "images", "hours", "images/s"]
@@ -94,14 +94,14 @@ def table(runs: Mapping[str, run_log.Run]) -> report.Table:
         "Runs",
         header,
         rows,
-        "Values are given with the step they are of (value @ step). Hours leave out "
+        "Values are given with their step (value @ step). Hours leave out "
         "stops of more than 10 minutes; images/s is the median.",
     )
 
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string("output_dir", "plots", "Where the comparison is written.")
+    flags.DEFINE_string("output_dir", "plots", "Directory for the comparison.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -113,7 +113,7 @@ def compare(folders: Sequence[Path], output_dir: Path) -> None:
     """Writes comparison.png and comparison.html, prints the table and the paths.
 
     Args:
-        folders: Trainings' folders; those without a log are passed over, with a note.
+        folders: The runs' folders; those without a log are skipped, with a note.
         output_dir: Where to write.
 
     Raises:
@@ -137,14 +137,14 @@ def compare(folders: Sequence[Path], output_dir: Path) -> None:
     except OSError as error:
         raise UsageError(
             f"--output_dir={output_dir} cannot be written: {error.strerror}. Give a "
-            "folder that can be."
+            "writable folder."
         ) from error
     print(report.to_text(compared))
     print(f"\nWrote {drawn}\nWrote {page}")
 
 
 def _load_all(folders: Sequence[Path]) -> dict[str, run_log.Run]:
-    """The runs by the folders' names, by paths where two of these are alike."""
+    """The runs by their folders' names, or by paths where two names are equal."""
     if not folders:
         raise UsageError(
             "Name the folders of the runs to compare. Usage: python -m trainers.plot "
@@ -154,13 +154,13 @@ def _load_all(folders: Sequence[Path]) -> dict[str, run_log.Run]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         run = run_log.load(folder)
         if run is None:
-            print(f"Passed over {folder}: no {run_log.FILE} with a line in it")
+            print(f"Skipped {folder}: it has no {run_log.FILE}, or an empty one")
         else:
             found[folder] = run
     if not found:
         raise UsageError(
             f"None of the {len(folders)} paths given is a run with a {run_log.FILE}. "
-            f"Give --model_dir folders of trainings. Received: {folders[0]}, ..."
+            f"Give --model_dir folders of training runs. Received: {folders[0]}, ..."
         )
     if len({folder.name for folder in found}) == len(found):
         return {folder.name: run for folder, run in found.items()}
@@ -169,12 +169,12 @@ def _load_all(folders: Sequence[Path]) -> dict[str, run_log.Run]:
 
 
 def _how_computed(runs: Mapping[str, run_log.Run]) -> list[report.Table]:
-    """How the runs' metrics were computed, where they tell; else nothing."""
+    """How the runs' metrics were computed, if they say so."""
     told: dict[tuple[str, str], list[str]] = {}
     for name, run in runs.items():
         for entry in run.entries:
             for metric, how in entry.about.items():
-                # A figure's spread is found with it, not chosen.
+                # A metric's spread is a result, not a setting.
                 chosen = {k: v for k, v in how.items() if k != "std"}
                 text = ", ".join(f"{key}={value}" for key, value in chosen.items())
                 names = told.setdefault((_title(metric), text), [])
@@ -188,7 +188,7 @@ def _how_computed(runs: Mapping[str, run_log.Run]) -> list[report.Table]:
             "How the metrics were computed",
             ("metric", "how", "runs"),
             sorted(rows),
-            "Values of one metric that were computed differently do not compare.",
+            "Values of a metric that were computed differently are not comparable.",
         )
     ]
 
@@ -209,7 +209,7 @@ def _number(value: float) -> str:
 
 
 def _names(logged: Iterable[Mapping[str, Any]]) -> list[str]:
-    """All values' names: metrics, losses, images a second."""
+    """All values' names: metrics, losses, images per second."""
     names = dict.fromkeys(name for series in logged for name in series)
     return sorted(names, key=_group)
 
@@ -225,7 +225,7 @@ def _title(name: str) -> str:
 
 
 def _higher_is_better(metric: str) -> bool:
-    """Which way is good; down for names, such as a person's own, that tell nothing."""
+    """Which way is better; "" for names, such as a user's own, that do not say."""
     figure, *_ = _title(metric).split("/")
     try:
         return is_higher_better(figure)
@@ -245,7 +245,7 @@ def _draw(runs: Mapping[str, run_log.Run], prefix: str | None) -> "Figure":
     if not values:
         raise UsageError(
             f"There is no value to draw. Received: {len(runs)} runs with a log, "
-            f"names beginning with {prefix or ''!r}"
+            f"names starting with {prefix or ''!r}"
         )
     scales = _scales(runs)
     end = max(scales[name] * run.steps for name, run in runs.items())
@@ -258,19 +258,19 @@ def _draw(runs: Mapping[str, run_log.Run], prefix: str | None) -> "Figure":
                 _draw_line(axes, value, scales[name] * np.array(steps), numbers, index)
         _dress(axes, value, end)
     by_images = all(run.batch_size for run in runs.values())
-    drawn.supxlabel("training images shown" if by_images else "steps", fontsize=11)
+    drawn.supxlabel("training images seen" if by_images else "steps", fontsize=11)
     return drawn
 
 
 def _scales(runs: Mapping[str, run_log.Run]) -> dict[str, int]:
-    """Images a step by run; 1 for all where they are not known of every run."""
+    """Images per step by run; 1 for all if they are not known for every run."""
     sizes = {name: run.batch_size for name, run in runs.items()}
     known = {name: size for name, size in sizes.items() if size is not None}
     return known if len(known) == len(runs) else dict.fromkeys(runs, 1)
 
 
 def _blank(panels: int, names: Sequence[str]) -> tuple["Figure", int, int]:
-    """A figure for so many panels with the runs' legend, and its rows and columns."""
+    """A figure for this many panels with the runs' legend, and its rows and columns."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
@@ -310,7 +310,7 @@ def _draw_line(
         axes.plot(x, y, marker="o", markersize=4, linewidth=1.6, **style)
         return
     raw = np.array(y)
-    # No more points than can be seen, the last one among them.
+    # No more points than can be seen, including the last.
     shown = slice((len(raw) - 1) % _stride(len(raw)), None, _stride(len(raw)))
     axes.plot(x[shown], raw[shown], linewidth=0.8, alpha=0.25, color=style["color"])
     axes.plot(x[shown], smooth(raw)[shown], linewidth=1.8, **style)
@@ -321,7 +321,7 @@ def _stride(points: int) -> int:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Returns the mean over the neighbourhood of each value.
+    """Returns the mean over each value's neighbourhood.
 
     Args:
         values: [N].
@@ -340,7 +340,7 @@ def _style(run: int) -> dict[str, Any]:
 
 
 def _dress(axes: "Axes", name: str, end: int) -> None:
-    """Title, limits, grid and numbers of a panel."""
+    """A panel's title, limits, grid and numbers."""
     from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
     title = f"{_title(name)} ({_direction(name)})" if _group(name) == 0 else name

@@ -337,7 +337,7 @@ def test_the_command_evaluates_a_training(
     assert result.returncode == 0, result.stderr
     for told in (
         f"Loading {run}\n",
-        "a2b: measuring the model\n",
+        "a2b: evaluating the model\n",
         "b2a: measuring untranslated, to compare with\n",
     ):
         assert told in result.stderr

@@ -137,7 +137,7 @@ def test_panels_lines_and_colours(runs: Path) -> None:
     assert first.get_color() != second.get_color()
     (legend,) = drawn.legends
     assert [text.get_text() for text in legend.get_texts()] == ["first", "_$x$"]
-    assert drawn.get_supxlabel() == "training images shown"
+    assert drawn.get_supxlabel() == "training images seen"
     assert {axes.get_xlim() for axes in panels.values()} == {(0, 1.02 * 2000)}
 
 

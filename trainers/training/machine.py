@@ -1,4 +1,4 @@
-"""What can be known of a machine without TensorFlow, which takes long to import."""
+"""What can be known about a machine without TensorFlow, which is slow to import."""
 
 import glob
 import os
@@ -8,7 +8,7 @@ from tfgan_models.errors import UsageError
 
 
 def may_have_gpu() -> bool:
-    """Says whether there is a device that TensorFlow could take for a GPU."""
+    """Says whether there is a device that TensorFlow could use as a GPU."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
         return False
     nodes = ("/dev/nvidia[0-9]*", "/dev/dxg", "/dev/kfd")
@@ -25,7 +25,7 @@ def has_gpu() -> bool:
 
 
 def check_virtual_devices(count: int) -> None:
-    """Raises UsageError unless there is a device or more."""
+    """Raises UsageError unless there is at least one device."""
     if count < 1:
         raise UsageError(f"--virtual_devices must be 1 or more. Received: {count}")
 

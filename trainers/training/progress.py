@@ -1,4 +1,4 @@
-"""What a person sees of a long run: a line that moves, or a few lines in a file."""
+"""Progress of a long run: one updating line in a terminal, or a few lines in a file."""
 
 import io
 import shutil
@@ -14,17 +14,17 @@ T = TypeVar("T")
 _STEPS = "step {n_fmt} of {total_fmt}, {elapsed} so far, {remaining} left{postfix}"
 _IMAGES = "{desc}: {n_fmt} images, {elapsed}"
 _SECONDS = 10.0
-"""Between two lines of a file at least ..."""
+"""Least seconds between two lines of a file ..."""
 _SILENCE = 600.0
-"""... and at most, where a percent takes longer."""
+"""... and most, if a percent takes longer."""
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints a line, above the moving one where there is one.
+    """Prints a line, above the progress line if there is one.
 
     Args:
         text: The line.
-        file: Where to; None: sys.stdout.
+        file: The stream; None: sys.stdout.
     """
     file = file or sys.stdout
     tqdm.write(text, file)
@@ -32,25 +32,25 @@ def say(text: str, file: TextIO | None = None) -> None:
 
 
 class _Nowhere(io.TextIOBase):
-    """A file that keeps nothing."""
+    """A file that discards what is written."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class Meter:
-    """A count on a line that moves; where there is no terminal, on a line at times.
+    """A counter on an updating line; without a terminal, on a new line now and then.
 
     Args:
         form: tqdm's `bar_format` of the line.
-        file: Where it is shown; None: sys.stdout.
-        options: More of tqdm's.
+        file: The stream; None: sys.stdout.
+        options: Other options of tqdm's.
     """
 
     def __init__(self, form: str, file: TextIO | None = None, **options: Any) -> None:
         self._file = file or sys.stdout
         self._moves = self._file.isatty()
-        # tqdm shows nothing where a terminal, as of a container, says it has no size.
+        # tqdm shows nothing if a terminal, as in a container, reports no size.
         size = shutil.get_terminal_size() if self._moves else None
         self._bar = tqdm(
             file=self._file if self._moves else _Nowhere(),
@@ -62,10 +62,10 @@ class Meter:
         self._said, self._at = self._bar.n, time.monotonic()
 
     def update(self, count: int = 1, **values: str) -> None:
-        """Counts on.
+        """Advances the counter.
 
         Args:
-            count: How many more.
+            count: By how many.
             **values: Shown at the end of the line, by name.
         """
         if values:
@@ -75,18 +75,18 @@ class Meter:
             self.say()
 
     def skip(self, **values: str) -> None:
-        """Counts one whose time tells nothing of the next ones', and shows it."""
+        """Counts one whose duration says nothing about the next ones', and shows it."""
         bar = self._bar
         bar.set_postfix(values, refresh=False)
         bar.n += 1
-        # tqdm tells the rest from what comes after these.
+        # tqdm estimates the rest from what comes after these.
         bar.initial = bar.last_print_n = bar.n
         bar.last_print_t = time.time()
         bar.refresh()
         self.say()
 
     def say(self) -> None:
-        """Prints the line where it does not move, unless it is printed already."""
+        """Prints the line, if it is not updated in place and not printed already."""
         if not self._moves and self._bar.n != self._said:
             self._said, self._at = self._bar.n, time.monotonic()
             say(str(self._bar), self._file)
@@ -104,10 +104,10 @@ class Meter:
 
 
 class Steps(keras.callbacks.Callback):
-    """Shows the steps of a whole training, whatever the calls of `fit`.
+    """Shows the steps of a whole training run, across calls of `fit`.
 
-    A file has a line for the first of a call of `fit`, then for every percent at most,
-    and for the last.
+    A file gets a line for the first step of a call of `fit`, then at most one per
+    percent, and one for the last.
 
     Args:
         total: Steps of the training.
@@ -135,7 +135,7 @@ class Steps(keras.callbacks.Callback):
         self._is_first = False
 
     def close(self) -> None:
-        """Leaves the last step standing."""
+        """Leaves the last step displayed."""
         self._meter.say()
         self._meter.close()
 
@@ -143,11 +143,12 @@ class Steps(keras.callbacks.Callback):
 def counted(
     what: str, batches: Callable[[int], Iterable[T]]
 ) -> Callable[[int], Iterator[T]]:
-    """Returns `batches`, whose images are counted on stderr while they are taken.
+    """Returns `batches`, counting their images on stderr as they are taken.
 
     Args:
-        what: Says what they are.
-        batches: (at most so many) -> arrays of images, or mappings of such.
+        what: Their description.
+        batches: From the maximum number of images to arrays of images, or mappings of
+            arrays.
     """
 
     def shown(most: int) -> Iterator[T]:

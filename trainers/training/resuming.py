@@ -1,4 +1,4 @@
-"""Where a training goes on: at the newest step that every worker has."""
+"""Where a run resumes: at the newest step that every worker has."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +18,9 @@ def restore(
 ) -> int:
     """Restores the newest readable checkpoint into `state`.
 
-    Each of several workers has checkpoints of its own, and a kill may have come when
-    only some had written theirs: the newest step is taken that all can read. What a
-    worker has of later steps is removed, for it will be trained again.
+    Each worker has its own checkpoints, and a kill may have come when only some had
+    written theirs: the newest step that all can read is restored. A worker's later
+    checkpoints are removed, since those steps are trained again.
 
     Args:
         directory: This worker's checkpoints.
@@ -28,16 +28,16 @@ def restore(
         strategy: All workers call this at the same point.
 
     Returns:
-        Its step; 0 where there is none, or where not all have written their first.
+        Its step; 0 if there is none, or not all have written their first.
 
     Raises:
-        FailureError: There are checkpoints, and none that all workers can read.
+        FailureError: There are checkpoints, but none that all workers can read.
     """
     if devices.workers(strategy) == 1:
         return checkpoints.restore(directory, state) or 0
     own = offered = checkpoints.steps(directory)[-_OFFERED:]
     while True:
-        # Padded with 0, the step that everybody has.
+        # Padded with 0, the step that every worker has.
         padded = offered + [0] * (1 + _OFFERED - len(offered))
         rows = devices.everyones(padded, strategy)
         step = max(set(rows[0]).intersection(*rows))
@@ -49,9 +49,9 @@ def restore(
     if not step and not is_first:
         found = [sorted(set(row) - {0}) for row in rows]
         raise FailureError(
-            f"No step has a checkpoint that every worker can read: {found}. Bring back "
-            f"what is missing in {directory} or of the other workers; to start over, "
-            "pass --fresh."
+            f"No step has a checkpoint that every worker can read: {found}. Restore "
+            f"what is missing in {directory} or on the other workers; to start from "
+            "scratch, pass --fresh."
         )
     later = [other for other in own if other > step]
     if later:

@@ -1,4 +1,4 @@
-"""Where a new training begins: at the networks of another one."""
+"""Where a new run starts: from the networks of another one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +13,19 @@ _SHOWN = 3
 
 
 def init_from(model: GANModel, model_dir: Path) -> list[str]:
-    """Copies the networks of another training, as far as names and shapes are the same.
+    """Copies the networks of another run, wherever names and shapes match.
 
-    Generators are what it exports: the averaged ones, where it has any.
+    Generators are the ones it exports: the averaged ones, if it has any.
 
     Args:
-        model: The model that is to be trained, compiled.
-        model_dir: The other training's folder.
+        model: The model to train, compiled.
+        model_dir: The other run's folder.
 
     Returns:
-        What was taken and what not, a line for each network.
+        What was copied and what was not, one line per network.
 
     Raises:
-        UsageError: There is no such training, or nothing in it fits.
+        UsageError: There is no such run, or nothing in it fits.
         FailureError: None of its checkpoints could be read.
     """
     generators, discriminators = checkpoints.load_all(model_dir)
@@ -35,8 +35,8 @@ def init_from(model: GANModel, model_dir: Path) -> list[str]:
     if not any(count for count, _ in taken.values()):
         raise UsageError(
             f"--init_from={model_dir} has nothing that fits: it holds "
-            f"{', '.join([*generators, *discriminators])}, and those to train are "
-            f"{', '.join(taken)}. Give a training of the same system and widths."
+            f"{', '.join([*generators, *discriminators])}, and the networks to train "
+            f"are {', '.join(taken)}. Give a run of the same system and widths."
         )
     return [f"{name}: {_told(*result)}" for name, result in taken.items()]
 
@@ -44,7 +44,7 @@ def init_from(model: GANModel, model_dir: Path) -> list[str]:
 def _copy(
     kind: str, sources: Mapping[str, keras.Model], targets: Mapping[str, keras.Model]
 ) -> dict[str, tuple[int, list[str]]]:
-    """How many weights each target took, and the names of those that it did not."""
+    """The number of weights copied to each target, and the names of the others."""
     results = {}
     for name, target in targets.items():
         source = {v.path: v for v in sources[name].variables} if name in sources else {}

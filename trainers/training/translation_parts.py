@@ -1,4 +1,4 @@
-"""What the trainers of image translation build alike, from a recipe's numbers."""
+"""What the trainers of image translation have in common, built from a recipe."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tfgan_models.schedules import LinearDecay
 
 
 def adam(recipe: Any, total_steps: int) -> keras.optimizers.Optimizer:
-    """Returns Adam whose rate decays to zero over the second half of the training."""
+    """Returns Adam whose rate decays to zero over the second half of training."""
     rate = LinearDecay(recipe.learning_rate, total_steps // 2, total_steps)
     return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
 
@@ -18,9 +18,9 @@ def discriminator(recipe: Any, name: str, channels: int = 3) -> keras.Model:
     """Returns the discriminator that a recipe names.
 
     Args:
-        recipe: Says its kind, width, depth and norm.
+        recipe: Has its kind, width, depth and norm.
         name: The network's name.
-        channels: Of the images that it judges.
+        channels: Of its input images.
     """
     if recipe.discriminator == "pixel":
         return PixelDiscriminator(

@@ -1,4 +1,4 @@
-"""Figures while training: logged, the best checkpoint kept, stopped when none is."""
+"""Metrics during training: logged, the best checkpoint kept, early stopping."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ class Metrics:
     """What to compute while training.
 
     Args:
-        specs: The figures; the first one decides which checkpoint is best.
-        extractors: By the names that the specs use.
+        specs: The metrics; the first one decides which checkpoint is best.
+        extractors: By the names used in the specs.
         early_stop: Evaluations without a new best after which training ends; 0: it
-            goes on.
+            continues.
     """
 
     specs: Sequence[Spec]
@@ -35,20 +35,20 @@ class Metrics:
 
 
 class QualityWatch(keras.callbacks.Callback):
-    """Computes figures every so many steps and keeps the best checkpoint.
+    """Computes metrics at regular intervals and keeps the best checkpoint.
 
-    They go to `<model_dir>/metrics.jsonl` and to TensorBoard. Where a model has
-    several tasks, as two directions of translation, the mean of the first figure
+    They go to `<model_dir>/metrics.jsonl` and to TensorBoard. If a model has
+    several tasks, such as two directions of translation, the mean of the first metric
     over them decides.
 
     Args:
         extras: Writes them; the best checkpoint is in `best` of its folder.
-        tasks: What a model of the present weights is measured on.
-        metrics: The figures.
+        tasks: What the current weights are evaluated on.
+        metrics: The metrics.
         every: Steps between two evaluations.
         step: The step at which this run starts.
-        seed: Draws subsets, pairs and paths.
-        describer: Is told of them.
+        seed: For subsets, pairs and paths.
+        describer: Receives them too.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class QualityWatch(keras.callbacks.Callback):
         self._evaluated = step if step in measured else None
 
     def _of_before(self, measured: Mapping[int, float]) -> tuple[float | None, int]:
-        """The best figure of a resumed training, and evaluations since."""
+        """The best value of a resumed run, and evaluations since."""
         kept = checkpoints.steps(self.directory)
         if not kept or kept[-1] not in measured:
             return None, 0
@@ -91,7 +91,7 @@ class QualityWatch(keras.callbacks.Callback):
         return measured[kept[-1]], since
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Evaluates where it is due; asks `fit` to stop where nothing gets better."""
+        """Evaluates when it is due; asks `fit` to stop if nothing improves."""
         self.step += 1
         if self.step % self.every == 0:
             self.evaluate()
@@ -99,11 +99,11 @@ class QualityWatch(keras.callbacks.Callback):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has been long enough since the best figure."""
+        """Whether it has been long enough since the best value."""
         return 0 < self.metrics.early_stop <= self.since
 
     def evaluate(self) -> None:
-        """Computes the figures of the present weights, once for each step.
+        """Computes the metrics of the current weights, once per step.
 
         Raises:
             FailureError: The best checkpoint could not be written.
@@ -122,7 +122,7 @@ class QualityWatch(keras.callbacks.Callback):
             ):
                 name = f"{figure.name}/{task.name}"
                 values[name], about[name] = figure.value, figure.about
-        # The log first: a best checkpoint whose figure is unknown could be lost to a
+        # The log first: a best checkpoint whose value is unknown could be lost to a
         # worse one after a kill between the two.
         self.extras.scalars(self.step, values, about, group="metrics/")
         self.describer.measured("last", self.step, values)
@@ -146,6 +146,6 @@ class QualityWatch(keras.callbacks.Callback):
 
 
 def decisive(values: Mapping[str, float], name: str) -> float | None:
-    """Returns the mean of a figure over tasks; None where there is none."""
+    """Returns the mean of a metric over tasks; None if there is none."""
     found = [value for key, value in values.items() if key.split("/")[0] == name]
     return float(np.mean(found)) if found else None

@@ -56,7 +56,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     )
     target.generators = {"other": target.generators["a2b"]}
     target.discriminators = {}
-    message = "fits: it holds a2b, b2a, a, b, and those to train are generator other"
+    message = (
+        "fits: it holds a2b, b2a, a, b, and the networks to train are generator other"
+    )
     with pytest.raises(UsageError, match=message):
         starting.init_from(target, folder)
 
