@@ -117,8 +117,8 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         (): "Received: none",
         ("images", "mix", style): "Received: images mix",
         ("images",): "--model is required",
-        ("images", style, "--seeds=3-1"): "--seeds=3-1 is no list of seeds",
-        ("mix", style, "--rows=a"): "--rows=a is no list of seeds",
+        ("images", style, "--seeds=3-1"): "--seeds=3-1 is not a list of seeds",
+        ("mix", style, "--rows=a"): "--rows=a is not a list of seeds",
         ("images", style, "--psi=2.5"): "--psi must be in [-2, 2]. Received: 2.5",
         ("truncation", style, "--psis=0,3"): "--psis must be in [-2, 2]",
         ("mix", style, "--seeds=1"): "mix does not take --seeds. It takes: --rows",
@@ -237,7 +237,7 @@ def test_lists_of_seeds() -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "1,", "1..3", "3-1", "-1", str(2**63)])
 def test_what_is_no_list_of_seeds(text: str) -> None:
-    with pytest.raises(UsageError, match="is no list of seeds"):
+    with pytest.raises(UsageError, match="is not a list of seeds"):
         parsing.seeds("seeds", text)
 
 
@@ -254,5 +254,5 @@ def test_values_of_psi() -> None:
     for text in ("2.1", "-3", "nan", "inf"):
         with pytest.raises(UsageError, match=r"--psis must be in \[-2, 2\]"):
             parsing.psis("psis", text)
-    with pytest.raises(UsageError, match="is no list of numbers"):
+    with pytest.raises(UsageError, match="is not a list of numbers"):
         parsing.psis("psis", "1,b")

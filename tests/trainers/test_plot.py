@@ -229,8 +229,8 @@ def test_comparison_is_written_and_printed(
     assert "images=8" in page
     assert "std=0.5" not in page
     printed = capsys.readouterr().out
-    assert printed.count(f"Passed over {runs / 'empty'}: no metrics.jsonl") == 1
-    assert f"Passed over {runs / 'notes.txt'}: no metrics.jsonl" in printed
+    assert printed.count(f"Skipped {runs / 'empty'}: it has no metrics.jsonl") == 1
+    assert f"Skipped {runs / 'notes.txt'}: it has no metrics.jsonl" in printed
     assert printed.count("40.12 @ 300") == 1
     assert printed.endswith(
         f"Wrote {output / 'comparison.png'}\nWrote {output / 'comparison.html'}\n"

@@ -1,4 +1,4 @@
-"""The commands that make still pictures: images, mix, truncation, noise."""
+"""The commands that generate still images: images, mix, truncation, noise."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from trainers.generation.models import Generator, StyleModel
 from trainers.generation.synthesis import Setting
 
 COLUMNS = 8
-"""Pictures of each class where no seeds are given."""
+"""Images per class if no seeds are given."""
 
 
 def images(
@@ -22,12 +22,12 @@ def images(
     layout: str,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes the pictures of seeds.
+    """Writes the images of seeds.
 
     Args:
-        generator: Paints.
-        seeds: One for each picture.
-        setting: How.
+        generator: The generator.
+        seeds: One for each image.
+        setting: How images are generated.
         layout: "grid": one file images.png; "files": seed_0000.png, ...
         output_dir: An existing folder.
 
@@ -54,12 +54,12 @@ def class_images(
     layout: str,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes the pictures of seeds in every class.
+    """Writes the images of seeds in every class.
 
     Args:
-        generator: Paints; has classes.
+        generator: A generator with classes.
         seeds: One for each column.
-        setting: How; its class is not used.
+        setting: How images are generated; its class is not used.
         layout: "grid": one file images.png, a row for each class; "files":
             class_000_seed_0000.png, ...
         output_dir: An existing folder.
@@ -68,7 +68,7 @@ def class_images(
         The files.
 
     Raises:
-        UsageError: There are too many pictures for a grid.
+        UsageError: There are too many images for a grid.
     """
     if layout == "grid":
         synthesis.check_grid(generator, generator.label_size * len(seeds))
@@ -98,23 +98,23 @@ def mix(
     setting: Setting,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes mix.png: each row's picture with the columns' coarse, ... styles.
+    """Writes mix.png: each row's image with the columns' coarse, ... styles.
 
-    The first column shows the rows' own pictures, the first row the columns'.
+    The first column shows the rows' own images, the first row the columns'.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         rows: Seeds.
         columns: Seeds.
-        styles: "coarse", "middle" or "fine": what is taken from the column's seed.
-        setting: How; with random noise, that of the row's seed.
+        styles: "coarse", "middle" or "fine": the styles taken from the column's seed.
+        setting: How images are generated; random noise is that of the row's seed.
         output_dir: An existing folder.
 
     Returns:
         The file.
 
     Raises:
-        UsageError: The generator has no such styles, or there are too many pictures.
+        UsageError: The generator has no such styles, or there are too many images.
     """
     taken = synthesis.style_layers(generator, styles)
     synthesis.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
@@ -146,13 +146,13 @@ def truncation(
     setting: Setting,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes truncation.png: a seed's pictures for values of psi, left to right.
+    """Writes truncation.png: a seed's images at values of psi, left to right.
 
-    All style layers are truncated, so that psi = 0 is the picture of the average w.
+    All style layers are truncated, so that psi = 0 is the image of the average w.
 
     Args:
-        generator: Paints.
-        seed: Of the picture.
+        generator: The generator.
+        seed: The image's seed.
         psis: The values.
         setting: Class and noise.
         output_dir: An existing folder.
@@ -175,15 +175,15 @@ def truncation(
 def noise(
     generator: StyleModel, seed: int, count: int, setting: Setting, output_dir: Path
 ) -> list[Path]:
-    """Writes what noise does: noise.png, noise_mean.png and noise_std.png.
+    """Writes what noise affects: noise.png, noise_mean.png and noise_std.png.
 
-    The deviation is over the pictures, its root mean square over the channels; in the
-    file white is its largest, which is printed.
+    The standard deviation is over the images, its root mean square over the channels;
+    in the file, white is its maximum, which is printed.
 
     Args:
-        generator: Paints.
-        seed: Of the latent.
-        count: Pictures, of the noise seeds 0, 1, ...
+        generator: The generator.
+        seed: The latent's seed.
+        count: Images, with the noise seeds 0, 1, ...
         setting: Class and psi.
         output_dir: An existing folder.
 
@@ -191,7 +191,7 @@ def noise(
         The files.
 
     Raises:
-        UsageError: There are too many pictures for a grid.
+        UsageError: There are too many images for a grid.
     """
     synthesis.check_grid(generator, count)
     w = synthesis.map_seed(generator, seed, setting.label)
@@ -201,8 +201,8 @@ def noise(
     deviation = np.sqrt(np.var(made, axis=0, dtype=np.float64).mean(axis=2))
     largest = float(deviation.max())
     print(
-        f"Standard deviation over {count} noise seeds: {deviation.mean():.5f} in the "
-        f"mean, {largest:.5f} at most (images are in [-1, 1])"
+        f"Standard deviation over {count} noise seeds: {deviation.mean():.5f} on "
+        f"average, {largest:.5f} at most (images are in [-1, 1])"
     )
     shown = deviation / (largest or 1.0) * 2.0 - 1.0
     return [
@@ -213,7 +213,7 @@ def noise(
 
 
 def _square(made: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures row by row in a grid as wide as high, or a little wider."""
+    """Images row by row in a grid as wide as high, or a little wider."""
     columns = math.ceil(math.sqrt(len(made)))
     padded = [*made, *[None] * (-len(made) % columns)]
     rows = [padded[i : i + columns] for i in range(0, len(padded), columns)]

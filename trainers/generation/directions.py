@@ -1,4 +1,4 @@
-"""What a generator can be told to change: SeFa (Shen & Zhou, arXiv:2007.06600)."""
+"""Directions of a generator's latent space: SeFa (Shen & Zhou, arXiv:2007.06600)."""
 
 import io
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ def directions(
     setting: Setting,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes directions.html, which shows each at all strengths, and directions.npz.
+    """Writes directions.html, a slider for each direction, and directions.npz.
 
     Args:
-        generator: Paints.
-        seed: Of the picture that is changed.
-        layers: "all", "coarse", "middle" or "fine": those whose kernels are looked at
-            and whose w is moved.
-        count: How many directions, the strongest first.
-        setting: How the picture is made.
+        generator: The generator.
+        seed: The seed of the image that is changed.
+        layers: "all", "coarse", "middle" or "fine": the layers whose kernels are
+            factorised and whose w is moved.
+        count: Number of directions, the strongest first.
+        setting: How the image is generated.
         output_dir: An existing folder.
 
     Returns:
         The files.
 
     Raises:
-        UsageError: The generator has no such layers, or not so many directions.
+        UsageError: The generator has no such layers, or fewer directions.
     """
     if count > generator.w_avg.size:
         raise UsageError(
@@ -64,9 +64,9 @@ def directions(
     share = eigenvalues / sum(np.square(kernels[i]).sum() for i in moved)
     titles = [f"Direction {i + 1} ({part:.1%})" for i, part in enumerate(share)]
     note = (
-        f"Seed {seed}. w is moved by -3 to 3 times a direction of length 1 in the "
-        f"style layers {moved[0]} to {moved[-1]}; the percentage is its share of all "
-        "that w does there."
+        f"Seed {seed}. w is moved by -3 to 3 times a unit direction in the "
+        f"style layers {moved[0]} to {moved[-1]}; the percentage is its share of "
+        "the effect of w there."
     )
     path = output_dir / "directions.html"
     page.write(path, "Directions", note, titles, strips, STRENGTHS)
@@ -78,12 +78,12 @@ def strongest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the directions in w that change the styles most.
 
-    They are the eigenvectors of A^T A, A being the layers' affine functions one below
-    the other, of the largest eigenvalues.
+    They are the eigenvectors with the largest eigenvalues of A^T A, where A stacks the
+    layers' affine functions.
 
     Args:
         kernels: Of the affine functions, each [D, 2C].
-        count: How many.
+        count: Number of directions.
 
     Returns:
         Orthonormal directions, float32 [count, D], the strongest first, each with its

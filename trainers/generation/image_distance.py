@@ -1,4 +1,4 @@
-"""How unlike two pictures are, with a gradient."""
+"""Distances between two images, with a gradient."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ _SMALLEST = 4
 
 
 def distance(target: tf.Tensor) -> tuple[Distance, str]:
-    """Returns the distance of images from one, and what it is made of.
+    """Returns the distance of images from a target, and a description of it.
 
     Pixels at several sizes and, where the extra "metrics" is installed, features.
 
@@ -82,5 +82,5 @@ def feature_distance(network: keras.Model, target: tf.Tensor) -> Distance:
 
 
 def _unit(x: tf.Tensor) -> tf.Tensor:
-    """Scales the channels at each place to length 1; there is a slope at 0 too."""
+    """Scales the channels at each pixel to length 1, with a finite gradient at 0."""
     return x * tf.math.rsqrt(tf.reduce_sum(tf.square(x), axis=3, keepdims=True) + 1e-10)

@@ -1,4 +1,4 @@
-"""The commands of generators that draw from latents: their flags and what they call."""
+"""The commands of generators with latents: their flags and what they call."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,37 +25,37 @@ Drawing = Callable[["Generator", "Setting", Path], list[Path]]
 def define_flags() -> None:
     """Defines the flags of these commands."""
     flags.DEFINE_string(
-        "data_dir", None, "Where TFDS keeps the data set that --class names are of."
+        "data_dir", None, "Directory of TFDS's data set, for the names of --class."
     )
     flags.DEFINE_string(
         "class",
         None,
-        "What to draw, an index or a name. For models with classes, of which images "
-        "draws a row each without it.",
+        "The class to generate, an index or a name. For models with classes; without "
+        "it, images makes one row per class.",
     )
     flags.DEFINE_string(
         "seeds",
         None,
-        "Such as 0-35,100. Default: 0-35 (0-7 for a row a class); morph: 0-7.",
+        "For example 0-35,100. Default: 0-35 (0-7 for one row per class); morph: 0-7.",
     )
-    flags.DEFINE_integer("seed", 0, "Of the one picture.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "The image's seed.", lower_bound=0)
     flags.DEFINE_float("psi", None, f"Truncation, -2 to 2. Default: {PSI}.")
     flags.DEFINE_enum(
         "noise",
         None,
         ["const", "random", "none"],
-        "The same for all pictures, each picture its own, or none. Default: const.",
+        "The same for all images, different for each, or none. Default: const.",
     )
     flags.DEFINE_enum(
-        "layout", "grid", ["grid", "files"], "images: one file, or one for each."
+        "layout", "grid", ["grid", "files"], "images: one file, or one per image."
     )
-    flags.DEFINE_string("rows", "0-3", "mix: seeds that give the other styles.")
-    flags.DEFINE_string("columns", "4-9", "mix: seeds that give the --styles.")
+    flags.DEFINE_string("rows", "0-3", "mix: seeds of the other styles.")
+    flags.DEFINE_string("columns", "4-9", "mix: seeds of the --styles.")
     flags.DEFINE_enum(
         "styles",
         "coarse",
         ["coarse", "middle", "fine"],
-        "mix: what the columns give. Those of 4-8, 16-32 or 64-1024 px.",
+        "mix: the styles from the columns: those of 4-8, 16-32 or 64-1024 px.",
     )
     _define_more_flags()
 
@@ -65,30 +65,32 @@ def _define_more_flags() -> None:
         "space",
         None,
         ["z", "w", "w+"],
-        "morph: w (default where there is one) or z. project: w+ (default), each "
-        "style layer its own w, or w, one for all.",
+        "morph: w (default if there is one) or z. project: w+ (default), one w per "
+        "style layer, or w, one for all.",
     )
-    flags.DEFINE_integer("frames", 240, "morph: of the whole loop.", lower_bound=1)
     flags.DEFINE_integer(
-        "fps", 30, "morph: frames a second.", lower_bound=1, upper_bound=100
+        "frames", 240, "morph: frames of the whole loop.", lower_bound=1
     )
-    flags.DEFINE_enum("format", "mp4", ["mp4", "gif"], "morph: of the film.")
-    flags.DEFINE_string("psis", PSIS, "truncation: values of psi, each -2 to 2.")
+    flags.DEFINE_integer(
+        "fps", 30, "morph: frames per second.", lower_bound=1, upper_bound=100
+    )
+    flags.DEFINE_enum("format", "mp4", ["mp4", "gif"], "morph: the video's format.")
+    flags.DEFINE_string("psis", PSIS, "truncation: values of psi, each in [-2, 2].")
     flags.DEFINE_integer(
         "count",
         None,
-        "noise: pictures (default 16). directions: how many (default 5).",
+        "noise: images (default 16). directions: directions (default 5).",
         lower_bound=1,
     )
     flags.DEFINE_string(
         "image", None, "project, upscale: the image file. Required there."
     )
-    flags.DEFINE_integer("steps", 1000, "project: of the search.", lower_bound=1)
+    flags.DEFINE_integer("steps", 1000, "project: optimisation steps.", lower_bound=1)
     flags.DEFINE_enum(
         "layers",
         "all",
         ["all", "coarse", "middle", "fine"],
-        "directions: the style layers that are looked at and changed.",
+        "directions: the style layers to factorise and change.",
     )
 
 
@@ -102,11 +104,11 @@ def _command(
     """Makes a command that loads a generator.
 
     Args:
-        name: The command's.
+        name: The command's name.
         prepare: Reads and checks the flags.
-        *taken: The command's flags besides --class and --data_dir.
-        latents: Whether it works with a generator that has no w.
-        every_class: Whether it works without a class where there are some.
+        *taken: The command's flags other than --class and --data_dir.
+        latents: Whether it works with a generator without w.
+        every_class: Whether it works without --class if there are classes.
     """
 
     def prepared(arguments: Sequence[str]) -> Job:
@@ -134,13 +136,13 @@ def _require_w(name: str, generator: "Generator") -> None:
 
     if isinstance(generator, LatentModel):
         raise UsageError(
-            f"{name} needs w, which this generator does not have. It can: images, "
-            "morph."
+            f"{name} needs w, which this generator does not have. It supports images "
+            "and morph."
         )
 
 
 def _setting(generator: "Generator", every_class: bool) -> "Setting":
-    """Class, psi and noise, all of which the generator has a use for."""
+    """Class, psi and noise, checked against the generator."""
     from trainers.generation.models import LatentModel
     from trainers.generation.synthesis import Setting
 
@@ -151,19 +153,17 @@ def _setting(generator: "Generator", every_class: bool) -> "Setting":
     if isinstance(generator, LatentModel):
         for flag in ("psi", "noise"):
             if _FLAGS[flag].present:
-                raise UsageError(f"This generator has no {flag}: leave --{flag} out.")
+                raise UsageError(f"This generator has no {flag}: omit --{flag}.")
     psi = PSI if _FLAGS.psi is None else _FLAGS.psi
     return Setting(label, psi, _FLAGS.noise or "const")
 
 
 def _label(given: str | None, generator: "Generator") -> int | None:
-    """The index of the class that was named; None for a model without classes."""
+    """The index of the named class; None for a model without classes."""
     size = generator.label_size
     if not size:
         if given is not None:
-            raise UsageError(
-                f"--class={given}: the model has no classes. Leave it out."
-            )
+            raise UsageError(f"--class={given}: the model has no classes. Omit it.")
         return None
     allowed = f"The model has {size} classes: give --class=0 to --class={size - 1}"
     if given is None:
@@ -186,7 +186,7 @@ def _images() -> Drawing:
 
         options = (setting, _FLAGS.layout, output_dir)
         if generator.label_size and setting.label is None:
-            # As many as fit beside each other.
+            # As many as fit next to each other.
             row = seeds if given else seeds[: commands.COLUMNS]
             return commands.class_images(generator, row, *options)
         return commands.images(generator, seeds, *options)

@@ -1,4 +1,4 @@
-"""Films from picture to picture that end where they begin."""
+"""Videos that morph from image to image and end where they start."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,16 +25,16 @@ def morph(
     kind: str,
     output_dir: Path,
 ) -> list[Path]:
-    """Writes morph.mp4 or morph.gif, a loop through the pictures of seeds.
+    """Writes morph.mp4 or morph.gif, a loop through the images of seeds.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         seeds: Passed through at equal intervals.
-        setting: How; with random noise each frame has its own.
-        space: "w": a periodic cubic spline; "z": great circles between normal latents,
-            straight lines between uniform ones, which leave no cube.
-        frames: Of the whole loop.
-        fps: Frames a second.
+        setting: How images are generated; random noise differs in each frame.
+        space: "w": a periodic cubic spline; "z": great circles between Gaussian
+            latents, straight lines between uniform ones, which stay inside the cube.
+        frames: Frames of the whole loop.
+        fps: Frames per second.
         kind: "mp4" or "gif".
         output_dir: An existing folder.
 
@@ -42,7 +42,7 @@ def morph(
         The file.
 
     Raises:
-        UsageError: What writes films is not installed.
+        UsageError: The video writer is not installed.
     """
     path = output_dir / f"morph.{kind}"
     places = np.arange(frames) * (len(seeds) / frames)
@@ -81,10 +81,10 @@ def periodic_spline(knots: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the closed cubic curve through points, smooth to the second derivative.
 
     Args:
-        knots: [K, D], passed at the places 0, 1, ..., K - 1.
+        knots: [K, D], passed at 0, 1, ..., K - 1.
 
     Returns:
-        Places [N] in [0, K] to points [N, D]; K is where 0 is.
+        A function from positions [N] in [0, K] to points [N, D]; K is the same as 0.
     """
     knots = np.asarray(knots, np.float64)
     count = len(knots)
@@ -111,12 +111,12 @@ def periodic_spline(knots: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Turns from one latent to another, at an even rate and without losing length.
+    """Interpolates spherically between two latents; their lengths linearly.
 
     Args:
         start: [D].
         end: [D].
-        t: From 0, `start`, to 1, `end`.
+        t: 0 is `start`, 1 is `end`.
     """
     start, end = start.astype(np.float64), end.astype(np.float64)
     lengths = np.linalg.norm(start), np.linalg.norm(end)
@@ -129,20 +129,20 @@ def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
 
 
 def lerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Goes straight from one latent to another; arguments as for `slerp`."""
+    """Interpolates linearly between two latents; arguments as for `slerp`."""
     return (1.0 - t) * start + t * end
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
-    """Writes a film that is whole or absent; one frame is in memory at a time.
+    """Writes a video that is complete or absent; one frame is in memory at a time.
 
     Args:
         path: Ends with .mp4 or .gif.
         frames: uint8 [H, W, 3].
-        fps: Frames a second.
+        fps: Frames per second.
 
     Raises:
-        UsageError: What writes films is not installed.
+        UsageError: The video writer is not installed.
     """
     unfinished = path.with_name(f"{files.UNFINISHED}{path.name}")
     with _writer(unfinished, fps) as writer:
@@ -152,7 +152,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
-    """Repeats the last row and column of odd sides, which an MP4 cannot have."""
+    """Repeats the last row and column of odd sides, which MP4 does not support."""
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
@@ -166,7 +166,7 @@ def _writer(path: Path, fps: int) -> Any:
         import imageio_ffmpeg  # noqa: F401  (imageio would not say what is missing)
     except ImportError as error:
         raise UsageError(extras.missing("A film", error.name, "generate")) from error
-    # Sides are even already, and else may stay as they are.
+    # Sides are even already, or may stay odd.
     return imageio.get_writer(
         path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=1
     )

@@ -1,4 +1,4 @@
-"""An HTML file of strips of pictures, each with a slider, that needs nothing else."""
+"""A self-contained HTML file with strips of images, each with a slider."""
 
 import base64
 import html
@@ -44,15 +44,15 @@ def write(
     strips: Sequence[Sequence[np.ndarray]],
     strengths: Sequence[int],
 ) -> None:
-    """Writes the page; it is whole or absent.
+    """Writes the page; it is complete or absent.
 
     Args:
         path: The file, in an existing folder.
         title: The page's heading.
-        note: Below it.
-        names: Of the strips.
-        strips: Pictures [R, R, C] in [-1, 1]; more than 256 px are shown at 256.
-        strengths: Of the pictures of each strip.
+        note: The text below it.
+        names: The strips' names.
+        strips: Images [R, R, C] in [-1, 1]; above 256 px they are shown at 256.
+        strengths: The strengths of each strip's images.
     """
     sections = "".join(
         _section(name, strip, strengths)

@@ -1,4 +1,4 @@
-"""Values of flags, checked before anything slow is done."""
+"""Flag values, checked before anything slow is done."""
 
 import math
 import re
@@ -12,14 +12,14 @@ _LIMIT = 2.0
 
 
 def seeds(flag: str, text: str) -> list[int]:
-    """Returns the seeds that a list of numbers and ranges names, in its order.
+    """Returns the seeds in a list of numbers and ranges, in order.
 
     Args:
         flag: The flag's name, for errors.
-        text: Such as "0-35,100".
+        text: For example "0-35,100".
 
     Raises:
-        UsageError: It is no such list, or a very long one.
+        UsageError: It is not such a list, or too long.
     """
     found: list[int] = []
     for part in text.split(","):
@@ -27,7 +27,7 @@ def seeds(flag: str, text: str) -> list[int]:
         first, last = (match[1], match[2] or match[1]) if match else ("1", "0")
         if not int(first) <= int(last) <= LARGEST_SEED:
             raise UsageError(
-                f"--{flag}={text} is no list of seeds. Give numbers and ascending "
+                f"--{flag}={text} is not a list of seeds. Give numbers and ascending "
                 f"ranges of at least 0, such as 0-35,100. Received: {part!r}"
             )
         if len(found) + int(last) - int(first) >= MOST_SEEDS:
@@ -42,7 +42,7 @@ def psi(flag: str, value: float) -> float:
     """Returns a truncation psi.
 
     Raises:
-        UsageError: It is outside of [-2, 2].
+        UsageError: It is outside [-2, 2].
     """
     if math.isnan(value) or abs(value) > _LIMIT:
         raise UsageError(f"--{flag} must be in [-2, 2]. Received: {value}")
@@ -50,16 +50,16 @@ def psi(flag: str, value: float) -> float:
 
 
 def psis(flag: str, text: str) -> list[float]:
-    """Returns several of them, given as "-1,0,0.5".
+    """Returns several truncation psi, given as "-1,0,0.5".
 
     Raises:
-        UsageError: One is no number, or outside of [-2, 2].
+        UsageError: One is not a number, or outside [-2, 2].
     """
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(
-            f"--{flag}={text} is no list of numbers. Give some in [-2, 2], such as "
-            "-1,0,0.5,1."
+            f"--{flag}={text} is not a list of numbers. Give numbers in [-2, 2], such "
+            "as -1,0,0.5,1."
         ) from error
     return [psi(flag, value) for value in values]

@@ -1,4 +1,4 @@
-"""The w that a generator paints a given image with (arXiv:1912.04958, appendix D)."""
+"""Projecting an image to a generator's w (arXiv:1912.04958, appendix D)."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ from trainers.generation.synthesis import Setting
 
 LEARNING_RATE = 0.1
 NOISE = 0.05
-"""The deviation of the noise on w at the start, relative to that of w."""
+"""The standard deviation of the noise on w at the start, relative to that of w."""
 
 _NOISE_END, _RAMP_UP, _RAMP_DOWN = 0.75, 0.05, 0.25
 _SAMPLES = 1000
@@ -29,11 +29,11 @@ _SAMPLES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """What was found.
+    """The result of a projection.
 
     Attributes:
         ws: A w for each style layer, [layers, D].
-        image: Painted with them, [R, R, C].
+        image: The image generated from them, [R, R, C].
         losses: At each step, with that step's noise on w.
         start: The loss of the average w.
         end: The loss of `ws`.
@@ -58,12 +58,12 @@ def project(
     """Writes projection.png (target | projection), the loss's curve and w.npz.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         image: The image file; its centre square is taken.
         space: "w": one w for all style layers; "w+": one for each.
         steps: Of the optimisation.
-        seed: Draws the noise on w.
-        setting: Class and noise of the picture.
+        seed: For the noise on w.
+        setting: Class and noise of the image.
         output_dir: An existing folder.
 
     Returns:
@@ -116,15 +116,15 @@ def fit(
     seed: int,
     setting: Setting,
 ) -> Projection:
-    """Searches w by Adam, from the average and with noise on w that fades.
+    """Optimises w with Adam, starting from the average and with noise that fades.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         measure: The loss of images [1, R, R, C].
         space: "w" or "w+".
         steps: 1 or more.
-        seed: Draws the noise on w.
-        setting: Class and noise of the picture.
+        seed: For the noise on w.
+        setting: Class and noise of the image.
     """
     rows = generator.layers if space == "w+" else 1
     w = keras.Variable(np.repeat(generator.w_avg[None], rows, axis=0))
@@ -163,9 +163,9 @@ def fit(
 
 
 def learning_rate(progress: float) -> float:
-    """Returns the learning rate at a part, 0 to 1, of the steps.
+    """Returns the learning rate at a fraction, 0 to 1, of the steps.
 
-    It rises evenly over the first twentieth and falls as a cosine over the last
+    It rises linearly over the first twentieth and decays as a cosine over the last
     quarter.
     """
     up = min(1.0, progress / _RAMP_UP)
@@ -174,8 +174,8 @@ def learning_rate(progress: float) -> float:
 
 
 def w_deviation(generator: StyleModel, label: int | None) -> float:
-    """Returns how far w is from its mean, the root of the mean squared length."""
-    # Traced: it draws seed by seed.
+    """Returns the deviation of w: the root of its mean squared distance to the mean."""
+    # Traced, because it generates seed by seed.
     draw = tf.function(sampling.latents, autograph=False)
     latents = draw(tf.range(_SAMPLES, dtype=tf.int64), generator.latent_size)
     w = generator.mapping(latents, synthesis.labels(label, _SAMPLES)).numpy()
@@ -183,7 +183,7 @@ def w_deviation(generator: StyleModel, label: int | None) -> float:
 
 
 def write_curve(output_dir: Path, losses: Sequence[float]) -> Path:
-    """Writes loss.png, or loss.csv where matplotlib is not installed."""
+    """Writes loss.png, or loss.csv if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a command of `trainers.generate` is.
+"""What a command of `trainers.generate` consists of.
 
 A module of commands has a function `define_flags()` and a dict `COMMANDS`; it is listed
 in `trainers.generate.GROUPS`, and TensorFlow is not needed to import it.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Job = Callable[[Path], list[Path]]
-"""What a command does in an existing folder; loads the model, returns the files."""
+"""Runs a command in an existing folder: loads the model, returns the files."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Command:
     Attributes:
         prepare: Reads and checks the flags, given the arguments after the command's
             name; TensorFlow is not needed yet.
-        flags: Those it takes, of whatever module, besides those of all commands.
+        flags: The flags it takes, from any module, besides those of all commands.
         argument: What each argument after its name is, such as "CAPTION"; "": it
-            takes none, else at least one.
+            takes none, otherwise at least one.
     """
 
     prepare: Callable[[Sequence[str]], Job]

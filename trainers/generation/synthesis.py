@@ -1,4 +1,4 @@
-"""Pictures of seeds: each made alone, so that no batch changes even its rounding."""
+"""Images of seeds: each generated alone, so that batching cannot change rounding."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ from trainers.evaluation import grids
 from trainers.generation.models import Generator, LatentModel, StyleModel
 
 CUTOFF = 8
-"""Style layers that are truncated, the first ones: the resolutions 4 to 32."""
+"""The number of style layers that are truncated: those of 4 to 32 px."""
 
 MOST_PIXELS = 2**28
 _SIDES = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 1024)}
@@ -24,12 +24,12 @@ _SIDES = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 1024)}
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """How pictures are made.
+    """How images are generated.
 
     Attributes:
-        label: The class, None where there are none.
-        psi: Truncation.
-        noise: "const": the same noise in all; "random": each its own; "none".
+        label: The class; None if there are none.
+        psi: Truncation psi.
+        noise: "const": the same noise in all; "random": different in each; "none".
     """
 
     label: int | None = None
@@ -37,7 +37,7 @@ class Setting:
     noise: str = "const"
 
     def noise_seed(self, seed: int) -> int | None:
-        """Returns the seed of the noise of the picture of `seed`, None for none."""
+        """Returns the noise seed of the image of `seed`; None for no noise."""
         return {"const": sampling.FIXED_NOISE, "random": seed, "none": None}[self.noise]
 
 
@@ -68,7 +68,7 @@ def truncate(
     """Returns a w for each style layer, [layers, D].
 
     Args:
-        generator: Knows the average.
+        generator: Has the average w.
         w: [D].
         psi: 1: w itself, 0: the average.
         cutoff: Only the style layers before this one are truncated.
@@ -88,10 +88,10 @@ def noise_maps(generator: StyleModel, seed: int | None) -> list[tf.Tensor]:
 
 
 def from_w(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarray:
-    """Returns the picture [R, R, C] of a w for each style layer, [layers, D].
+    """Returns the image [R, R, C] of a w for each style layer, [layers, D].
 
     Args:
-        generator: Paints.
+        generator: The generator.
         ws: [layers, D].
         noise: The seed of the noise; None: none.
     """
@@ -102,10 +102,10 @@ def from_w(generator: StyleModel, ws: np.ndarray, noise: int | None) -> np.ndarr
 def from_latent(
     generator: Generator, z: tf.Tensor, setting: Setting, noise: int | None
 ) -> np.ndarray:
-    """Returns the picture [R, R, C] of a latent [1, latent_size].
+    """Returns the image [R, R, C] of a latent [1, latent_size].
 
     Args:
-        generator: Paints.
+        generator: The generator.
         z: The latent.
         setting: Class and psi.
         noise: The seed of the noise; None: none.
@@ -117,7 +117,7 @@ def from_latent(
 
 
 def from_seed(generator: Generator, seed: int, setting: Setting) -> np.ndarray:
-    """Returns the picture [R, R, C] of a seed."""
+    """Returns the image [R, R, C] of a seed."""
     z = latent(generator, seed)
     return from_latent(generator, z, setting, setting.noise_seed(seed))
 
@@ -142,10 +142,10 @@ def style_layers(generator: StyleModel, name: str) -> list[int]:
 
 
 def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
-    """Returns pictures in rows and columns, on white.
+    """Returns images in rows and columns, on white.
 
     Args:
-        cells: Rows of equally many pictures [R, R, C]; None stays white.
+        cells: Rows with the same number of images [R, R, C]; None stays white.
 
     Returns:
         uint8 [rows (R + GAP) + GAP, columns (R + GAP) + GAP, 3].
@@ -164,23 +164,23 @@ def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
 
 
 def check_grid(generator: Generator, count: int) -> None:
-    """Raises UsageError for a grid of more pictures than one file can well hold."""
+    """Raises UsageError if a grid has more images than fit in a file."""
     most = MOST_PIXELS // generator.resolution**2
     if count > most:
         raise UsageError(
-            f"A grid holds at most {most} pictures of {generator.resolution} px. "
+            f"A grid holds at most {most} images of {generator.resolution} px. "
             f"Received: {count}. Take fewer, or files (images --layout=files)."
         )
 
 
 def write(path: Path, image: np.ndarray) -> Path:
-    """Writes uint8 [H, W, 3], or a picture [R, R, C], as PNG."""
+    """Writes uint8 [H, W, 3], or an image [R, R, C] in [-1, 1], as PNG."""
     pixels = image if image.dtype == np.uint8 else to_rgb(image)
     files.write_bytes(path, image_files.encode_png(pixels))
     return path
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Returns a picture [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
+    """Returns an image [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
     pixels = grids.to_uint8(image)
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()

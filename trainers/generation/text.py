@@ -1,4 +1,4 @@
-"""Pictures of captions, by a StackGAN wherever it comes from."""
+"""Images of captions, from a StackGAN run or SavedModel."""
 
 import math
 import re
@@ -16,20 +16,20 @@ from trainers.evaluation import sources
 from trainers.generation import opening, synthesis
 
 ALLOWED = (
-    "a text-to-image training's --model_dir or its SavedModel (a folder with "
+    "a text-to-image run's --model_dir or its SavedModel (a folder with "
     "saved_model.pb or with version numbers)"
 )
 
 Painter = Callable[[str, int], np.ndarray]
-"""A caption and a seed to a picture, float32 [R, R, C] in [-1, 1]."""
+"""A caption and a seed to an image, float32 [R, R, C] in [-1, 1]."""
 
 
 def find(model: str, which: str = "latest") -> Painter:
     """Loads a StackGAN.
 
     Args:
-        model: A training's folder or a SavedModel.
-        which: "latest" or "best" checkpoint of a training.
+        model: A run's folder or a SavedModel.
+        which: "latest" or "best" checkpoint of a run.
 
     Raises:
         UsageError: It is none of these, or has no text encoder.
@@ -43,28 +43,28 @@ def find(model: str, which: str = "latest") -> Painter:
         return _served(directory, model)
     if path.suffix == ".keras":
         raise UsageError(
-            f"--model={model}: a .keras file takes embeddings and no text. Give "
+            f"--model={model}: a .keras file takes embeddings, not text. Give "
             f"{ALLOWED}."
         )
-    raise UsageError(f"--model={model} is none of: {ALLOWED}.")
+    raise UsageError(f"--model={model} is not {ALLOWED}.")
 
 
 def write(
     painter: Painter, captions: Sequence[str], seeds: Sequence[int], output_dir: Path
 ) -> list[Path]:
-    """Writes a grid of pictures for each caption, such as red_heart.png.
+    """Writes a grid of images for each caption, for example red_heart.png.
 
     Args:
-        painter: Paints.
-        captions: What.
-        seeds: One for each picture of a grid.
+        painter: Generates the images.
+        captions: The captions.
+        seeds: One for each image of a grid.
         output_dir: An existing folder.
 
     Returns:
         The files, one for each caption.
 
     Raises:
-        UsageError: There are more pictures than a file can well hold.
+        UsageError: There are more images than fit in a file.
     """
     names = _names(captions)
     columns = math.ceil(math.sqrt(len(seeds)))
@@ -82,7 +82,9 @@ def write(
 
 def _trained(network: object, model: str) -> Painter:
     if not isinstance(network, StackGenerator):
-        raise UsageError(f"--model={model} draws no captions. Give {ALLOWED}.")
+        raise UsageError(
+            f"--model={model} does not generate images from captions. Give {ALLOWED}."
+        )
     if network.text_encoder is None:
         raise UsageError(_no_encoder(model))
 
@@ -103,7 +105,9 @@ def _served(directory: Path, model: str) -> Painter:
     if {"caption", "seed"} not in inputs:
         if any("embedding" in names for names in inputs):
             raise UsageError(_no_encoder(model))
-        raise UsageError(f"--model={model} draws no captions. Give {ALLOWED}.")
+        raise UsageError(
+            f"--model={model} does not generate images from captions. Give {ALLOWED}."
+        )
 
     def paint(caption: str, seed: int) -> np.ndarray:
         texts, seeds = _inputs(caption, seed)
@@ -120,13 +124,13 @@ def _inputs(caption: str, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
 def _no_encoder(model: str) -> str:
     return (
         f"--model={model} was trained on --embeddings and has no text encoder: it "
-        "takes vectors of the encoder that made them, by the signature embedding of "
+        "takes vectors from the encoder that made them, by the signature embedding of "
         "its SavedModel."
     )
 
 
 def _names(captions: Sequence[str]) -> list[str]:
-    """Files' names that tell the captions, no two alike."""
+    """Unique file names made from the captions."""
     names: list[str] = []
     for caption in captions:
         name = re.sub("[^a-z0-9]+", "_", caption.lower()).strip("_")[:60]
@@ -141,6 +145,6 @@ def _check_count(count: int, side: int) -> None:
     most = synthesis.MOST_PIXELS // side**2
     if count > most:
         raise UsageError(
-            f"A grid holds at most {most} pictures of {side} px. Received: {count}. "
+            f"A grid holds at most {most} images of {side} px. Received: {count}. "
             "Take fewer --seeds."
         )

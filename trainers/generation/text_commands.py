@@ -1,4 +1,4 @@
-"""The command of generators that draw what a caption says: StackGAN."""
+"""The command of generators that take captions: StackGAN."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Defines nothing: `text` takes flags that other commands have."""
+    """Defines nothing: `text` uses flags that other commands define."""
 
 
 def _text(captions: Sequence[str]) -> Job:
@@ -21,7 +21,7 @@ def _text(captions: Sequence[str]) -> Job:
     for caption in captions:
         if not any(c.isascii() and c.isalnum() for c in caption):
             raise UsageError(
-                "A caption must hold a letter from a to z or a digit. Received: "
+                "A caption must contain a letter from a to z or a digit. Received: "
                 f"{caption!r}"
             )
 

@@ -18,25 +18,25 @@ from trainers.evaluation import grids, sources
 from trainers.generation import opening
 
 ALLOWED = (
-    "a translation's --model_dir, its exported .keras file, or its SavedModel (a "
+    "a translation run's --model_dir, its exported .keras file, or its SavedModel (a "
     "folder with saved_model.pb or with version numbers)"
 )
 _MULTIPLES = tuple(2**n for n in range(11))
 
 Translate = opening.Images
-"""To images of the same size, which may be any."""
+"""To images of the same size; any size will do."""
 
 
 def find(model: str, which: str = "latest", network: str | None = None) -> Translate:
     """Loads a network that translates images.
 
     Args:
-        model: A training's folder, a .keras file or a SavedModel.
-        which: "latest" or "best" checkpoint of a training.
-        network: Of a training, such as "b2a"; None: the first there is.
+        model: A run's folder, a .keras file or a SavedModel.
+        which: "latest" or "best" checkpoint of a run.
+        network: A run's network, such as "b2a"; None: the first.
 
     Raises:
-        UsageError: It is none of these, or translates no RGB images.
+        UsageError: It is none of these, or does not translate RGB images.
         FailureError: It could not be read.
     """
     path = Path(model).expanduser()
@@ -55,21 +55,21 @@ def translate(
 ) -> list[Path]:
     """Translates image files and those of folders, each at its own size.
 
-    An alpha channel is kept; the network sees the colours below it. What cannot be read
-    in a folder is named and passed over.
+    An alpha channel is kept; the network sees the colours below it. Files in a folder
+    that cannot be read are named and skipped.
 
     Args:
-        translator: What translates them.
+        translator: Translates them.
         images: Files and folders.
-        output_dir: An existing folder. Those of a folder go to the same places below
-            it.
+        output_dir: An existing folder. Images of a folder keep their relative paths
+            below it.
 
     Returns:
         The PNG files written.
 
     Raises:
         UsageError: There is no image, or one that was given cannot be read.
-        FailureError: All others were written.
+        FailureError: Some could not be read; all others were written.
     """
     found = list(_listed(images))
     if not found:
@@ -82,7 +82,7 @@ def translate(
         except UsageError as error:
             if is_given:
                 raise
-            print(f"Passed over: {error}", flush=True)
+            print(f"Skipped: {error}", flush=True)
             unread.append(path)
             continue
         made = translator(colours[np.newaxis].astype(np.float32) / 127.5 - 1.0)[0]
@@ -90,7 +90,7 @@ def translate(
         result = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         if alpha is not None:
             result.putalpha(alpha)
-        # Two that differ by their ending alone keep it.
+        # Two that differ only in their extension keep it.
         plain = name.with_suffix("")
         target = output_dir / f"{name if twice[plain] > 1 else plain}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,14 +98,14 @@ def translate(
         written.append(target)
     if unread:
         raise FailureError(
-            f"{len(unread)} of {len(found)} images could not be read; the others are "
-            f"translated in {output_dir}."
+            f"{len(unread)} of {len(found)} images could not be read; the others were "
+            f"translated to {output_dir}."
         )
     return written
 
 
 def _listed(images: Iterable[Path]) -> Iterator[tuple[Path, Path, bool]]:
-    """Each image file, the name that its translation has, whether it was given."""
+    """Each image file, the name of its translation, and whether it was given itself."""
     for path in images:
         if path.is_dir():
             for file in files.walk(path).images:
@@ -115,19 +115,19 @@ def _listed(images: Iterable[Path]) -> Iterator[tuple[Path, Path, bool]]:
 
 
 def _multiple(network: Any) -> int:
-    """What H and W that a network takes are multiples of; 0: it translates nothing."""
+    """The multiple that H and W must be of; 0: it is not a translation network."""
     shapes = opening.image_shapes(network)
     if not shapes:
         return 0
     if hasattr(network, "size_multiple"):
         return network.size_multiple
-    # An odd multiple, of which there are few smaller ones that would do as well.
+    # An odd multiple, for which few smaller ones would do as well.
     fits = (m for m in _MULTIPLES if _keeps_size(network, 3 * m, shapes[0][3]))
     return next(fits, 0)
 
 
 def _keeps_size(network: keras.Model, side: int, channels: int) -> bool:
-    """Whether images of a size are answered by such; by the shapes alone."""
+    """Whether an image gives one of the same size, according to the shapes."""
     shape = [1, side, side, channels]
 
     @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)
@@ -144,9 +144,9 @@ def _keeps_size(network: keras.Model, side: int, channels: int) -> bool:
 def _of_network(network: keras.Model | None, model: str) -> Translate:
     multiple = network is not None and _multiple(network)
     if network is None or not multiple:
-        raise UsageError(f"--model={model} translates no images. Give {ALLOWED}.")
+        raise UsageError(f"--model={model} does not translate images. Give {ALLOWED}.")
     opening.check_channels(network.inputs[0].shape[3], model)
-    # What is exported, so that the answers are the same.
+    # The exported form, so that the results are the same.
     endpoint = TranslationModule(network, multiple).endpoints["serving_default"]
     return lambda images: endpoint(tf.constant(images))["translated_image"].numpy()
 
@@ -154,6 +154,6 @@ def _of_network(network: keras.Model | None, model: str) -> Translate:
 def _exported(loaded: Any, model: str) -> Translate:
     translate = opening.serving_default(loaded, "translated_image")
     if translate is None:
-        raise UsageError(f"--model={model} translates no images. Give {ALLOWED}.")
+        raise UsageError(f"--model={model} does not translate images. Give {ALLOWED}.")
     opening.check_channels(opening.channels_of(loaded), model)
     return translate

@@ -12,7 +12,7 @@ _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Defines nothing: `translate` takes flags that other commands have."""
+    """Defines nothing: `translate` uses flags that other commands define."""
 
 
 def _translate(arguments: Sequence[str]) -> Job:
@@ -22,7 +22,7 @@ def _translate(arguments: Sequence[str]) -> Job:
         missing = [str(path) for path in images if not path.exists()]
         if missing:
             raise UsageError(
-                f"translate takes image files and folders. There is no {missing[0]}."
+                f"translate takes image files and folders. {missing[0]} does not exist."
             )
         from trainers.generation import translate
 

@@ -16,7 +16,7 @@ from trainers.evaluation import grids, sources, super_resolution_task
 from trainers.generation import opening
 
 ALLOWED = (
-    "a super-resolution training's --model_dir, its exported .keras file, or its "
+    "a super-resolution run's --model_dir, its exported .keras file, or its "
     "SavedModel (a folder with saved_model.pb or with version numbers)"
 )
 
@@ -26,7 +26,7 @@ class Upscaler:
     """A network that enlarges RGB images of any size.
 
     Attributes:
-        scale: How many times, each way.
+        scale: The factor, in each direction.
         enlarge: Images [N, h, w, 3] in [-1, 1] to images [N, scale h, scale w, 3].
     """
 
@@ -43,14 +43,14 @@ def find(
     """Loads a network that enlarges images.
 
     Args:
-        model: A training's folder, a .keras file or a SavedModel.
-        which: "latest" or "best" checkpoint of a training.
-        network: Which one of a training, by name; None: that of the last stage.
+        model: A run's folder, a .keras file or a SavedModel.
+        which: "latest" or "best" checkpoint of a run.
+        network: A run's network, by name; None: that of the last stage.
         tile: See `super_resolution.tiled`; None: its default.
 
     Raises:
-        UsageError: It is none of these, or enlarges no RGB images; or `network` or
-            `tile` are given where they cannot be.
+        UsageError: It is none of these, or does not enlarge RGB images; or `network` or
+            `tile` does not apply to it.
         FailureError: It could not be read.
     """
     path = Path(model).expanduser()
@@ -65,8 +65,8 @@ def find(
     if directory:
         if tile is not None:
             raise UsageError(
-                f"--model={model} is a SavedModel, which has tiles of its own: leave "
-                "--tile out."
+                f"--model={model} is a SavedModel, which has its own tiles: omit "
+                "--tile."
             )
         return _saved_model(directory, model)
     loaded = opening.keras_file(path, model, ALLOWED)
@@ -76,19 +76,19 @@ def find(
 def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
     """Enlarges an image file.
 
-    Grey stays grey. An alpha channel is enlarged with the bicubic filter; the network
-    sees the colours below it.
+    Greyscale stays greyscale. An alpha channel is enlarged with the bicubic filter; the
+    network sees the colours below it.
 
     Args:
-        network: What to enlarge it with.
-        image: JPEG, PNG, WebP, BMP, GIF or TIFF, of which the first frame counts.
-        output_dir: Where to write.
+        network: Enlarges it.
+        image: JPEG, PNG, WebP, BMP, GIF or TIFF, of which the first frame is used.
+        output_dir: The directory to write to.
 
     Returns:
         The PNG file written, `<name>_x<scale>.png`.
 
     Raises:
-        UsageError: It is no such file.
+        UsageError: It is not such a file.
     """
     colours, alpha, is_grey = opening.image_file(image, f"--image={image}")
     pixels = colours[np.newaxis].astype(np.float32) / 127.5 - 1.0
@@ -110,7 +110,7 @@ def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
         opening.check_channels(shape[3], model)
     try:
         scale = super_resolution.scale_of(network)
-    except (ValueError, tf.errors.OpError):  # Not every network takes any size.
+    except (ValueError, tf.errors.OpError):  # Not every network takes every size.
         scale = 1
     if scale < 2:
         raise UsageError(_no_upscaler(model))
@@ -128,4 +128,4 @@ def _saved_model(directory: Path, model: str) -> Upscaler:
 
 
 def _no_upscaler(model: str) -> str:
-    return f"--model={model} holds no network that enlarges images. Give {ALLOWED}."
+    return f"--model={model} has no network that enlarges images. Give {ALLOWED}."

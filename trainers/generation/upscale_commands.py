@@ -16,13 +16,13 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "network",
         None,
-        "upscale, translate: which network of a training, by its name, such as b2a. "
+        "upscale, translate: which network of a run, by name, for example b2a. "
         "Default: that of the last stage; a2b.",
     )
     flags.DEFINE_integer(
         "tile",
         None,
-        "upscale: side of the tiles, in pixels of the image, that a large one is cut "
+        "upscale: side of the tiles, in pixels of the image, that a large one is split "
         "into. Smaller ones take less memory and more time. Default: 256.",
         lower_bound=8,
     )

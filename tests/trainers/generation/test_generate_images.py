@@ -190,5 +190,5 @@ def test_noise_without_a_use_for_it_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_grid_has_an_end(model: StyleModel, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="at most 65536 pictures of 64 px"):
+    with pytest.raises(UsageError, match="at most 65536 images of 64 px"):
         commands.images(model, range(65537), Setting(), "grid", tmp_path)

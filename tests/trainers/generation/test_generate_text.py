@@ -76,9 +76,9 @@ def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.keras").write_bytes(b"")
     for model, message in (
         (files / "bare", "was trained on --embeddings and has no text encoder"),
-        (tmp_path / "progan", "draws no captions"),
-        (tmp_path / "plain.keras", "a .keras file takes embeddings and no text"),
-        (tmp_path / "none", "is none of: a text-to-image training's --model_dir"),
+        (tmp_path / "progan", "does not generate images from captions"),
+        (tmp_path / "plain.keras", "a .keras file takes embeddings, not text"),
+        (tmp_path / "none", "is not a text-to-image run's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):
             text.find(str(model))
@@ -97,7 +97,7 @@ def test_the_command(files: Path, tmp_path: Path) -> None:
     ]
     messages = (
         "text needs CAPTION. Received: none",
-        "must hold a letter from a to z or a digit. Received: '?!'",
+        "must contain a letter from a to z or a digit. Received: '?!'",
         "text does not take --psi. It takes: --seeds",
     )
     for error, message in zip(errors, messages, strict=True):

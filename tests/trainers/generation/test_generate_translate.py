@@ -101,7 +101,7 @@ def test_files_and_folders(
     (photos / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(FailureError, match="1 of 4 images could not be read; the"):
         translate.translate(found, [photos], out)
-    assert f"Passed over: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
+    assert f"Skipped: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"broken\.jpg cannot be read: not a readable"):
         translate.translate(found, [photos / "broken.jpg"], out)
     with pytest.raises(UsageError, match="There are no images in"):
@@ -114,10 +114,10 @@ def test_models_that_translate_nothing(files: Path, tmp_path: Path) -> None:
     writing.write_saved_model(SRResNet(2, 2, 1), tmp_path / "exported" / "1")
     training = save_training({"srgan": SRResNet(2, 2, 1)}, tmp_path / "training")
     for model, message in (
-        (tmp_path / "nowhere", "is none of: a translation's --model_dir"),
-        (tmp_path / "larger.keras", "translates no images"),
-        (tmp_path / "exported", "translates no images"),
-        (training, "translates no images"),
+        (tmp_path / "nowhere", "is none of: a translation run's --model_dir"),
+        (tmp_path / "larger.keras", "does not translate images"),
+        (tmp_path / "exported", "does not translate images"),
+        (training, "does not translate images"),
         (tmp_path / "grey.keras", r"images of 1 channels\. Allowed: 3"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -142,5 +142,5 @@ def test_the_command(files: Path, tmp_path: Path) -> None:
     assert other == wrote
     assert opened(tmp_path / "out" / "photo.png").size == (20, 12)
     assert nothing.startswith("UsageError: translate needs IMAGE. Received: none.")
-    assert missing.endswith("image files and folders. There is no none.jpg.")
+    assert missing.endswith("image files and folders. none.jpg does not exist.")
     assert wrong.startswith("UsageError: --network=c: the training holds a2b and b2a a")
