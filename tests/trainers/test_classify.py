@@ -129,7 +129,7 @@ def test_images_of_unknown_class_are_left_out(splits: LabelledSplits) -> None:
     np.testing.assert_array_equal(found.labels, labels[170:])
     assert found.pixels.shape == (10, 8, 8, 1)
     labels[:] = -1
-    with pytest.raises(UsageError, match="has no image of known class"):
+    with pytest.raises(UsageError, match="has no labelled image"):
         classifier.real(some, copying(tf.identity))
 
 

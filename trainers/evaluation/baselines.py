@@ -1,4 +1,4 @@
-"""What a translation must beat, and the figures of how well maps are translated.
+"""Baselines of translation, and metrics of how well maps are translated.
 
 Images are float arrays [N, H, W, C] in [-1, 1].
 """
@@ -10,10 +10,10 @@ LATTICE = 4
 
 
 def histogram_matching(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Gives each channel the distribution that it has in the reference.
+    """Matches each channel's histogram to that of the reference.
 
     Args:
-        images: What to recolour; all images share one mapping a channel.
+        images: The images to recolour; all share one mapping per channel.
         reference: Images of the target domain, of any number and size.
 
     Returns:
@@ -31,7 +31,7 @@ def histogram_matching(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def mean_colour(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Returns flat images, the shape of `images`, of the reference's mean colour."""
+    """Returns uniform images of the reference's mean colour, the shape of `images`."""
     return np.broadcast_to(reference.mean(axis=(0, 1, 2)), images.shape)
 
 
@@ -41,10 +41,10 @@ def l1(images: np.ndarray, truth: np.ndarray) -> float:
 
 
 def sea_and_land_agreement(images: np.ndarray, truth: np.ndarray) -> float:
-    """Returns the share of pixels that are sea or land where the truth is.
+    """Returns the share of pixels that are sea or land as in the truth.
 
     The truth's sea is where blue exceeds red by 40 of 255 levels. A pixel, of either
-    side, counts as sea where it is nearer to the mean colour of the truth's sea than
+    side, counts as sea if it is closer to the mean colour of the truth's sea than
     to that of its land.
 
     Args:
@@ -63,11 +63,11 @@ def sea_and_land_agreement(images: np.ndarray, truth: np.ndarray) -> float:
 
 
 def checkerboard(images: np.ndarray) -> float:
-    """Returns how strong a pattern is that repeats with the pixel lattice.
+    """Returns the strength of a pattern that repeats with the pixel lattice.
 
-    The standard deviation, over the 4 x 4 places of a pixel modulo 4, of the mean of
-    all pixels at that place: nothing in a scene is tied to that lattice, but uneven
-    upsampling is.
+    The standard deviation, over the 4 x 4 positions of a pixel modulo 4, of the mean of
+    all pixels at that position: nothing in a scene depends on that lattice, but uneven
+    upsampling does.
 
     Args:
         images: H and W multiples of 4.

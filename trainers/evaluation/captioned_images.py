@@ -1,4 +1,4 @@
-"""Pictures of captions in training: grids to look at, and what is measured."""
+"""Images from captions during training: sample grids, and what is evaluated."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 CAPTIONS = 8
 SEEDS = 4
-"""Pictures of a caption, of each stage."""
+"""Images from captions, of each stage."""
 
 RETRIEVED = 100
-"""Images among which a caption is to find its own."""
+"""Test images among which a caption is to retrieve its own."""
 
 _LINE = 14
 _MARGIN = 2
@@ -41,10 +41,10 @@ def drawn(
     size: int,
     real: tf.Tensor | None = None,
 ) -> np.ndarray:
-    """Returns a grid of pictures: a row, and below it the text, for each caption.
+    """Returns a grid of images: a row for each caption, with the text below it.
 
-    A row shows the real image, if there is one, then pictures of `SEEDS` seeds by
-    stage one, then the same by stage two, where training has reached it.
+    A row shows the real image, if there is one, then the images of `SEEDS` seeds from
+    stage one, then the same from stage two, if training has reached it.
 
     Args:
         network: The generator.
@@ -75,7 +75,7 @@ def with_captions(grid: np.ndarray, captions: Sequence[str]) -> np.ndarray:
 
     Args:
         grid: uint8 [rows (H + GAP) + GAP, W, 3], see `grids.rows`.
-        captions: A text for each row; what does not fit in W is cut off.
+        captions: A text for each row; what does not fit into W is cut off.
 
     Returns:
         uint8 [rows (H + GAP + 14) + GAP, W, 3].
@@ -86,7 +86,7 @@ def with_captions(grid: np.ndarray, captions: Sequence[str]) -> np.ndarray:
     for row, caption in enumerate(captions):
         strip = Image.new("RGB", (width, step + _LINE), "white")
         strip.paste(Image.fromarray(grid[row * step : (row + 1) * step]))
-        # The font that comes with Pillow knows no more.
+        # The font that comes with Pillow has no other characters.
         text = caption.encode("ascii", "replace").decode()
         ImageDraw.Draw(strip).text((_MARGIN, step), text, fill="black")
         strips.append(np.asarray(strip))
@@ -96,14 +96,14 @@ def with_captions(grid: np.ndarray, captions: Sequence[str]) -> np.ndarray:
 def samples(
     model: "GANModel", splits: CaptionedSplits, captions: Sequence[str], size: int
 ) -> dict[str, np.ndarray]:
-    """Returns grids of what has been learned so far.
+    """Returns sample grids of the current state.
 
     While the encoders learn to match: "matching", the test images that test captions
-    find. Then "train" and "test", pictures of captions that training shows and of
-    others, after the real image; and "text", of `captions`.
+    retrieve. Then "train" and "test", images from training captions and from others,
+    after the real image; and "text", those of `captions`.
 
     Args:
-        model: In training.
+        model: The model being trained.
         splits: Its data set.
         captions: Free text, where there is a text encoder.
         size: Side in pixels at which images are shown.
@@ -126,12 +126,12 @@ def samples(
 def embeddings(
     network: "StackGenerator", source: CaptionedSource, places: Sequence[int]
 ) -> tf.Tensor:
-    """Returns what an image's captions are to the generator, float32 [N, D].
+    """Returns the embeddings of images' captions for the generator, float32 [N, D].
 
     Args:
         network: The generator.
         source: The data set.
-        places: The images, N of them.
+        places: Indices of the images, N of them.
     """
     if source.vectors is None:
         return export_captions.embed(network, tf.constant(_first(source, places)))
@@ -145,7 +145,7 @@ def embeddings(
 
 
 def task(network: "StackGenerator", splits: CaptionedSplits, size: int) -> Any:
-    """Returns the task of drawing images like those of a data set from its captions.
+    """Returns the task of generating images like a data set's from its captions.
 
     Args:
         network: The generator.
@@ -169,7 +169,7 @@ def task_of_captions(
     splits: CaptionedSplits,
     size: int,
 ) -> Any:
-    """Returns the task of a generator that takes texts.
+    """Returns the task of a generator with text input.
 
     Args:
         draw: N texts and seeds, int64 [N], to images [N, R, R, C] in [-1, 1].
@@ -186,21 +186,21 @@ def task_of_captions(
 def task_of_places(
     images_of: Callable[..., np.ndarray], splits: CaptionedSplits, size: int
 ) -> Any:
-    """Returns the task of drawing images that are told by their places.
+    """Returns the task of generating images given by their indices.
 
     Args:
-        images_of: Seeds and places in the training images, int64 [N], to images
+        images_of: Seeds and indices of training images, int64 [N], to images
             [N, R, R, C] in [-1, 1].
         splits: The data set.
         size: The side at which images are compared, a multiple of R.
     """
-    # What is drawn for an image is its own caption: each is a class of its own.
+    # Each image uses its own caption: each is its own class.
     numbered = LabelledSplits(*map(_numbered, (splits.train, splits.test)))
     return latent_samples.image_task(images_of, numbered, size)
 
 
 def _matches(model: "GANModel", source: CaptionedSource, size: int) -> np.ndarray:
-    """The images that captions find, best first, after their own."""
+    """The images that captions retrieve, best first, after their own."""
     most = min(RETRIEVED, source.images.length)
     encoder = model.image_encoder
     images = _images(source, size, most)
@@ -210,7 +210,7 @@ def _matches(model: "GANModel", source: CaptionedSource, size: int) -> np.ndarra
     texts = embeddings(model.generator, source, range(most))
     accuracy = float(text_matching.retrieval_accuracy(vectors, texts))
     print(
-        f"Captions that find their own among {most} test images: {accuracy:.0%} "
+        f"Captions that retrieve their own among {most} test images: {accuracy:.0%} "
         f"(chance: {1 / most:.0%})",
         flush=True,
     )
@@ -223,7 +223,7 @@ def _matches(model: "GANModel", source: CaptionedSource, size: int) -> np.ndarra
 
 
 def _places(source: CaptionedSource, count: int, most: int | None = None) -> list[int]:
-    """Images spread over a source, or over its first ones."""
+    """Indices of images spread over a source, or over its first ones."""
     length = min(most or source.images.length, source.images.length)
     return [i * length // count for i in range(min(count, length))]
 
@@ -242,5 +242,5 @@ def _images(source: CaptionedSource, size: int, count: int) -> tf.Tensor:
 
 
 def _numbered(source: CaptionedSource) -> LabelledSource:
-    """The same images, each a class of its own."""
+    """The same images, each its own class."""
     return LabelledSource(source.images, np.arange(source.images.length))

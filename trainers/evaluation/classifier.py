@@ -1,4 +1,4 @@
-"""A small classifier, to see whether generated images show the classes asked for."""
+"""A small classifier, to check whether generated images have the class asked for."""
 
 import dataclasses
 import math
@@ -22,12 +22,12 @@ BATCH = 64
 
 _RATE = 2e-3
 _SMALLEST = 4
-"""Side of the features that are averaged, and less."""
+"""Maximum side of the features that are averaged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Images and what each of them shows, or is to show.
+    """Images and their classes, actual or asked for.
 
     Attributes:
         pixels: float32 [N, S, S, C] in [-1, 1].
@@ -47,7 +47,7 @@ def side_of(generator: Generator) -> int:
 
 
 def real(source: LabelledSource, generator: Generator) -> Images:
-    """Reads the images of known class as the generator draws them: as large, as grey.
+    """Reads the labelled images at the generator's size and number of channels.
 
     Raises:
         UsageError: There are none.
@@ -62,17 +62,17 @@ def real(source: LabelledSource, generator: Generator) -> Images:
     pixels = np.concatenate([_reduced(batch, side) for batch in batches])
     known = source.labels >= 0
     if not known.any():
-        raise UsageError(f"{source.images.name} has no image of known class.")
+        raise UsageError(f"{source.images.name} has no labelled image.")
     return Images(pixels[known], source.labels[known].astype(np.int64))
 
 
 def generated(generator: Generator, count: int, seed: int) -> Images:
-    """Draws images of classes at random, each as likely, not truncated.
+    """Generates images of random classes, all equally likely, without truncation.
 
     Args:
         generator: Has classes.
         count: Images.
-        seed: Draws the classes and the seeds of the images.
+        seed: For the classes and the images' seeds.
     """
     random = np.random.default_rng(seed)
     labels = random.integers(generator.label_size, size=count)
@@ -102,18 +102,18 @@ def _draw(generator: Any, seeds: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _reduced(images: tf.Tensor, side: int) -> np.ndarray:
-    """Halves images by means of 2x2 pixels down to a side."""
+    """Halves images by averaging 2x2 pixels down to a side."""
     factor = images.shape[1] // side
     return tf.nn.avg_pool2d(images, factor, factor, "VALID").numpy()
 
 
 def network(side: int, channels: int, classes: int) -> keras.Model:
-    """Returns an untrained classifier: convolutions, each halving the image after it.
+    """Returns an untrained classifier: convolutions that each halve the image.
 
     Args:
         side: S of the images.
         channels: C of the images.
-        classes: How many.
+        classes: Number of classes.
 
     Input: images [N, S, S, C]; output: logits [N, classes].
     """
@@ -133,14 +133,14 @@ def network(side: int, channels: int, classes: int) -> keras.Model:
 
 
 def train(images: Images, classes: int, seed: int, steps: int = STEPS) -> keras.Model:
-    """Trains a classifier on images that are shifted by up to an eighth of their side.
+    """Trains a classifier on images shifted by up to an eighth of their side.
 
-    They are not mirrored: of some classes, digits or letters, a mirrored image is none.
+    They are not flipped: flipped digits or letters are not of their class.
 
     Args:
         images: Images of all classes.
-        classes: How many.
-        seed: Draws the weights, the order, the shifts and the dropout.
+        classes: Number of classes.
+        seed: For the weights, the order, the shifts and the dropout.
         steps: Steps of `BATCH` images.
 
     Returns:
@@ -163,7 +163,7 @@ def train(images: Images, classes: int, seed: int, steps: int = STEPS) -> keras.
 def _batches(
     images: Images, seed: int, steps: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields batches of shifted images, drawn without order; edges are repeated."""
+    """Yields batches of shifted images in random order; edges are repeated."""
     random = np.random.default_rng(seed)
     side = images.pixels.shape[1]
     places = np.arange(side)
@@ -176,11 +176,11 @@ def _batches(
 
 
 def accuracy(model: keras.Model, images: Images) -> float:
-    """Returns the share of images that are taken for what they are to show."""
+    """Returns the share of images classified as their label."""
     found = model.predict(images.pixels, batch_size=BATCH, verbose=0).argmax(axis=1)
     return float((found == images.labels).mean())
 
 
 def deviation(share: float, count: int) -> float:
-    """Returns the standard error of a share of so many images."""
+    """Returns the standard error of a share of this many images."""
     return math.sqrt(share * (1.0 - share) / count)

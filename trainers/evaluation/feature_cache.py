@@ -1,4 +1,4 @@
-"""Features of real images, kept on disk under the hash of what they were made of."""
+"""Features of real images, cached on disk under the hash of their inputs."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -17,14 +17,14 @@ def default_directory() -> Path:
 
 
 class FeatureCache:
-    """Extracts the features of real images once for all trainings and evaluations.
+    """Extracts the features of real images once for all runs and evaluations.
 
     The name of a file is the SHA-256 of the images' pixels and of the extractor's
-    fingerprint: changed images, sizes or weights make another name. A folder that
-    cannot be written costs time and nothing else.
+    fingerprint: changed images, sizes or weights change the name. A folder that
+    cannot be written only costs time.
 
     Args:
-        directory: Where the files are; made when the first is written.
+        directory: The files' directory; created when the first is written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -36,8 +36,8 @@ class FeatureCache:
         """Returns the features of all images, float32 [N, D].
 
         Args:
-            images: Gives the images in batches, the same on every call.
-            extractor: Makes features of them.
+            images: Returns the images in batches, the same on every call.
+            extractor: Extracts their features.
         """
         path = self.directory / f"{content_key(images(), extractor)}.npy"
         features = _read(path)

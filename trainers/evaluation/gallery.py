@@ -1,4 +1,4 @@
-"""The pictures of a report: samples, best and worst, nearest training images."""
+"""The images of a report: samples, best and worst, nearest training images."""
 
 import dataclasses
 import heapq
@@ -16,26 +16,26 @@ SHOWN = 8
 EXTREMES = 6
 NEIGHBOURS = 3
 _COLUMNS = ("input", "generated", "cycled", "truth")
-_TITLES = {"generated": "generated", "cycled": "back again", "truth": "truth"}
+_TITLES = {"generated": "generated", "cycled": "reconstructed", "truth": "truth"}
 _SHOWN_SIDE = 128
 _MOST_SHOWN = 1024
 _TRAINING_IMAGES = 5000
 
 
 class Gallery:
-    """Keeps the images worth showing while batches go by; memory does not grow.
+    """Keeps the images worth showing as batches go by, in constant memory.
 
     Args:
         task: Whose batches are shown.
 
     Attributes:
         samples: The first images, each a mapping as a batch is.
-        seen: Images that went by.
+        seen: Images seen so far.
     """
 
     def __init__(self, task: Task) -> None:
         self.samples: list[Batch] = []
-        # By their error: of the cycle, or where there is none, to the truth.
+        # By their error: of the cycle, or if there is none, against the truth.
         self._error = next(
             (
                 (name, pair)
@@ -52,7 +52,7 @@ class Gallery:
         self.seen = 0
 
     def watch(self, batch: Batch) -> None:
-        """Looks at a batch."""
+        """Adds a batch."""
         rows = [
             {key: images[i] for key, images in batch.items()}
             for i in range(len(batch["generated"]))
@@ -62,13 +62,13 @@ class Gallery:
             first, second = self._error[1]
             errors = similarity.l1(batch[first], batch[second])
             for i, (row, error) in enumerate(zip(rows, errors, strict=True), self.seen):
-                # The number keeps images out of the comparison of equal errors.
+                # The number keeps images out of the comparison if errors are equal.
                 _keep(self._worst, (float(error), i, row))
                 _keep(self._best, (-float(error), i, row))
         self.seen += len(rows)
 
     def pictures(self, task: Task) -> list[report.Picture]:
-        """Returns the samples, and the best and worst where errors are known."""
+        """Returns the samples, and the best and worst if errors are known."""
         columns = [c for c in _COLUMNS if c in self.samples[0]]
         caption = " | ".join(_TITLES.get(column, column) for column in columns)
         drawn = [_picture(f"{task.name}: samples", self.samples, columns, caption)]
@@ -92,11 +92,11 @@ class Gallery:
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """How near generated images are to images that the model was trained on.
+    """How close generated images are to training images.
 
     Attributes:
         picture: Samples, each with its nearest training images.
-        table: Median distances, of real test images beside them.
+        table: Median distances, next to those of real test images.
     """
 
     picture: report.Picture
@@ -109,13 +109,13 @@ def memorising(
     extractor: Extractor,
     features_of: Callable[..., np.ndarray],
 ) -> Memory:
-    """Looks the nearest training images of samples up, to show memorising.
+    """Finds the training images nearest to samples, to reveal memorisation.
 
     Args:
         task: Its training and real images.
         samples: Generated images.
-        extractor: In whose features distances are measured.
-        features_of: Extracts features of all images, or knows them.
+        extractor: Its features define the distance.
+        features_of: Extracts the features of all images, or looks them up.
     """
     generated = [sample["generated"] for sample in samples]
     candidates = features_of(lambda: task.train(_TRAINING_IMAGES), extractor)
@@ -143,14 +143,14 @@ def memorising(
             title,
             ["", "images", "median"],
             rows,
-            "Samples much nearer than real test images are copies. Features: "
+            "Samples much closer than real test images are copies. Features: "
             f"{extractor.description}.",
         ),
     )
 
 
 def _at(task: Task, wanted: set[int]) -> dict[int, np.ndarray]:
-    """The training images at these places."""
+    """The training images at these indices."""
     found: dict[int, np.ndarray] = {}
     place = 0
     for batch in task.train(max(wanted) + 1):
@@ -176,7 +176,7 @@ def _picture(
 
 
 def _png(columns: list[list[np.ndarray]]) -> bytes:
-    """A grid of images; where their sizes differ, of as much of their middles as fits.
+    """A grid of images; if their sizes differ, of as much of their centres as fits.
 
     Args:
         columns: Images [H, W, C] from top to bottom, column by column.
@@ -193,7 +193,7 @@ def _middle(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _enlarged(grid: np.ndarray, side: int) -> np.ndarray:
-    """Small images by a whole factor, so that a screen shows their pixels."""
+    """Small images enlarged by a whole factor, so that a screen shows their pixels."""
     factor = max(1, round(_SHOWN_SIDE / side))
     height, width = grid.shape[0] * factor, grid.shape[1] * factor
     return np.asarray(Image.fromarray(grid).resize((width, height), Image.NEAREST))

@@ -1,6 +1,6 @@
-"""Images of a generator in training: grids to look at, and what it is measured on.
+"""Images of a generator during training: sample grids, and what is evaluated.
 
-Those of every generator that draws from latents, growing or of one size.
+For every generator with latents, progressive or of fixed size.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,15 +19,15 @@ COLUMNS = 8
 _ROWS = 6
 _BATCH = 32
 GENERATED = 50_000
-"""Images made at most for a figure that does not name a count."""
+"""Images generated at most for a metric whose name has no count."""
 _MEAN_IMAGES = 1000
-"""Copies of the mean image at most: more of the same change no figure."""
+"""Copies of the mean image at most: more of them change no metric."""
 
 
 def samples(model: "GrowingGAN", splits: Any, recipe: "Recipe") -> Any:
     """Returns grids of the averaged generator's images of fixed latents.
 
-    "fakes": at the resolution and fade of now; "resolutions": one row for each one up
+    "fakes": at the current resolution and alpha; "resolutions": one row for each up
     to it.
     """
     import tensorflow as tf
@@ -57,9 +57,9 @@ def fakes(generator: Any, size: int, columns: int = COLUMNS) -> "np.ndarray":
     """Returns a grid of images of fixed latents.
 
     Args:
-        generator: One that draws from latents. With classes, each column has its own.
+        generator: A generator with latents. With classes, each column has its own.
         size: The side at which images are shown, a multiple of theirs.
-        columns: Images side by side.
+        columns: Images per row.
     """
     seeds, labels = _fixed(generator, columns)
     return _grid(draw(generator, seeds, labels), size, columns)
@@ -72,8 +72,8 @@ def reals(
 
     Args:
         splits: The data set.
-        recipe: Says their side.
-        grey: Whether to show the luminance alone.
+        recipe: Has their size.
+        grey: Whether to show the luminance only.
         size: The side at which they are shown, a multiple of theirs; None: theirs.
     """
     from tfgan_models.data import labelled
@@ -96,15 +96,15 @@ def draw(
     resolution: int | None = None,
     alpha: Any = 1.0,
 ) -> "tf.Tensor":
-    """Draws the images of seeds, not truncated, with noise of their own.
+    """Generates the images of seeds, without truncation, with noise of their own.
 
     Args:
-        generator: One that draws from latents.
+        generator: A generator with latents.
         seeds: int64 [N].
-        labels: One-hot [N, label_size], where there are classes.
+        labels: One-hot [N, label_size], if there are classes.
         resolution: Of a growing generator, see its `call`; None: as far as it has
             grown.
-        alpha: How far that resolution is faded in.
+        alpha: The fade-in of that resolution.
 
     Returns:
         float32 [N, R, R, C], about [-1, 1].
@@ -123,11 +123,11 @@ def draw(
 
 
 def tasks(networks: Mapping[str, Any], splits: Any, recipe: "Recipe") -> list[Any]:
-    """Returns what a generator is measured on: images of seeds, not truncated.
+    """Returns what a generator is evaluated on: images of seeds, without truncation.
 
     Raises:
-        UsageError: The data set has other classes than the generator, or its images
-            are not to be enlarged to the recipe's size by a whole number.
+        UsageError: The data set has other classes than the generator, or the recipe's
+            size is not a multiple of the generator's.
     """
     import numpy as np
     import tensorflow as tf
@@ -141,8 +141,8 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: "Recipe") -> list[An
         )
     if recipe.image_size % generator.grown:
         raise UsageError(
-            f"The generator draws at {generator.grown} px, of which --image_size must "
-            f"be a multiple. Received: {recipe.image_size}"
+            f"The generator's images have {generator.grown} px, and --image_size must "
+            f"be a multiple of that. Received: {recipe.image_size}"
         )
 
     @tf.function(autograph=False)
@@ -165,17 +165,17 @@ def image_task(
     path: Any = None,
     grey: bool = False,
 ) -> Any:
-    """Returns the task of drawing images like those of a data set.
+    """Returns the task of generating images like those of a data set.
 
     Its baseline is "mean image": the mean of all training images, every time.
 
     Args:
         images_of: Seeds and classes, int64 [N], to images [N, R, R, C] in [-1, 1]. The
-            classes are those of the training images, as often as there.
+            classes are distributed as in the training images.
         splits: The data set.
         image_size: The side at which images are compared, a multiple of R.
         path: See `measurement.Task`.
-        grey: Whether they are compared with the luminance of the training images.
+        grey: Whether to compare with the luminance of the training images.
     """
     import numpy as np
 
@@ -192,7 +192,7 @@ def image_task(
             yield {"generated": np.clip(_enlarged(images, image_size), -1.0, 1.0)}
 
     def real(most: int) -> Iterator[np.ndarray]:
-        # A generator is to draw what it was shown, not what was kept from it.
+        # A generator should match its training images, not the held-out ones.
         return labelled.test_batches(
             splits.train,
             image_size=image_size,
@@ -220,7 +220,7 @@ def image_task(
 
 
 def _path(generator: Any) -> Any:
-    """The latent space for path lengths, with the same noise at all places."""
+    """The latent space for path lengths, with the same noise everywhere."""
     import numpy as np
     import tensorflow as tf
 
@@ -247,7 +247,7 @@ def _path(generator: Any) -> Any:
 
 
 def _fixed(generator: Any, columns: int) -> tuple["tf.Tensor", Any]:
-    """Seeds for a grid, and the labels of its columns where there are classes."""
+    """Seeds for a grid, and the labels of its columns if there are classes."""
     import tensorflow as tf
 
     count, classes = columns * _ROWS, generator.label_size
@@ -266,13 +266,13 @@ def _enlarged(images: "tf.Tensor", size: int) -> "tf.Tensor":
 
 
 def _grid(images: "tf.Tensor", size: int, columns: int = COLUMNS) -> "np.ndarray":
-    """Lays images out in rows of `columns`."""
+    """Lays out images in rows of `columns`."""
     import tensorflow as tf
 
     from trainers.evaluation import grids
 
     large = _enlarged(images, size)
-    # White, where a small data set does not fill the last row.
+    # White, if a small data set does not fill the last row.
     missing = -len(large) % columns
     large = tf.pad(large, [[0, missing], [0, 0], [0, 0], [0, 0]], constant_values=1.0)
     return grids.rows(*(large[i::columns] for i in range(columns)))

@@ -1,4 +1,4 @@
-"""Measuring a generator: which images, which figures, and what they were made of."""
+"""Evaluating a generator: which images, which metrics, and how they were computed."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ from trainers.evaluation import grids
 
 Batch = Mapping[str, np.ndarray]
 """Images [N, H, W, C] in [-1, 1]: "generated" and, where there are any, "input",
-"truth" (what "generated" should be) and "cycled" (what "input" came back as)."""
+"truth" (what "generated" should be) and "cycled" (the reconstruction of "input")."""
 
 _PER_IMAGE = {
     "l1": (similarity.l1, "generated", "truth"),
@@ -46,22 +46,22 @@ class LatentPath:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A generator's images, and the real ones that they are compared with.
+    """A generator's images, and the real ones to compare them with.
 
     Attributes:
-        name: What tells it from the model's other tasks, such as "a2b".
-        batches: (at most so many images) -> the generated images, the same on every
+        name: Its name among the model's tasks, such as "a2b".
+        batches: (maximum count) -> the generated images, the same on every
             call.
-        real: (at most so many) -> real images to compare with, in batches.
-        train: (at most so many) -> images it was trained on, in batches.
-        inputs: (at most so many) -> the batches without "generated", where images are
-            made from images.
-        has: What the batches hold besides "generated".
-        path: Its latent space, where it has one.
-        border: Pixels at each side of "generated" and "truth" that figures of luma
-            leave out: the scale of a super-resolution; None: there are no such figures.
-        baselines: (at most so many) -> "generated" as others make it, by name; None:
-            what `translation.baseline_tasks` makes of any inputs.
+        real: (maximum count) -> real images to compare with, in batches.
+        train: (maximum count) -> images it was trained on, in batches.
+        inputs: (maximum count) -> the batches without "generated", if images are
+            generated from images.
+        has: The batches' keys other than "generated".
+        path: Its latent space, if it has one.
+        border: Pixels at each side of "generated" and "truth" that luma metrics
+            leave out: the super-resolution scale; None: there are no such metrics.
+        baselines: (maximum count) -> "generated" of baselines, by name; None:
+            those that `translation.baseline_tasks` makes of any inputs.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Task:
     baselines: Mapping[str, Callable[[int], Iterable[Batch]]] | None = None
 
     def can_tell(self, spec: Spec) -> bool:
-        """Whether a figure can be computed of this task."""
+        """Whether a metric can be computed for this task."""
         needs = KINDS[spec.kind].needs
         if needs == "path":
             return self.path is not None
@@ -86,12 +86,12 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A number, and all that another one needs to be compared with it.
+    """A metric's value, and everything needed to compare it with another.
 
     Attributes:
-        spec: What was asked for.
+        spec: What was requested.
         name: Such as "kid5k_lite0".
-        value: The number.
+        value: The value.
         about: Extractor, counts, seed, deviation.
     """
 
@@ -112,23 +112,23 @@ def extract(
 
 
 def check(tasks: Sequence[Task], specs: Sequence[Spec], dataset: str) -> None:
-    """Refuses figures that none of the tasks can tell.
+    """Refuses metrics that apply to none of the tasks.
 
     Raises:
         UsageError: There is one.
     """
     reasons = {
-        "truth": "its test images have no truth to compare with",
-        "cycled": "there is no way back to the input",
-        "path": "its inputs are no latents",
+        "truth": "its test images have no ground truth",
+        "cycled": "there is no reconstruction of the input",
+        "path": "its inputs are not latents",
         "border": "it does not enlarge images",
     }
     for spec in specs:
         if not any(task.can_tell(spec) for task in tasks):
             allowed = [k for k, v in KINDS.items() if not v.needs]
             raise UsageError(
-                f"{spec.text} cannot be computed of this model on {dataset}: "
-                f"{reasons[KINDS[spec.kind].needs]}. Take others, such as "
+                f"{spec.text} cannot be computed for this model on {dataset}: "
+                f"{reasons[KINDS[spec.kind].needs]}. Use others, such as "
                 f"{', '.join(allowed)}."
             )
 
@@ -136,10 +136,10 @@ def check(tasks: Sequence[Task], specs: Sequence[Spec], dataset: str) -> None:
 def extractors_of(
     specs: Sequence[Spec], inception_weights: str | None = None
 ) -> dict[str, Extractor]:
-    """Loads the extractors that figures need, by the names that they use.
+    """Loads the extractors that metrics need, by the names that they use.
 
     Args:
-        specs: The figures.
+        specs: The metrics.
         inception_weights: See `extractor`; a path.
 
     Raises:
@@ -160,23 +160,23 @@ def measure(
     watch: Callable[[Batch], None] | None = None,
     left_out: Callable[[str], None] | None = None,
 ) -> list[Figure]:
-    """Computes figures of a task, in one pass over its images.
+    """Computes metrics of a task in one pass over its images.
 
     Args:
-        task: What to measure.
-        specs: The figures; those that the task cannot tell are left out.
-        extractors: By the names that the specs use.
-        seed: Draws subsets, pairs and paths.
-        real_features: Extracts the features of the real images, or knows them.
-        watch: Is shown every batch.
-        left_out: Is told why a figure is left out for which there are too few images;
-            None: that is an error.
+        task: What to evaluate.
+        specs: The metrics; those that do not apply to the task are left out.
+        extractors: By the names used in the specs.
+        seed: For subsets, pairs and paths.
+        real_features: Extracts the features of the real images, or looks them up.
+        watch: Receives every batch.
+        left_out: Receives the reason if a metric is left out for lack of images;
+            None: raises an error instead.
 
     Returns:
-        The figures in the order of `specs`.
+        The metrics in the order of `specs`.
 
     Raises:
-        UsageError: There are too few images for a figure.
+        UsageError: There are too few images for a metric.
     """
     specs = [spec for spec in specs if task.can_tell(spec)]
     seen = _Seen(specs, extractors, task.border)
@@ -186,7 +186,7 @@ def measure(
         if watch:
             watch(batch)
 
-    # Several figures compare with the same real images.
+    # Several metrics compare with the same real images.
     @functools.cache
     def real(name: str, count: int) -> np.ndarray:
         return real_features(lambda: task.real(count), extractors[name])
@@ -204,7 +204,7 @@ def measure(
 
 
 class _Seen:
-    """What one pass over the generated images collects for all figures."""
+    """What one pass over the generated images collects for all metrics."""
 
     def __init__(
         self,
@@ -229,7 +229,7 @@ class _Seen:
 
     def update(self, batch: Batch) -> None:
         for name, extract_from in self._extractors.items():
-            # As a picture's file would hold it: some generators leave the range.
+            # As an image file would store it: some generators leave the range.
             features, logits = extract_from(np.clip(batch["generated"], -1, 1))
             self._add(f"{name} features", features)
             if logits is not None:
@@ -243,7 +243,7 @@ class _Seen:
         self._parts.setdefault(name, []).append(values)
 
     def first(self, name: str, count: int) -> np.ndarray:
-        """What was collected under a name of the first `count` images."""
+        """What was collected under a name for the first `count` images."""
         if name not in self._parts:
             raise UsageError("there is no image, or the extractor has no classes")
         return np.concatenate(self._parts[name])[:count]
@@ -296,7 +296,7 @@ def _without_features(spec: Spec, seen: _Seen, about: dict[str, Any]) -> float:
 def _compared(
     kind: str, real: np.ndarray, generated: np.ndarray, about: dict[str, Any]
 ) -> Sequence[float]:
-    """Figures of the generated images' features against the real ones'."""
+    """Metrics of the generated images' features against the real ones'."""
     if kind == "kid":
         size = kernel.fitting_subset(real, generated)
         about |= {"subsets": kernel.SUBSETS, "subset_size": size}
@@ -330,7 +330,7 @@ def _path_length(
 
 
 def limited(batches: Iterable[Any], most: int) -> Iterable[Any]:
-    """Cuts batches, arrays or mappings of arrays, off after `most` images."""
+    """Truncates batches, arrays or mappings of arrays, after `most` images."""
     left = most
     for batch in batches:
         size = len(next(iter(batch.values())) if isinstance(batch, Mapping) else batch)

@@ -1,4 +1,4 @@
-"""Reports as one HTML file that needs nothing beside it; their tables as text too."""
+"""Reports as a self-contained HTML file; their tables as text too."""
 
 import base64
 import dataclasses
@@ -44,18 +44,18 @@ figure { margin: 0; } img { max-width: 100%; height: auto; background: #fff; }
   tr, figure { break-inside: avoid; } }
 """
 _NUMBER = re.compile(r"[-+]?[.\d]\S*( [±@] \S+)?( [^\W\d]{1,3})?|-?")
-"""A number, with its deviation, its step or a unit where it has one."""
+"""A number, with its deviation, its step or a unit if it has one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table; columns of numbers, but for the first, are aligned right.
+    """A table; columns of numbers, except the first, are aligned right.
 
     Args:
-        title: Above it.
+        title: The text above it.
         header: The columns' names.
-        rows: Cells, as many a row as the header has; "-" where there is none.
-        note: Below it.
+        rows: Cells, as many per row as in the header; "-" for an empty one.
+        note: The text below it.
 
     Raises:
         ValueError: A row has more or fewer cells than the header.
@@ -76,12 +76,12 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture.
+    """An image in a report.
 
     Args:
-        title: Above it.
+        title: The text above it.
         png: The PNG file's contents.
-        caption: Below it.
+        caption: The text below it.
     """
 
     title: str
@@ -111,13 +111,13 @@ def write(
     facts: Mapping[str, str],
     parts: Sequence[Table | Picture],
 ) -> None:
-    """Writes a report as an HTML file that is whole or absent.
+    """Writes a report as an HTML file that is complete or absent.
 
     Args:
         path: The file, in an existing folder.
         title: The page's heading.
         facts: What the report is about, by name.
-        parts: Tables and pictures in their order.
+        parts: Tables and images in their order.
     """
     listed = "".join(
         f"<dt>{_escaped(name)}</dt><dd>{_escaped(fact)}</dd>\n"
@@ -130,7 +130,7 @@ def write(
         f"<h1>{_escaped(title)}</h1>\n<dl>\n{listed}</dl>\n"
         f"{''.join(map(_to_html, parts))}</body>\n</html>\n"
     )
-    # ASCII is read the same whatever the locale; file names may hold stray bytes.
+    # ASCII reads the same in every locale; file names may contain stray bytes.
     files.write_text(path, page.encode("ascii", "xmlcharrefreplace").decode())
 
 
@@ -196,7 +196,7 @@ def _row(
     right: Sequence[bool],
     columns: Sequence[str] = (),
 ) -> str:
-    """A row; its cells name their columns, which narrow screens show beside them."""
+    """A row; its cells name their columns, which narrow screens show next to them."""
     styles = [' class="number"' if number else "" for number in right]
     names = [f' data-column="{_escaped(column)}"' for column in columns]
     attributes = map("".join, zip(styles, names or [""] * len(styles), strict=True))
@@ -208,7 +208,7 @@ def _row(
 
 
 def _numeric(table: Table) -> list[bool]:
-    """Which columns hold numbers alone; the first one names the rows."""
+    """Which columns hold only numbers; the first one names the rows."""
     return [
         column > 0
         and all(_NUMBER.fullmatch(_one_line(row[column])) for row in table.rows)
@@ -217,7 +217,7 @@ def _numeric(table: Table) -> list[bool]:
 
 
 def _one_line(text: str) -> str:
-    """Drops what would break a line or steer a terminal."""
+    """Drops characters that would break a line or control a terminal."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
 

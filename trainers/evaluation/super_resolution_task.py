@@ -1,4 +1,4 @@
-"""What super-resolution is measured on, and what it must beat."""
+"""What super-resolution is evaluated on, and its baseline."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ _BATCH = 16
 
 
 def task(name: str, upscale: Enlarge, splits: SuperResSplits) -> Task:
-    """Returns the task of a network: whole test images, reduced and enlarged again.
+    """Returns a network's task: whole test images, downscaled and enlarged again.
 
-    "input" is the low resolution enlarged by the bicubic filter, which is the baseline
-    too.
+    "input" is the low resolution enlarged with the bicubic filter, which is also the
+    baseline.
 
     Args:
-        name: The network's.
+        name: The network's name.
         upscale: The network.
         splits: The data set.
     """
@@ -52,7 +52,7 @@ def task(name: str, upscale: Enlarge, splits: SuperResSplits) -> Task:
 
 
 def compiled(upscale: Callable[[tf.Tensor], tf.Tensor], channels: int) -> Enlarge:
-    """Makes a function of arrays from one of tensors, such as `tiled` makes."""
+    """Makes a function of arrays from one of tensors, such as those of `tiled`."""
     shape = [None, None, None, channels]
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)

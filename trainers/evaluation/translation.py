@@ -1,4 +1,4 @@
-"""What image-to-image translation is measured on, and what it must beat."""
+"""What image translation is evaluated on, and its baselines."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,11 +39,11 @@ def translator(network: Any) -> Translate:
 def unpaired_tasks(
     translators: Mapping[str, Translate], splits: UnpairedSplits, image_size: int
 ) -> list[Task]:
-    """Returns a task for each direction: test images, translated and back again.
+    """Returns a task for each direction: test images, translated and reconstructed.
 
     Args:
         translators: "a2b", "b2a" or both. Cycle errors need both.
-        splits: The data set. Where its test images are aligned, they are the truth.
+        splits: The data set. If its test images are aligned, they are the truth.
         image_size: Side of the images in pixels.
     """
     a, b = (splits.train_a, splits.test_a), (splits.train_b, splits.test_b)
@@ -75,11 +75,11 @@ def unpaired_tasks(
 def paired_task(
     name: str, translate: Translate, splits: PairedSplits, image_size: int
 ) -> Task:
-    """Returns the task of a translation that was trained on pairs.
+    """Returns the task of a translation network trained on pairs.
 
     Args:
         name: "a2b" or "b2a".
-        translate: The translation of a pair's input.
+        translate: Translates a pair's input.
         splits: The data set, inputs first.
         image_size: Side of the images in pixels.
     """
@@ -127,16 +127,16 @@ def _task(
 
 
 def baseline_tasks(task: Task, count: int) -> dict[str, Task]:
-    """Returns the task as others would do it: by name, what a model must beat.
+    """Returns the task as performed by baselines, by name.
 
-    "untranslated", "histogram matching" and "mean colour" show what can be had for
-    nothing; "training images", compared with the real test images, show how good a
-    figure can be. Without inputs only the last is there. A task that names its own
-    has these in place of the first three.
+    "untranslated", "histogram matching" and "mean colour" are what a model must beat;
+    "training images", compared with the real test images, are the score to aim for.
+    Without inputs there is only the last. The baselines that a task brings itself
+    replace the first three.
 
     Args:
         task: The model's.
-        count: Images that the model generated: some figures depend on their number.
+        count: Images that the model generated: some metrics depend on their number.
     """
 
     def training_images(most: int) -> Iterator[Batch]:
@@ -145,7 +145,7 @@ def baseline_tasks(task: Task, count: int) -> dict[str, Task]:
     tasks = {"training images": Task(task.name, training_images, task.real, task.train)}
     if task.baselines is not None:
         own = {
-            # The latent space is the model's alone.
+            # Only the model has a latent space.
             name: dataclasses.replace(task, batches=batches, path=None)
             for name, batches in task.baselines.items()
         }
@@ -177,7 +177,7 @@ def _instead(
 
 
 def images(source: ImageSource, image_size: int) -> Callable[[], Iterable[np.ndarray]]:
-    """Returns a function that gives a source's images in batches, [-1, 1]."""
+    """Returns a function that yields a source's images in batches, in [-1, 1]."""
 
     def batches() -> Iterable[np.ndarray]:
         return unpaired.test_batches(

@@ -164,8 +164,8 @@ def test_what_a_task_cannot_tell_is_left_out_or_refused() -> None:
     assert list(measure("l1,cycle,ppl_z_full_lite0,msssim", task=plain)) == ["msssim"]
     for name, reason in (
         ("l1", "no truth"),
-        ("cycle", "no way back"),
-        ("ppl_z_full_lite0", "no latents"),
+        ("cycle", "no reconstruction"),
+        ("ppl_z_full_lite0", "are not latents"),
     ):
         with pytest.raises(UsageError, match=f"{name} cannot .* on photos: .*{reason}"):
             measurement.check([plain], spec.parse_list(name), "photos")

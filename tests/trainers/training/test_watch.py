@@ -171,7 +171,7 @@ def test_the_count_to_an_early_stop_goes_on_after_a_kill(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--metrics=l1"], "l1 cannot be computed .*no truth to compare with"),
+        (["--metrics=l1"], "l1 cannot be computed .*no ground truth"),
         (["--metrics=kid"], "kid needs extractor"),
         (["--early_stop=2"], "--early_stop=2 needs a figure"),
         (["--metrics=pr_lite0"], "pr_lite0 of a2b: .*at least 4 images"),
