@@ -29,27 +29,27 @@ _FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-    """What differs from one paper to the next.
+    """What differs between papers.
 
     Args:
         name: The paper's module name, such as "cyclegan".
         presets: "paper", the recipe as published, and "cpu", one that a laptop
             finishes in minutes.
         load_data: (recipe, data_dir) -> the data set's splits.
-        plan: (splits, recipe) -> the training's steps, as `recipe.Span`s in order.
+        plan: (splits, recipe) -> the run's steps, as `recipe.Span`s in order.
         batches: (splits, recipe, start_step, worker, workers) -> endless
             `tf.data.Dataset` of this worker's share of each global batch.
         build_model: (recipe, total_steps) -> the compiled GANModel.
-        samples: (model, splits, recipe) -> grids, uint8 [H, W, 3] by name.
-        tasks: (exported networks, splits, recipe) -> what to measure them on, as
+        samples: (model, splits, recipe) -> sample grids, uint8 [H, W, 3] by name.
+        tasks: (exported networks, splits, recipe) -> what to evaluate them on, as
             `measurement.Task`s.
-        reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], drawn once.
-        layout: Reads the folder of a data set that is one, without TensorFlow, as
+        reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], written once.
+        layout: Reads the data set's folder, if it is one, without TensorFlow, as
             `load_data` does: a function of `layouts`.
-        check: (recipe) raises UsageError for numbers that do not go together, as far
-            as that can be told without TensorFlow and the data.
+        check: (recipe) raises UsageError for inconsistent numbers, as far
+            as can be checked without TensorFlow and the data.
         completed: (splits, recipe) -> the recipe for `build_model`, with what only the
-            data set tells, such as the number of its classes.
+            data set knows, such as the number of classes.
         generate: The command of `trainers.generate` for a first look, or None.
     """
 
@@ -149,12 +149,12 @@ def define_flags(trainer: Trainer) -> None:
     flags.DEFINE_string(
         "description",
         None,
-        "What you say of the model, in its model.json. Default: what was said before.",
+        "Description of the model, for its model.json. Default: the previous one.",
     )
     flags.DEFINE_string(
         "license",
         None,
-        "What the model may be used under, in its model.json. Default: as before.",
+        "License of the model, for its model.json. Default: the previous one.",
     )
     flags.DEFINE_bool(
         "fresh", False, "Start from scratch: what is in --model_dir is moved aside."
@@ -168,15 +168,15 @@ def define_flags(trainer: Trainer) -> None:
     flags.DEFINE_bool(
         "dry_run",
         False,
-        "Print the resolved recipe and what is in the data set's folder, and stop.",
+        "Print the resolved recipe and what the data set's folder holds, and exit.",
     )
 
 
 def main(trainer: Trainer) -> None:
-    """Trains as the parsed flags say.
+    """Trains with the parsed flags.
 
     Raises:
-        UsageError: The flags ask for what cannot be.
+        UsageError: The flags are not valid.
         FailureError: The training failed.
     """
     machine.check_virtual_devices(_FLAGS.virtual_devices)
@@ -197,14 +197,14 @@ def main(trainer: Trainer) -> None:
 
 
 def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
-    """The recipe to train by, which is printed, and the training's folder."""
+    """The recipe to train with, which is printed, and the run's folder."""
     preset, why = _preset()
     start = trainer.presets[preset]
     values = recipes.given(type(start))
     model_dir = _model_dir(trainer, values.get("dataset", start.dataset))
     of_preset = recipe = recipes.resolve(start, values)
     saved = recipes.load(model_dir, trainer.name, type(start))
-    # A preset that is asked for has to be what the training was begun with.
+    # A preset that is given must be the one that the run started with.
     is_asked = saved in (of_preset, recipes.replaced(start, values))
     if saved and not _FLAGS.fresh and (is_asked or not _FLAGS.preset):
         recipe = recipes.going_on(saved, values)
@@ -215,7 +215,8 @@ def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
     told = why.format(size=size, full=full)
     if other := recipes.unlike(recipe, of_preset):
         told = (
-            f"Going on by the recipe in {model_dir}; unlike the {preset} one: {other}"
+            f"Resuming with the recipe in {model_dir}; unlike the {preset} preset: "
+            f"{other}"
         )
     # A dry run's output is JSON and nothing else.
     print(told, file=sys.stderr if _FLAGS.dry_run else sys.stdout)
@@ -256,7 +257,7 @@ def _train(
             command.given("description", "license"),
         )
     if outcome.stopped_by is not None:
-        print(f"Stopped at step {outcome.step}; run again to go on.", flush=True)
+        print(f"Stopped at step {outcome.step}; run again to resume.", flush=True)
         sys.exit(128 + outcome.stopped_by)
     if worker == 0:
         if _FLAGS.export_dir:
@@ -272,12 +273,12 @@ def _train(
 def closing(
     trainer: Trainer, step: int, model_dir: Path, export_dir: str | None
 ) -> str:
-    """Returns what a training ends with: what was written, and what to do with it.
+    """Returns the last lines of a run: what was written, and what to do with it.
 
     Args:
         trainer: The system.
         step: The last step.
-        model_dir: The training's folder.
+        model_dir: The run's folder.
         export_dir: Where it was exported, if it was.
     """
     run = shlex.quote(str(model_dir))
@@ -291,7 +292,7 @@ def closing(
         commands.insert(0, f"trainers.generate {trainer.generate} --model={run}")
     return "\n  python -m ".join(
         [
-            f"Trained to step {step}. {model_dir} holds checkpoints, sample pictures, "
+            f"Trained to step {step}. {model_dir} holds checkpoints, sample images, "
             "metrics.jsonl and logs for TensorBoard. Next:",
             *commands,
         ]
@@ -299,7 +300,7 @@ def closing(
 
 
 def _preset() -> tuple[str, str]:
-    """The name of the preset, and what is told of it."""
+    """The name of the preset, and the line that explains it."""
     if _FLAGS.preset:
         return _FLAGS.preset, f"The {_FLAGS.preset} recipe, {{size}} px."
     if machine.has_gpu():
@@ -322,14 +323,14 @@ def _metrics(strategy: Any) -> Any:
     if not specs:
         if _FLAGS.early_stop:
             raise UsageError(
-                f"--early_stop={_FLAGS.early_stop} needs a figure to go by. Give one, "
-                "for instance --metrics=kid_lite0."
+                f"--early_stop={_FLAGS.early_stop} needs a metric. Give one, "
+                "for example --metrics=kid_lite0."
             )
         return None
     if _FLAGS.early_stop and devices.workers(strategy) > 1:
         raise UsageError(
-            f"--early_stop={_FLAGS.early_stop} works with one worker only: the figures "
-            "are computed by the first of several. Leave it out."
+            f"--early_stop={_FLAGS.early_stop} works with one worker only: the metrics "
+            "are computed by the first of several. Omit it."
         )
     extractors = measurement.extractors_of(specs, _FLAGS.inception_weights)
     return watch.Metrics(specs, extractors, _FLAGS.early_stop)
@@ -342,11 +343,11 @@ def _model_dir(trainer: Trainer, dataset: str) -> Path:
 
 
 def default_model_dir(name: str, dataset: str) -> Path:
-    """Returns where a trainer's runs on a data set go, however its path is written."""
+    """Returns the folder of a trainer's runs on a data set, however it is spelt."""
     data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
     as_written = Path("runs") / f"{name}-{data}"
     folder = layouts.of_name(dataset)
-    # What was begun when only the writing counted keeps its place.
+    # Runs from when only the spelling counted keep their folder.
     if folder is None or as_written.exists():
         return as_written
     path, here = folder.resolve(), Path.cwd()
@@ -355,7 +356,7 @@ def default_model_dir(name: str, dataset: str) -> Path:
 
 
 def _make_folder(model_dir: Path) -> None:
-    """Makes `model_dir`, empty where --fresh is given; what it held is kept aside."""
+    """Creates `model_dir`; --fresh moves its previous contents aside."""
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
         if _FLAGS.fresh and not folder_lock.is_empty(model_dir):
@@ -372,7 +373,7 @@ def _make_folder(model_dir: Path) -> None:
     except OSError as error:
         raise UsageError(
             f"--model_dir={model_dir} cannot be written: {error.strerror}. Give a "
-            "folder that can be."
+            "writable folder."
         ) from error
 
 
@@ -383,7 +384,7 @@ def _check_folder(
     data: Any,
     record: data_record.Record,
 ) -> None:
-    """Refuses a `model_dir` that a training of another recipe or data set is in."""
+    """Refuses a `model_dir` with a run of another recipe or data set."""
     different = recipes.differences(model_dir, trainer.name, recipe)
     told = "; ".join(different.values())
     allowed = recipes.may_become(recipe, different)
@@ -391,30 +392,30 @@ def _check_folder(
     longer = [name for name in different if recipes.may_become(recipe, [name]) < ANY]
     if allowed == SAME or (longer and not _is_longer(trainer, data, saved, recipe)):
         raise UsageError(
-            f"--model_dir={model_dir} holds a training of another recipe ({told}). "
+            f"--model_dir={model_dir} holds a run with another recipe ({told}). "
             "Give the same recipe (without --preset it is the one found there), "
-            "another --model_dir, or --fresh to start anew."
+            "another --model_dir, or --fresh to start from scratch."
         )
     if len(different) > len(longer) and not _FLAGS.change:
         raise UsageError(
-            f"--model_dir={model_dir} holds a training of another recipe ({told}). "
-            "Give --change to go on with this one, or the same recipe."
+            f"--model_dir={model_dir} holds a run with another recipe ({told}). "
+            "Give --change to resume with this one, or the same recipe."
         )
     changes = data_record.changes(model_dir, record)
     if changes and not _FLAGS.change:
         raise UsageError(
-            f"--model_dir={model_dir} holds a training of other data ({changes}). Put "
-            "them back, give --change to go on with what there is now, or --fresh to "
-            "start anew."
+            f"--model_dir={model_dir} holds a run on other data ({changes}). Restore "
+            "them, give --change to resume with the present data, or --fresh to "
+            "start from scratch."
         )
     if different:
-        print(f"Going on by another recipe: {told}", flush=True)
+        print(f"Resuming with another recipe: {told}", flush=True)
     if changes:
-        print(f"Going on although the data have changed: {changes}", flush=True)
+        print(f"Resuming although the data have changed: {changes}", flush=True)
 
 
 def _is_longer(trainer: Trainer, data: Any, saved: Any, recipe: recipes.Recipe) -> bool:
-    """Whether a training has become longer, and by its last stage alone."""
+    """Whether a run has become longer, and only in its last stage."""
     *before, old = trainer.plan(data, saved)
     *now, new = trainer.plan(data, recipe)
     same = dataclasses.replace(new, steps=old.steps)

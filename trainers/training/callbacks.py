@@ -1,4 +1,4 @@
-"""What happens between the steps of a training."""
+"""What happens between training steps."""
 
 import math
 import os
@@ -29,7 +29,7 @@ Grids = Mapping[str, np.ndarray]
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves everything every so many steps and at the end.
+    """Saves the full state at regular intervals and at the end.
 
     Args:
         directory: The folder of the checkpoints.
@@ -55,7 +55,7 @@ class Checkpoints(keras.callbacks.Callback):
             self.save()
 
     def save(self) -> None:
-        """Saves the present state, unless it is saved already.
+        """Saves the current state, unless it is saved already.
 
         Raises:
             FailureError: A network's weights are not finite.
@@ -78,7 +78,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Stops when a loss is NaN or infinite; list it before `Checkpoints`.
 
     Args:
-        checkpoint: Tells the step and what is saved.
+        checkpoint: Knows the step and what is saved.
     """
 
     def __init__(self, checkpoint: Checkpoints) -> None:
@@ -86,7 +86,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.checkpoint = checkpoint
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Raises FailureError that names the terms which are not finite."""
+        """Raises FailureError naming the losses that are not finite."""
         bad = [k for k, v in (logs or {}).items() if not math.isfinite(float(v))]
         if bad:
             terms = ", ".join(f"{k}={float(logs[k])}" for k in bad)
@@ -100,7 +100,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ends the training after the current step on Ctrl-C or SIGTERM.
 
-    A line says so at once, also while a step of minutes is being traced. A second
+    A line says so at once, even during minutes of tracing. A second
     signal ends the process. `received` is the signal's number or None.
     """
 
@@ -112,7 +112,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self._written = -1
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Takes the signals over, once for all calls of `fit`."""
+        """Installs the handlers, once for all calls of `fit`."""
         if self._previous:
             return
         numbers, self._written = os.pipe()
@@ -132,17 +132,19 @@ class StopOnSignal(keras.callbacks.Callback):
                     continue
                 if self.received is None:
                     self.received = number[0]
-                    progress.say("Stopping after this step; once more to stop at once.")
+                    progress.say(
+                        "Stopping after this step; once more to stop immediately."
+                    )
                 else:
                     os._exit(128 + number[0])
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Asks `fit` to stop where a signal has come."""
+        """Asks `fit` to stop if a signal has come."""
         if self.received is not None:
             self.model.stop_training = True
 
     def restore_handlers(self) -> None:
-        """Restores the handlers found before."""
+        """Restores the previous handlers."""
         if not self._previous:
             return
         for number, handler in self._previous.items():
@@ -153,14 +155,14 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 def _leave_to_the_listener(number: int, frame: FrameType | None) -> None:
-    """Keeps a signal from doing what it does by default."""
+    """Keeps a signal from having its default effect."""
 
 
 class StopAtTime(keras.callbacks.Callback):
-    """Ends the training after so many seconds.
+    """Ends the training after a number of seconds.
 
     Args:
-        seconds: Wall-clock time from the first step on.
+        seconds: Wall-clock time since the first step.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -173,7 +175,7 @@ class StopAtTime(keras.callbacks.Callback):
         self._end = min(self._end, time.monotonic() + self.seconds)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Asks `fit` to stop where the time is over."""
+        """Asks `fit` to stop when the time is over."""
         if time.monotonic() >= self._end:
             self.model.stop_training = True
 
@@ -181,17 +183,17 @@ class StopAtTime(keras.callbacks.Callback):
 class Progress(keras.callbacks.Callback):
     """Scalars every `LOG_EVERY` steps; sample grids as PNG and in TensorBoard.
 
-    List it before `Checkpoints`: a training that is killed after a checkpoint then
+    List it before `Checkpoints`: a run killed after a checkpoint then
     has the grids of its step.
 
     Args:
         extras: Writes them.
-        samples: Draws the grids of the model as uint8 [H, W, 3] by name.
+        samples: Makes the model's sample grids, uint8 [H, W, 3] by name.
         every: Steps between two grids.
         step: The step at which this run starts.
         images_at: Step -> images seen before it.
-        ends: Further steps whose grids are drawn.
-        reals: Draws a grid of real images, kept as `samples/reals.png`; or None.
+        ends: Further steps with sample grids.
+        reals: Makes a grid of real images, saved as `samples/reals.png`; or None.
     """
 
     def __init__(
@@ -217,7 +219,7 @@ class Progress(keras.callbacks.Callback):
         self._drawn: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Starts the clock of the images a second; draws the real images once."""
+        """Starts the clock for images per second; writes the real images once."""
         if self.reals is not None and not self.extras.path("reals").exists():
             self.extras.grid("reals", self.reals())
         self._since = (time.monotonic(), self.images_at(self.step))
@@ -233,8 +235,8 @@ class Progress(keras.callbacks.Callback):
             self._print_status()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Draws the grids of a training that was stopped before its end."""
-        # Only then: `fit` ends at other steps in one that is killed and resumed.
+        """Writes the grids of a run that was stopped before its end."""
+        # Only then: `fit` ends at other steps in a run that is killed and resumed.
         if self.model.stop_training:
             self._write_grids()
 
@@ -288,7 +290,7 @@ def save_model(
 
 
 def _peak_memory() -> float:
-    """Returns the most bytes in use so far, on the fullest GPU or, without, here."""
+    """Returns the peak memory in bytes, on the fullest GPU or, without one, here."""
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         return max(

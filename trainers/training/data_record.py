@@ -1,4 +1,4 @@
-"""What a training's data set held, in `<model_dir>/data.json`.
+"""What a run's data set held, in `<model_dir>/data.json`.
 
     {"train_a": {"0.png": 1042, "sea/7.jpg": 20817}, "test_a": {...}}
 
@@ -29,7 +29,7 @@ def record(dataset: str, splits: Any) -> Record:
         splits: What a trainer's `load_data` returned.
 
     Returns:
-        Sizes by name, by split; a test split that training images stand in for is left
+        Sizes by name, by split; a test split replaced by training images is left
         out.
     """
     root = layouts.of_name(dataset)
@@ -47,7 +47,7 @@ def save(model_dir: Path, found: Record) -> None:
 
 
 def changes(model_dir: Path, found: Record) -> str:
-    """Compares with the record in `model_dir`; "" where equal, or where none is.
+    """Compares with the record in `model_dir`; "" if equal, or if there is none.
 
     Returns:
         One line such as "train_a: 2 added (7.png, 8.png); test_a: 1 removed (0.png)".
@@ -82,7 +82,7 @@ def _sources(splits: Any) -> Iterator[tuple[str, Any]]:
     """The sources of a data set's splits, by the names of these."""
     for field in dataclasses.fields(splits):
         split = getattr(splits, field.name)
-        # Those with labels or captions hold one of images.
+        # Those with labels or captions contain one of images.
         for source in (split, getattr(split, "images", None)):
             if hasattr(source, "records"):
                 yield field.name, source

@@ -11,13 +11,13 @@ STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored")
 
 
 def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strategy:
-    """Returns the strategy of that name; call it before anything else uses a device.
+    """Returns the named strategy; call it before anything else uses a device.
 
     Args:
-        name: One of `STRATEGIES`; None: "mirrored" where there are several devices,
+        name: One of `STRATEGIES`; None: "mirrored" with several devices,
             else "one_device".
-        virtual_devices: Above 1, the CPU is split into so many logical devices and
-            the replicas are on them: for trying replicas without GPUs.
+        virtual_devices: Above 1, the CPU is split into this many logical devices and
+            the replicas run on them, to try replicas without GPUs.
 
     Raises:
         UsageError: `virtual_devices` below 1.
@@ -29,7 +29,7 @@ def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strat
             cpu, [tf.config.LogicalDeviceConfiguration()] * virtual_devices
         )
     if name == "multi_worker_mirrored":
-        # Before anything looks at a device: the workers' connections come first.
+        # Before anything queries a device: the workers' connections come first.
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = [] if virtual_devices > 1 else tf.config.list_logical_devices("GPU")
     cpus = [f"CPU:{i}" for i in range(virtual_devices)]
@@ -39,7 +39,7 @@ def make_strategy(name: str | None, virtual_devices: int) -> tf.distribute.Strat
 
 
 def set_precision(name: str) -> None:
-    """Makes every network built from now on compute in `name`.
+    """Sets the compute dtype of every network built from now on.
 
     Args:
         name: "float32", "bfloat16" or "float16"; weights are float32 in any case.
@@ -73,7 +73,7 @@ def everyones(
     """Returns the numbers of every replica.
 
     Args:
-        numbers: This worker's, as many as of every other.
+        numbers: This worker's, as many as every other's.
         strategy: All workers call this at the same point.
     """
     row = tf.constant([numbers], tf.int64)

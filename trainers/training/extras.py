@@ -1,4 +1,4 @@
-"""What a training writes beside its checkpoints, and goes on without."""
+"""What training writes besides checkpoints, and can do without."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ from tfgan_models.runs.description import Description
 class Extras:
     """Scalars and grids of images, as files and in TensorBoard.
 
-    What cannot be written, on a full disk for instance, is told once for each kind.
+    What cannot be written, for example on a full disk, is reported once per kind.
 
     Args:
         model_dir: Scalars go to `<model_dir>/metrics.jsonl`, event files to
@@ -39,14 +39,14 @@ class Extras:
         about: Mapping[str, Mapping[str, Any]] | None = None,
         group: str = "",
     ) -> None:
-        """Writes numbers of a step; in TensorBoard their names begin with `group`."""
+        """Writes numbers of a step; in TensorBoard their names start with `group`."""
         named = {f"{group}{name}": value for name, value in values.items()}
         self._summarise(step, tf.summary.scalar, named)
         with self._sparing(run_log.FILE):
             run_log.append(self.model_dir, step, values, about)
 
     def grids(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
-        """Writes pictures of a step, uint8 [H, W, 3] by name."""
+        """Writes images of a step, uint8 [H, W, 3] by name."""
         for name, grid in grids.items():
             self.grid(f"step_{step:08d}_{name}", grid)
         named = {f"samples/{name}": grid[None] for name, grid in grids.items()}
@@ -73,7 +73,7 @@ class Extras:
     ) -> None:
         """Writes to TensorBoard's files."""
         with self._sparing("TensorBoard's files"):
-            # A writer goes on, in silence, in a folder that is there no more.
+            # A writer continues silently if its folder is gone.
             if self._writer is None or not self._logs.is_dir():
                 self._writer = tf.summary.create_file_writer(str(self._logs))
             with self._writer.as_default(step=step):
@@ -90,6 +90,6 @@ class Extras:
                 self._told.add(kind)
                 reason = " ".join(str(error).split())
                 tqdm.write(
-                    f"Training goes on, but {kind} cannot be written: {reason}",
+                    f"Training continues, but {kind} cannot be written: {reason}",
                     file=sys.stderr,
                 )

@@ -1,4 +1,4 @@
-"""One training at a time in a folder."""
+"""One training process at a time in a folder."""
 
 import contextlib
 import datetime
@@ -20,7 +20,7 @@ def held(model_dir: Path) -> Iterator[None]:
     `<model_dir>/.lock` says who holds it, or was killed holding it.
 
     Args:
-        model_dir: An existing folder that can be written.
+        model_dir: An existing, writable folder.
 
     Raises:
         UsageError: Another process holds it, or it cannot be written.
@@ -38,14 +38,14 @@ def held(model_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(
-                f"--model_dir={model_dir} is being trained in by "
-                f"{file.read().strip() or 'another process'}. Stop that training, or "
+                f"--model_dir={model_dir} is in use by "
+                f"{file.read().strip() or 'another process'}. Stop that run, or "
                 "give another --model_dir."
             ) from error
         except OSError as error:
             print(
-                f"{model_dir} cannot be locked ({error.strerror}): see to it that no "
-                "other training writes there.",
+                f"{model_dir} cannot be locked ({error.strerror}): make sure that no "
+                "other run writes there.",
                 flush=True,
             )
         left = file.read().strip()
@@ -59,7 +59,7 @@ def held(model_dir: Path) -> Iterator[None]:
 
 
 def is_empty(model_dir: Path) -> bool:
-    """Whether a folder holds nothing but its lock."""
+    """Whether a folder holds only its lock."""
     return all(path.name == _FILE for path in model_dir.iterdir())
 
 
@@ -69,7 +69,7 @@ def _myself() -> str:
 
 
 def _write(descriptor: int, text: str) -> None:
-    # On a full disk the lock holds all the same.
+    # On a full disk the lock still holds.
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{text}\n".encode() if text else b"", 0)

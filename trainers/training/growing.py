@@ -18,10 +18,10 @@ _TICK_IMAGES = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class GrowingRecipe(Recipe):
-    """What both papers' trainings are determined by.
+    """What the recipes of both papers have in common.
 
     Attributes:
-        smallest: The resolution where growing starts, each paper's own.
+        smallest: The resolution where growing starts, which differs by paper.
     """
 
     smallest: ClassVar[int]
@@ -29,22 +29,23 @@ class GrowingRecipe(Recipe):
     dataset: str = option(
         "emoji/render",
         "A bundled name (emoji/render), any TFDS name with images, or folder:PATH of "
-        "images, one sub-folder for each class if there are classes.",
+        "images, one sub-folder per class if there are classes.",
     )
     image_size: int = option(1024, "Side of the images, a power of two of 8 or more.")
     batch_size: int = option(
-        32, "Images of a step, over all replicas, where --batch_sizes does not tell."
+        32,
+        "Images per step, over all replicas, unless --batch_sizes has the resolution.",
     )
     batch_sizes: str = option(
-        "4:512,8:256,16:128,32:64", "Images of a step by resolution; empty: none."
+        "4:512,8:256,16:128,32:64", "Images per step by resolution; empty: none."
     )
-    kimg: float = length(25000.0, "Thousands of images shown in all.")
+    kimg: float = length(25000.0, "Total images in thousands.")
     kimg_per_phase: float = option(
-        600.0, "Thousands of images for which a resolution is faded in, then trained."
+        600.0, "Thousands of images to fade in a resolution, and again to train it."
     )
     no_growing: bool = option(False, "Train at the full resolution from the start.")
     learning_rate: float = tunable(
-        0.001, "Adam's rate, where --learning_rates does not tell."
+        0.001, "Adam's rate, unless --learning_rates has the resolution."
     )
     learning_rates: str = tunable(
         "128:0.0015,256:0.002,512:0.003,1024:0.003",
@@ -53,36 +54,34 @@ class GrowingRecipe(Recipe):
     beta_1: float = option(0.0, "Adam's beta 1.")
     beta_2: float = option(0.99, "Adam's beta 2.")
     ema_kimg: float = option(
-        10.0, "Thousands of images after which the averaged generator half forgets."
+        10.0, "Half-life of the averaged generator, in thousands of images."
     )
     latent_size: int = option(512, "Size of the latent.")
     fmap_base: int = option(8192, "Channels at resolution R are 2 * fmap_base / R ...")
     fmap_max: int = option(512, "... and never more than this.")
-    classes: int = option(
-        0, "Classes to train from, as many as the data set has; 0: none."
-    )
+    classes: int = option(0, "Number of classes, that of the data set; 0: none.")
     gp_weight: float = tunable(
-        10.0, "Weight of the gradient penalty, which wgan_gp alone has."
+        10.0, "Weight of the gradient penalty, for wgan_gp only."
     )
-    mirror: bool = option(True, "Show half of the images mirrored.")
+    mirror: bool = option(True, "Flip half of the images horizontally.")
     augment: str = option(
         "none",
-        "Augmentation of what the discriminator sees, for small data.",
+        "Augmentation of the discriminator's images, for small data sets.",
         ("none", "diffaug", "ada"),
     )
     ada_target: float = option(0.6, "Mean sign of D(real) that ada keeps.")
     ada_kimg: float = option(
-        500.0, "Thousands of images in which ada's probability can go from 0 to 1."
+        500.0, "Thousands of images it takes ada's probability to go from 0 to 1."
     )
     micro_batch: int = option(
-        0, "Images of a replica computed at once, to save memory; 0: all."
+        0, "Images of a replica processed at once, to save memory; 0: all."
     )
 
     def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
         """See `Recipe`; phases are scaled with the whole."""
         if "kimg_per_phase" in fixed:
             return self._of(self.kimg_per_phase, steps)
-        # Batches differ by resolution: which share of the images do so many steps see?
+        # Batch sizes differ by resolution: what share of the images do these steps see?
         low, high = 0.0, 1.0
         while self._scaled(high, steps).kimg > high * self.kimg:
             low, high = high, 2 * high
@@ -105,7 +104,7 @@ class GrowingRecipe(Recipe):
         return self._of(max(0.001, round(factor * self.kimg_per_phase, 3)), steps)
 
     def _of(self, phase: float, steps: int) -> Self:
-        """The recipe with such phases, in thousands of images, ended after `steps`."""
+        """The recipe with phases of this length, in kimg, ending after `steps`."""
         from tfgan_models import growth
 
         endless = dataclasses.replace(self, kimg=1e12, kimg_per_phase=phase)
@@ -115,13 +114,13 @@ class GrowingRecipe(Recipe):
 
 
 def schedule(recipe: GrowingRecipe) -> "Growth":
-    """Returns the schedule that a recipe describes.
+    """Returns a recipe's schedule.
 
     Args:
         recipe: The numbers.
 
     Raises:
-        UsageError: Numbers that cannot be.
+        UsageError: The numbers are not valid.
     """
     from tfgan_models.growth import Growth
 
@@ -156,7 +155,7 @@ def _table(name: str, text: str, number: type) -> dict[int, Any]:
             table[int(resolution)] = number(value)
         except ValueError as error:
             raise UsageError(
-                f"--{name} lists a number for each resolution, such as 8:256,16:128. "
+                f"--{name} lists a number per resolution, for example 8:256,16:128. "
                 f"Received: {entry!r} in {text!r}"
             ) from error
     return table
@@ -166,7 +165,7 @@ def load_data(recipe: GrowingRecipe, data_dir: str | None) -> Any:
     """Returns the splits of `recipe.dataset`.
 
     Raises:
-        UsageError: It has not as many classes as the recipe says.
+        UsageError: Its number of classes is not the recipe's.
     """
     from tfgan_models.data import catalog
 
@@ -238,7 +237,7 @@ def optimizer(recipe: GrowingRecipe) -> "SkippingAdam":
 
 
 def gan_options(recipe: GrowingRecipe) -> dict[str, Any]:
-    """Returns the arguments of ProGAN and StyleGAN that a recipe tells."""
+    """Returns the arguments of ProGAN and StyleGAN that a recipe determines."""
     return {
         "loss": recipe.loss,
         "gp_weight": recipe.gp_weight,

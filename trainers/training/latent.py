@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from tfgan_models.adversarial import GANModel
 
 _SHOWN = 32
-"""Smaller images are shown with their pixels repeated, about as large as this."""
+"""Smaller images are shown with repeated pixels, at about this size."""
 _MOST_COLUMNS = 16
 _MOMENTUM, _FINAL_MOMENTUM, _LOWEST_RATE = 0.5, 0.7, 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentRecipe(EpochRecipe):
-    """What the three papers' trainings are determined by."""
+    """What the recipes of the three papers have in common."""
 
     dataset: str = option(
         "mnist",
         "A bundled name (emoji/render, digits), any TFDS name with images, or "
-        "folder:PATH of images, one sub-folder for each class if there are classes.",
+        "folder:PATH of images, one sub-folder per class if there are classes.",
     )
     image_size: int = option(28, "Side of the images in pixels.")
-    batch_size: int = option(100, "Images of a step, over all replicas.")
-    grey: bool = option(True, "Train on the luminance: images of one channel.")
-    mirror: bool = option(False, "Show half of the images mirrored.")
+    batch_size: int = option(100, "Images per step, over all replicas.")
+    grey: bool = option(True, "Train on the luminance: single-channel images.")
+    mirror: bool = option(False, "Flip half of the images horizontally.")
     latent_size: int = option(100, "Size of the latent.")
-    loss: str = option("minimax", "What the networks minimise.", LOSSES)
+    loss: str = option("minimax", "The adversarial loss.", LOSSES)
     gp_weight: float = tunable(
-        10.0, "Weight of the gradient penalty, which wgan_gp alone has."
+        10.0, "Weight of the gradient penalty, for wgan_gp only."
     )
-    learning_rate: float = tunable(0.1, "The optimizers' rate, at first.")
+    learning_rate: float = tunable(0.1, "The optimizers' initial learning rate.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."
@@ -48,7 +48,7 @@ class LatentRecipe(EpochRecipe):
 
 @dataclasses.dataclass(frozen=True)
 class AnnealedRecipe(LatentRecipe):
-    """What GAN's and CGAN's trainings are determined by."""
+    """What the recipes of GAN and CGAN have in common."""
 
     optimizer: str = option(
         "sgd",
@@ -56,10 +56,10 @@ class AnnealedRecipe(LatentRecipe):
         ("sgd", "adam"),
     )
     learning_rate_decay: float = tunable(
-        1.000004, "What sgd's rate is divided by at every step, down to 1e-6."
+        1.000004, "Divisor of sgd's learning rate at every step, down to 1e-6."
     )
     momentum_steps: int = option(
-        150_000, "Steps in which sgd's momentum rises: 250 passes over mnist."
+        150_000, "Steps over which sgd's momentum rises: 250 passes over mnist."
     )
 
 
@@ -108,7 +108,7 @@ def channels(recipe: LatentRecipe) -> int:
 
 
 def gan_options(recipe: LatentRecipe) -> dict[str, Any]:
-    """Returns the arguments of GAN, CGAN and DCGAN that a recipe tells."""
+    """Returns the arguments of GAN, CGAN and DCGAN that a recipe determines."""
     return {
         "loss": recipe.loss,
         "gp_weight": recipe.gp_weight,
@@ -118,7 +118,7 @@ def gan_options(recipe: LatentRecipe) -> dict[str, Any]:
 
 
 def check(recipe: Any) -> None:
-    """Raises UsageError for numbers that no training of DCGAN's networks can have."""
+    """Raises UsageError for numbers that DCGAN's networks do not support."""
     size = recipe.image_size
     if size < 16 or size & (size - 1):
         raise UsageError(
@@ -133,12 +133,12 @@ def convolutional(
     """Returns DCGAN's generator and discriminator.
 
     Args:
-        recipe: Says their size, `filters`, `discriminator_filters` and `norm`.
+        recipe: Has their size, `filters`, `discriminator_filters` and `norm`.
         label_size: Classes; 0 for none.
 
     Raises:
-        UsageError: The images are of a side that the networks cannot have.
-        ValueError: Another number cannot be.
+        UsageError: The networks do not support the image size.
+        ValueError: Another number is not valid.
     """
     from tfgan_models.networks import DCGANDiscriminator, DCGANGenerator
 
@@ -165,11 +165,11 @@ def convolutional(
 
 
 def compile_model(model: "GANModel", recipe: LatentRecipe) -> None:
-    """Compiles a model with two optimizers of the recipe's numbers.
+    """Compiles a model with two optimizers with the recipe's numbers.
 
     Raises:
         UsageError: The learning rate is not above 0.
-        ValueError: Another number cannot be.
+        ValueError: Another number is not valid.
     """
     if recipe.learning_rate <= 0:
         raise UsageError(
@@ -203,7 +203,7 @@ def _sgd(recipe: AnnealedRecipe) -> "keras.optimizers.Optimizer":
 def samples(
     model: "GANModel", splits: Any, recipe: LatentRecipe
 ) -> dict[str, "np.ndarray"]:
-    """Returns a grid of images of fixed latents; with classes a column for each."""
+    """Returns a grid of images of fixed latents; with classes, one column per class."""
     generator = model.exported_networks["generator"]
     columns = latent_samples.COLUMNS
     if 0 < generator.label_size <= _MOST_COLUMNS:
@@ -217,7 +217,7 @@ def reals(splits: Any, recipe: LatentRecipe) -> "np.ndarray":
 
 
 def tasks(networks: Mapping[str, Any], splits: Any, recipe: LatentRecipe) -> list[Any]:
-    """Returns what the generator is measured on: images of seeds."""
+    """Returns what the generator is evaluated on: images of seeds."""
     return latent_samples.tasks(networks, splits, recipe)
 
 

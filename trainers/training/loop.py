@@ -1,4 +1,4 @@
-"""From a recipe and its data to a trained model, resumed where it was left."""
+"""From a recipe and its data to a trained model, resumed from its checkpoint."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -45,12 +45,12 @@ _LOST = (
 
 @dataclasses.dataclass(frozen=True)
 class Cadence:
-    """How often a training writes, and how long it may take.
+    """How often a run writes, and how long it may take.
 
     Args:
         checkpoint_every: Steps between checkpoints.
         eval_every: Steps between sample grids, and between evaluations.
-        max_minutes: Minutes of training at most; None: as long as it takes.
+        max_minutes: Maximum minutes of training; None: no limit.
     """
 
     checkpoint_every: int
@@ -60,11 +60,11 @@ class Cadence:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a training came to.
+    """The result of a training run.
 
     Args:
         model: The model, at `step`.
-        step: The training step reached.
+        step: The step reached.
         stopped_by: The number of the signal that ended it early, or None.
         description: What the model is.
     """
@@ -95,11 +95,11 @@ def train(
         data: What `trainer.load_data` returned.
         strategy: Where the replicas are.
         model_dir: Where everything is written.
-        cadence: How often.
+        cadence: How often to write.
         metrics: What to compute every `cadence.eval_every` steps; None: nothing.
         record: What the data set holds, to be kept; None: nothing is.
-        init_from: The folder of a training whose networks a new one begins with.
-        words: The model's `license` and `description`, where they are given.
+        init_from: The folder of a run whose networks a new one starts from.
+        words: The model's `license` and `description`, if given.
 
     Returns:
         The outcome; a checkpoint of it has been written.
@@ -108,7 +108,7 @@ def train(
         FailureError: A loss or weight became NaN or infinite, no checkpoint could be
             read, or one could not be written; the workers have none in common, or one
             of them is gone.
-        UsageError: A metric cannot be computed of this model and data set.
+        UsageError: A metric cannot be computed for this model and data set.
     """
     devices.set_precision(recipe.mixed_precision)
     keras.utils.set_random_seed(recipe.seed)
@@ -124,7 +124,7 @@ def train(
     if worker:
         directory /= f"worker_{worker}"
     else:
-        # Not before: a recipe that cannot be would keep its correction out.
+        # Not before: a saved recipe that is invalid would prevent its correction.
         _describe(model_dir, model, trainer.name, recipe, record)
         written = extras.Extras(model_dir)
     rates = _constant_rates(model)
@@ -134,7 +134,7 @@ def train(
     if init_from and not start:
         for line in starting.init_from(model, init_from):
             progress.say(f"From {init_from}: {line}")
-    model.begin(start)  # also where nothing is left to train
+    model.begin(start)  # also if nothing is left to train
     if start >= total:
         progress.say(
             f"Nothing is left to train: {model_dir} is at step {start}, and the recipe "
@@ -211,8 +211,8 @@ def train(
         if devices.workers(strategy) == 1:
             raise
         raise FailureError(
-            f"Another worker is gone (seen after step {saver.step}). Start all again: "
-            "they go on at the newest step that each of them has."
+            f"Another worker is gone (noticed after step {saver.step}). Restart all: "
+            "they resume from the newest step that all of them have."
         ) from error
     finally:
         stop.restore_handlers()
@@ -220,7 +220,7 @@ def train(
             shown.close()
     if saver.step < total and stop.received is None:
         over = quality is not None and quality.is_over
-        reason = f"No better {quality.name}" if over else "The time is over"
+        reason = f"No better {quality.name}" if over else "Time is up"
         progress.say(f"{reason} at step {saver.step} of {total}")
     said = describer.at(saver.step, model)
     return Outcome(model, saver.step, stop.received, said)
@@ -237,7 +237,7 @@ def _watch(
     start: int,
     describer: describing.Describer,
 ) -> watch.QualityWatch:
-    """The callback that computes `metrics`, all of which the model's tasks can tell."""
+    """The callback that computes `metrics`, all of which apply to the model's tasks."""
 
     def tasks(model: GANModel) -> list[measurement.Task]:
         return trainer.tasks(model.exported_networks, data, recipe)
@@ -246,7 +246,7 @@ def _watch(
     quality = watch.QualityWatch(
         written, tasks, metrics, cadence.eval_every, start, recipe.seed, describer
     )
-    quality.set_model(model)  # `fit` does not, where nothing is left to train
+    quality.set_model(model)  # `fit` does not, if nothing is left to train
     return quality
 
 
@@ -256,7 +256,7 @@ def _rate(optimizer: keras.optimizers.Optimizer) -> float:
 
 
 def _constant_rates(model: GANModel) -> list[tuple[keras.optimizers.Optimizer, float]]:
-    """The optimizers whose rate is a number, which checkpoints hold, and the number."""
+    """The optimizers with a fixed rate, which checkpoints hold, and the rate."""
     optimizers = [
         getattr(optimizer, "inner_optimizer", optimizer)  # of those that scale losses
         for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
@@ -276,7 +276,7 @@ def _describe(
     recipe: Recipe,
     record: data_record.Record | None,
 ) -> None:
-    """Writes what makes `model_dir` a training's folder, and what it is resumed by."""
+    """Writes what makes `model_dir` a run's folder, and what it resumes from."""
     try:
         recipes.save(model_dir, name, recipe)
         if record is not None:
@@ -284,8 +284,8 @@ def _describe(
         checkpoints.describe_networks(model_dir, *described(model))
     except OSError as error:
         raise FailureError(
-            f"{model_dir} cannot be written: {error.strerror}. Make room, or give "
-            "another --model_dir."
+            f"{model_dir} cannot be written: {error.strerror}. Free some space, or "
+            "give another --model_dir."
         ) from error
 
 
@@ -318,7 +318,7 @@ def _fit(
     span: Span,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    """Calls `fit` to the span's end: the epoch begun before, whole ones, the rest."""
+    """Calls `fit` to the span's end: the epoch in progress, whole ones, the rest."""
     step = start
     while step < span.end_step and not model.stop_training:
         epoch, done = divmod(step - span.first_step, span.epoch)
@@ -328,7 +328,7 @@ def _fit(
         else:
             epochs, steps = left // span.epoch, span.epoch
         model.fit(
-            batches(step),  # each call of fit begins its data anew
+            batches(step),  # each call of fit restarts its data
             initial_epoch=epoch,
             epochs=epoch + epochs,
             steps_per_epoch=steps,

@@ -36,9 +36,9 @@ def test_a_full_disk_costs_no_training(
     )
     assert checkpoints.steps(tmp_path / "checkpoints") == [1, 2]
     errors = capsys.readouterr().err
-    assert errors.count("Training goes on, but") == 3
+    assert errors.count("Training continues, but") == 3
     for kind in ("sample grids", "metrics.jsonl", "TensorBoard's files"):
-        assert f"Training goes on, but {kind} cannot be written: " in errors
+        assert f"Training continues, but {kind} cannot be written: " in errors
     assert "No space left on device" in errors
 
 

@@ -84,10 +84,10 @@ def test_a_signal_while_tracing_is_told_and_ends_the_run(
     time.sleep(0.5)  # the first step takes many seconds
     process.send_signal(signal.SIGTERM)
     sent = time.monotonic()
-    read_until(process, "Stopping after this step; once more to stop at once.")
+    read_until(process, "Stopping after this step; once more to stop immediately.")
     assert time.monotonic() - sent < 3
     assert checkpoints.steps(tmp_path / "checkpoints") == []
-    read_until(process, "Stopped at step 1; run again to go on.")
+    read_until(process, "Stopped at step 1; run again to resume.")
     stopped = time.monotonic()
     assert process.wait(60) == 128 + signal.SIGTERM
     assert time.monotonic() - stopped < 5

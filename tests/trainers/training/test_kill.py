@@ -45,7 +45,7 @@ def test_a_signal_saves_and_tells(
     printed, errors = process.communicate(timeout=kills.PATIENCE)
     assert process.returncode == status, errors
     step = checkpoints.steps(tmp_path / "checkpoints")[-1]
-    assert f"Stopped at step {step}; run again to go on." in printed
+    assert f"Stopped at step {step}; run again to resume." in printed
     assert "Traceback" not in errors
 
 

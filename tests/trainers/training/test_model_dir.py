@@ -36,7 +36,7 @@ def test_a_second_process_is_refused_and_a_killed_ones_folder_taken_over(
     )
     try:
         assert holder.stdout.readline() == b"held\n"
-        named = rf"trained in by process {holder.pid} on \S+, started 20"
+        named = rf"in use by process {holder.pid} on \S+, started 20"
         with pytest.raises(UsageError, match=named), folder_lock.held(tmp_path):
             pass
     finally:
@@ -71,7 +71,7 @@ def test_runs_that_do_not_fit_are_refused(
     assert checkpoints.steps(run / "checkpoints") == [3]
     with (
         folder_lock.held(run),
-        pytest.raises(UsageError, match="is being trained in by process"),
+        pytest.raises(UsageError, match="is in use by process"),
     ):
         go_on()
     # Started by a version that recorded nothing; the same folder, written otherwise.
@@ -98,7 +98,7 @@ def test_runs_that_do_not_fit_are_refused(
     )
     assert "--change" in str(error.value)
     told = go_on("--change")
-    assert "Going on although the data have changed: train_a: 1 added" in told
+    assert "Resuming although the data have changed: train_a: 1 added" in told
     assert f"{run} is at step 3, and the recipe ends at step 1" in told
     assert "changed" not in go_on()
     assert checkpoints.steps(run / "checkpoints") == [3]
@@ -137,12 +137,12 @@ def test_a_training_goes_on_by_its_own_recipe(
     train(f"--model_dir={run}")
     told = capsys.readouterr().out
     assert told.startswith(
-        f"Going on by the recipe in {run}; unlike the cpu one: learning_rate=0.5, "
+        f"Resuming with the recipe in {run}; unlike the cpu preset: learning_rate=0.5, "
         "steps=2\n"
     )
     assert '"preset"' not in told
     assert "is at step 2, and the recipe ends at step 2" in told
-    refused = r"learning_rate: saved 0.5, asked 0.0005.*Give --change to go on with"
+    refused = r"learning_rate: saved 0.5, asked 0.0005.*Give --change to resume with"
     with pytest.raises(UsageError, match=refused):
         train(f"--model_dir={run}", "--preset=cpu", "--steps=2")
     with pytest.raises(UsageError, match=r"\(seed: saved 0, asked 1\).*without --pres"):
@@ -159,7 +159,7 @@ def test_a_training_goes_on_for_longer_and_with_other_weights(
     capsys.readouterr()
     train(f"--model_dir={run}", "--steps=4")
     told = capsys.readouterr().out
-    assert "Going on by another recipe: steps: saved 2, asked 4\n" in told
+    assert "Resuming with another recipe: steps: saved 2, asked 4\n" in told
     # Half of the new training is over: the rate begins to fall.
     assert f"Resuming {run} at step 2 of 4, at a learning rate of 0.0005\n" in told
     assert "Trained to step 4." in told

@@ -94,7 +94,7 @@ def test_the_time_limit_stops_with_a_checkpoint(
     )
     (step,) = checkpoints.steps(tmp_path / "checkpoints")
     assert 0 < step < 1000
-    assert f"The time is over at step {step} of 1000000" in capsys.readouterr().out
+    assert f"Time is up at step {step} of 1000000" in capsys.readouterr().out
 
 
 def test_the_signals_are_given_back(train: Train, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_the_count_to_an_early_stop_goes_on_after_a_kill(
     [
         (["--metrics=l1"], "l1 cannot be computed .*no ground truth"),
         (["--metrics=kid"], "kid needs extractor"),
-        (["--early_stop=2"], "--early_stop=2 needs a figure"),
+        (["--early_stop=2"], "--early_stop=2 needs a metric"),
         (["--metrics=pr_lite0"], "pr_lite0 of a2b: .*at least 4 images"),
     ],
 )
