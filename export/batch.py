@@ -1,17 +1,18 @@
-"""Translates any number of pictures on any number of machines, through Apache Beam.
+"""Translates any number of images on any number of machines, with Apache Beam.
 
     python -m export.batch --model=models/mine_a2b/1 --input=photos --output=translated
 
 --input is a folder, or a glob in quotes (** crosses folders). Every input a/b.jpg ends
-as OUTPUT/a/b.jpg.png or as a line of OUTPUT/dead_letters.jsonl, with the reason; the
-exit status is 3 where there are any of these, 0 where there are none, 1 where the
-pipeline failed and 2 where the command cannot be carried out as given. Run it again to
-do what is not done: what has an answer is left alone, dead letters are tried again.
+up as OUTPUT/a/b.jpg.png or as a line of OUTPUT/dead_letters.jsonl, with the reason; the
+exit status is 3 if there are any of these, 0 if there are none, 1 if the pipeline
+failed and 2 if the command cannot be carried out as given. Run it again to process what
+is
+missing: existing outputs are kept, dead letters are retried.
 
 It runs in this process; all other flags are Apache Beam's:
 --direct_running_mode=multi_processing --direct_num_workers=4 for several processes,
 --runner=FlinkRunner, SparkRunner or DataflowRunner for several machines, which need
-this package too. gs:// and s3:// are read and written where Beam's extras for them are
+this package too. gs:// and s3:// are supported if Beam's extras for them are
 installed.
 """
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from export.batches.pipeline import Counts
 
 DEAD = 3
-"""The exit status where there are dead letters."""
+"""The exit status if there are dead letters."""
 HERE = (None, "DirectRunner")
 """The names of the runner in this process."""
 
@@ -50,8 +51,8 @@ def define_flags() -> None:
         None,
         "Folder of an exported model's saved_model.pb, or of its versions. Required.",
     )
-    flags.DEFINE_string("input", None, "Folder or glob of pictures. Required.")
-    flags.DEFINE_string("output", None, "Folder for the answers. Required.")
+    flags.DEFINE_string("input", None, "Folder or glob of images. Required.")
+    flags.DEFINE_string("output", None, "Folder for the results. Required.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -64,13 +65,13 @@ def main(argv: Sequence[str]) -> None:
         )
     extras.require("Translating in batches", "batch", "apache_beam")
     quiet_tensorflow()
-    # Beam tells of optional packages as soon as it is imported.
+    # Beam warns of optional packages on import.
     logging.getLogger().setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, _interrupt)
     counts = translate(given.model, given.input, given.output, argv[1:])
-    print(f"Wrote {counts.written} pictures into {given.output}")
+    print(f"Wrote {counts.written} images to {given.output}")
     if counts.skipped:
-        print(f"Skipped {counts.skipped} that were there already.")
+        print(f"Skipped {counts.skipped} that existed already.")
     if counts.failed:
         print(
             f"{counts.failed} of {sum(counts)} could not be translated; the reasons "
@@ -82,19 +83,19 @@ def main(argv: Sequence[str]) -> None:
 def translate(
     model: str, given: str, output: str, arguments: Sequence[str] = ()
 ) -> "Counts":
-    """Translates pictures.
+    """Translates images.
 
     Args:
         model: Folder of saved_model.pb, or of versions.
-        given: Folder or glob of pictures.
-        output: Folder for the answers.
+        given: Folder or glob of images.
+        output: Folder for the results.
         arguments: Apache Beam's flags.
 
     Returns:
-        How many were written, skipped because they were there, and could not be.
+        How many were written, were skipped as existing, and failed.
 
     Raises:
-        UsageError: There is no such model, no picture, or no such flag, or the output
+        UsageError: There is no such model, no image, or no such flag, or the output
             cannot be written.
         FailureError: Apache Beam is not installed, or the pipeline failed.
     """
@@ -106,8 +107,8 @@ def translate(
     output = output.rstrip("/") or "/"
     if os.path.realpath(output) == os.path.realpath(source.base):
         raise UsageError(
-            f"--output={output} is where the inputs are. Choose another folder, which "
-            "may be inside it."
+            f"--output={output} is the folder of the inputs. Give another folder, "
+            "which may be inside it."
         )
     found = models.find(model)
     _check_output(output)
@@ -115,18 +116,18 @@ def translate(
     pipeline.build(built, source, output, found)
     counts = pipeline.counts(_finished(built))
     if not any(counts):
-        raise UsageError(f"--input={given}: there is no picture.")
+        raise UsageError(f"--input={given}: there is no image.")
     return counts
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Ctrl-C, without Beam's account of every step that it has stopped."""
+    """Ctrl-C, without Beam's list of every step that it has stopped."""
     logging.disable(logging.CRITICAL)
     raise KeyboardInterrupt
 
 
 def _check_output(output: str) -> None:
-    """Refuses a folder on a disk that cannot be written, before any work is done."""
+    """Refuses an unwritable folder on a local disk before any work is done."""
     from apache_beam.io.filesystems import FileSystems
 
     if FileSystems.get_scheme(output) is not None:
@@ -136,20 +137,20 @@ def _check_output(output: str) -> None:
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise UsageError(
-            f"--output={output} cannot be written: {error.strerror}. Choose another "
+            f"--output={output} cannot be written: {error.strerror}. Give another "
             "folder."
         ) from error
 
 
 def _options(arguments: Sequence[str]) -> "PipelineOptions":
-    """Makes Beam's options of the flags that are not ours."""
+    """Builds Beam's options from the flags that are not ours."""
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
     options = PipelineOptions(list(arguments))
     parsers: list = []
     options.get_all_options(add_extra_args_fn=parsers.append)
     unknown = parsers[0].parse_known_args(list(arguments))[1]
-    # Other runners have flags of their own, which only they know.
+    # Other runners have their own flags, which only they know.
     if unknown and options.view_as(StandardOptions).runner in HERE:
         near = nearest_flag(unknown[0].split("=")[0].lstrip("-"))
         raise UsageError(
@@ -165,7 +166,7 @@ def _pipeline(options: "PipelineOptions") -> "apache_beam.Pipeline":
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     if options.view_as(StandardOptions).runner in HERE:
-        # Beam's own choice for DirectRunner would first download another runner.
+        # Beam's default for DirectRunner would first download another runner.
         return apache_beam.Pipeline(runner=FnApiRunner(), options=options)
     return apache_beam.Pipeline(options=options)
 
@@ -177,14 +178,14 @@ def _finished(built: "apache_beam.Pipeline") -> "PipelineResult":
         result = built.run()
         state = result.wait_until_finish()
     except RuntimeError as error:
-        # Beam has logged the whole of it.
+        # Beam has logged all of it.
         state = str(error).splitlines()[0]
         if KeyboardInterrupt.__name__ in state:
             raise KeyboardInterrupt from error
     if state != PipelineState.DONE:
         raise FailureError(
-            f"The pipeline did not finish: {state}. What is written is kept; the same "
-            "command goes on."
+            f"The pipeline did not finish: {state}. What was written is kept; the same "
+            "command continues."
         )
     return result
 

@@ -1,11 +1,10 @@
-"""Checks models as TensorFlow Serving would meet them.
+"""Checks models as TensorFlow Serving would load them.
 
     python -m export.check DIR
 
 DIR holds models (<name>/<version>/saved_model.pb), or is one of them, or one version.
-Every version is loaded and warmed up, every signature is run, and what was found is
-told. Exit status 1, with the reasons in one line, if a server could not serve all of
-it.
+Every version is loaded and warmed up, every signature is run, and a report is printed.
+Exit status 1, with the reasons in one line, if a server could not serve all of it.
 """
 
 import statistics
@@ -26,17 +25,17 @@ from export.signatures.examples import examples
 from tfgan_models.errors import FailureError, UsageError
 
 REPEATS = 5
-"""Calls whose median is the latency of a repeated one."""
+"""Number of calls whose median is the repeated latency."""
 
 _COLUMNS = ("signature", "inputs", "outputs", "first ms", "repeated ms")
 _FLOATS = ("bfloat16", "float16", "float64")
 
 _Warmed = tuple[float, dict[str, np.ndarray]]
-"""A warm-up request: how many ms it took, and its inputs."""
+"""A warm-up request: its duration in ms, and its inputs."""
 
 
 def main(argv: Sequence[str]) -> None:
-    """Checks the folder that is given."""
+    """Checks the given folder."""
     if len(argv) != 2:
         raise UsageError(
             "Give one folder: of models, of a model, or a version. Received: "
@@ -52,11 +51,11 @@ def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
     """Checks all versions of a folder.
 
     Args:
-        folder: Of models, of one model, or one version.
-        tell: Is given the report, piece by piece.
+        folder: Folder of models, of one model, or of one version.
+        tell: Receives the report, piece by piece.
 
     Returns:
-        What is wrong, each with its place.
+        The problems, each with its path.
 
     Raises:
         UsageError: There is no model.
@@ -64,7 +63,7 @@ def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
     found = list(_versions(folder))
     if not found:
         raise UsageError(
-            f"{folder} holds no <name>/<version>/saved_model.pb. Export a model there "
+            f"{folder} has no <name>/<version>/saved_model.pb. Export a model there "
             "first: python -m export.saved_model"
         )
     problems = []
@@ -85,7 +84,7 @@ def check(folder: Path, tell: Callable[[str], None]) -> list[str]:
 
 
 def config_problems(model_base: Path) -> list[str]:
-    """Returns what is wrong with the models.config of a folder of models."""
+    """Returns the problems of a models.config."""
     path = model_base / server_config.MODELS_CONFIG
     try:
         policies = server_config.read(model_base)
@@ -97,12 +96,14 @@ def config_problems(model_base: Path) -> list[str]:
     ]
     for name, versions in models.items():
         if name not in policies:
-            problems.append(f"{path} does not name {name}, which is not served then")
+            problems.append(
+                f"{path} does not name {name}, which is therefore not served"
+            )
             continue
         served = policies[name].aspired(versions)
         problems += [
             f"{path}: the label {label} of {name} points to version {version}, which "
-            f"is {'not loaded' if version in versions else 'not there'}"
+            f"is {'not loaded' if version in versions else 'missing'}"
             for label, version in sorted(policies[name].labels.items())
             if version not in served
         ]
@@ -128,16 +129,16 @@ def _own_versions(model: Path) -> list[Path]:
 
 
 def _is_version(path: Path) -> bool:
-    # A server takes a folder with a number for a version, whatever is in it.
+    # A server takes any folder named by a number for a version.
     return path.name.isdigit() or (path / saved_signatures.MODEL_FILE).is_file()
 
 
 def _check_version(directory: Path, tell: Callable[[str], None]) -> list[str]:
-    """Checks one version and tells of it; returns what is wrong."""
+    """Checks one version and reports it; returns the problems."""
     name = directory.absolute().name
     problems = []
     if not (name.isascii() and name.isdigit()):
-        problems.append(f"{name!r} is no version number: a server does not see it")
+        problems.append(f"{name!r} is not a version number: a server ignores it")
     try:
         signatures = saved_signatures.read(directory)
         problems += _declared_problems(signatures)
@@ -191,7 +192,7 @@ def _run(model: Model, name: str, warmed: _Warmed | None) -> tuple[str, str]:
     if warmed is None:
         inputs = examples(signature.inputs, signature.shapes)
     else:
-        # What another model takes, its own warm-up knows best.
+        # For other models, the warm-up request is the best example.
         first, inputs = warmed
         times.append(first)
     while len(times) <= REPEATS:
@@ -209,11 +210,13 @@ def _declared_problems(
         problems.append(f"no signature serving_default, only {sorted(signatures)}")
     for name, signature in signatures.items():
         for both in sorted(set(signature.inputs) & set(signature.outputs)):
-            problems.append(f"{name}: {both} is the name of an input and an output")
+            problems.append(
+                f"{name}: {both} is the name of both an input and an output"
+            )
         for output, dtype in signature.outputs.items():
             if dtype == "string" and not output.endswith("_bytes"):
                 problems.append(
-                    f"{name}: the output {output} is a string, and not named "
+                    f"{name}: the output {output} is a string but not named "
                     f"{output}_bytes: REST would not encode it as base64"
                 )
             if dtype in _FLOATS:
@@ -222,7 +225,7 @@ def _declared_problems(
 
 
 def _compiled(directory: Path) -> list[str]:
-    """What would be compiled by XLA, which a server refuses."""
+    """Functions that would be compiled by XLA, which a server refuses."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     contents = (directory / saved_signatures.MODEL_FILE).read_bytes()
@@ -235,7 +238,7 @@ def _compiled(directory: Path) -> list[str]:
     if not compiled:
         return []
     return [
-        f"{len(compiled)} functions, as {compiled[0]}, must be compiled by XLA "
+        f"{len(compiled)} functions, such as {compiled[0]}, must be compiled by XLA "
         "(jit_compile=True), which TensorFlow Serving refuses"
     ]
 

@@ -1,11 +1,11 @@
-"""Sends pictures to a served model, over TensorFlow Serving's REST or gRPC.
+"""Sends images to a served model, over TensorFlow Serving's REST or gRPC API.
 
     python -m export.client translate photo.jpg --url=URL
     python -m export.client upscale photo.jpg my/photos --url=URL --output=DIR
 
 URL is http://localhost:8501/v1/models/NAME, or grpc://localhost:8500/NAME; either may
-end in /versions/N. Photographs are turned upright first. Pictures that the model does
-not take are named on stderr, and the others are written; exit status 1 then.
+end in /versions/N. Photos are rotated upright first. Images that the model refuses are
+named on stderr, and the others are written; the exit status is 1 then.
 """
 
 import io
@@ -37,44 +37,42 @@ def define_flags() -> None:
         "url",
         None,
         "The served model: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME, "
-        "and /versions/N for a version that is not the newest. Required.",
+        "with /versions/N for a version other than the newest. Required.",
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Folder for the answers, or a .png file for that of a single picture. Default: "
-        "beside each picture, or beside the folder.",
+        "Folder for the results, or a .png file for that of a single image. Default: "
+        "next to each image, or next to the folder.",
     )
     flags.DEFINE_integer("parallel", PARALLEL, "Requests in flight.", 1, 256)
     flags.DEFINE_integer(
         "retries",
         RETRIES,
-        "How often a request is sent again while the endpoint is busy or away.",
+        "Retries of a request while the endpoint is busy or unreachable.",
         0,
         100,
     )
-    flags.DEFINE_bool(
-        "skip_existing", False, "Leave out pictures whose answer is there already."
-    )
+    flags.DEFINE_bool("skip_existing", False, "Skip images whose result exists.")
 
 
 def connect(model_url: str, parallel: int = PARALLEL) -> "jobs.ModelClient":
-    """Makes the client of a served model; nothing is sent yet.
+    """Creates the client of a served model; nothing is sent yet.
 
     Args:
         model_url: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME, with
-            /versions/N or /labels/L for a version that is not the newest.
-        parallel: From how many threads it is used.
+            /versions/N or /labels/L for a version other than the newest.
+        parallel: Number of threads that use it.
 
     Returns:
         A `RestClient` or an `RpcClient`.
 
     Raises:
-        UsageError: It is no such address.
+        UsageError: It is not such an address.
     """
     if not model_url.startswith("grpc://"):
         return RestClient(model_url, parallel)
-    # Its messages are in the package of TensorFlow.
+    # Its messages are in TensorFlow's package.
     quiet_tensorflow()
     from export.clients.rpc import RpcClient
 
@@ -85,15 +83,15 @@ def translate(model_url: str, images: np.ndarray) -> np.ndarray:
     """Translates images through a served model's `encoded` signature.
 
     Args:
-        model_url: As of `connect`.
+        model_url: As for `connect`.
         images: uint8 [N, H, W, 1 or 3].
 
     Returns:
         uint8 [N, H', W', 3].
 
     Raises:
-        UsageError: The endpoint answered that it cannot do this.
-        FailureError: It did not answer.
+        UsageError: The endpoint responded that it cannot do this.
+        FailureError: It did not respond.
     """
     again = Retries(RETRIES)
     with connect(model_url) as client:
@@ -120,13 +118,13 @@ def translate(model_url: str, images: np.ndarray) -> np.ndarray:
 
 
 def is_served(model_url: str) -> bool:
-    """Tells whether the endpoint has this model.
+    """Says whether the endpoint has this model.
 
     Args:
-        model_url: As of `connect`.
+        model_url: As for `connect`.
 
     Raises:
-        FailureError: It did not answer.
+        FailureError: It did not respond.
     """
     with connect(model_url) as client:
         try:
@@ -136,7 +134,7 @@ def is_served(model_url: str) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Sends the pictures and says what was written."""
+    """Sends the images and says what was written."""
     inputs = _inputs(argv)
     given = flags.FLAGS
     with connect(given.url, given.parallel) as client:
@@ -150,16 +148,16 @@ def main(argv: Sequence[str]) -> None:
     if written:
         print(f"Wrote {_place([job.target for job in left], written)}")
     if len(found) > len(left):
-        print(f"Skipped {len(found) - len(left)} that were there already.")
+        print(f"Skipped {len(found) - len(left)} that existed already.")
     if failed:
-        raise FailureError(f"{failed} of {len(left)} pictures were not answered.")
+        raise FailureError(f"{failed} of {len(left)} images failed.")
 
 
 def _inputs(argv: Sequence[str]) -> Sequence[str]:
     command, inputs = "".join(argv[1:2]), argv[2:]
     if command not in COMMANDS or not inputs or not flags.FLAGS.url:
         raise UsageError(
-            "Give a command, pictures or folders of pictures, and the served model: "
+            "Give a command, images or folders of images, and the served model: "
             "python -m export.client translate photo.jpg "
             "--url=http://localhost:8501/v1/models/NAME (commands: "
             f"{', '.join(COMMANDS)}). Received: {' '.join(argv[1:])!r}, "
@@ -176,7 +174,7 @@ def _describe(client: "jobs.ModelClient") -> Signature:
 
 
 def _faults(outcomes: Iterator[jobs.Outcome], count: int) -> Iterator[jobs.Outcome]:
-    """Shows progress, where somebody is looking, and yields what failed."""
+    """Shows progress in a terminal, and yields what failed."""
     with tqdm(outcomes, total=count, unit="image", disable=None) as progress:
         for outcome in progress:
             if outcome.fault is not None:
@@ -188,7 +186,7 @@ def _faults(outcomes: Iterator[jobs.Outcome], count: int) -> Iterator[jobs.Outco
 def _place(targets: Sequence[Path], written: int) -> str:
     if len(targets) == 1:
         return str(targets[0])
-    return f"{written} pictures into {os.path.commonpath([t.parent for t in targets])}"
+    return f"{written} images to {os.path.commonpath([t.parent for t in targets])}"
 
 
 if __name__ == "__main__":

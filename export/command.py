@@ -1,4 +1,4 @@
-"""How every command of this repository starts and how it fails."""
+"""How the commands of this repository start and fail."""
 
 import atexit
 import contextlib
@@ -23,21 +23,21 @@ def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up messages.
 
     A TF_CPP_MIN_LOG_LEVEL below 3 in the environment is respected: with 0, everything
-    is shown. Where TensorFlow is imported already, only what it logs later is quieted.
+    is shown. If TensorFlow is imported already, only its later logs are silenced.
     """
-    # 3 may come from a command of ours that started this one.
+    # 3 may come from one of our commands that started this one.
     if os.environ.setdefault(LOG_LEVEL, "3") != "3":
         return
     logging.set_verbosity(logging.WARNING)
     if "tensorflow" not in sys.modules:
-        # What is logged before absl::InitializeLog() ignores the level.
+        # Logs before absl::InitializeLog() ignore the level.
         with _native_stderr_dropped():
             importlib.import_module("tensorflow")
 
 
 @contextlib.contextmanager
 def _native_stderr_dropped() -> Iterator[None]:
-    """Sends file descriptor 2 to nowhere, and shows it after all on an exception."""
+    """Redirects file descriptor 2 to nowhere, and shows the output on an exception."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as written:
@@ -63,13 +63,13 @@ def run(
     Flags must be defined before. Exit status: 0 when `main` returns; 2 with one line
     on stderr for a UsageError or a flag that cannot be parsed; 1 with one line for a
     FailureError; 130 after Ctrl-C. Any other exception is a bug: it keeps its
-    traceback. The process ends here, with whatever its threads are at.
+    traceback. The process ends here, whatever its threads are doing.
 
     Args:
         main: The command. It calls `quiet_tensorflow()` before it first imports
             TensorFlow, and after what can be checked without it.
-        arguments: Whether it takes arguments that are no flags, in `argv[1:]`.
-        unknown_flags: Whether flags that are not defined are taken, as arguments.
+        arguments: Whether it takes arguments that are not flags, in `argv[1:]`.
+        unknown_flags: Whether undefined flags are accepted, as arguments.
     """
     arguments = arguments or unknown_flags
     if arguments:
@@ -88,10 +88,10 @@ def run(
 
 
 def end(status: int | str | None) -> NoReturn:
-    """Ends the process at once, its output written and its scratch folders removed.
+    """Ends the process at once, its output flushed and its scratch folders removed.
 
-    Python would first take down TensorFlow piece by piece, and wait for the threads of
-    every input pipeline: for minutes after a large training.
+    Python would first tear down TensorFlow piece by piece, and wait for the threads of
+    every input pipeline: minutes after a large training run.
 
     Args:
         status: As for `sys.exit`.
@@ -103,7 +103,7 @@ def end(status: int | str | None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # As Python has it: what was printed did not arrive.
+        except OSError:  # As Python does: what was printed did not arrive.
             status = status or 120
     os._exit(status or 0)
 
@@ -114,7 +114,7 @@ def _guarded(
     try:
         if len(argv) > 1 and not arguments:
             raise UsageError(
-                f"Only flags (--name=value) are taken. Received: {argv[1]!r}"
+                f"Only flags (--name=value) are allowed. Received: {argv[1]!r}"
             )
         _find_home()
         with warnings.catch_warnings():
@@ -127,7 +127,7 @@ def _guarded(
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        # TensorFlow passes on what is raised in an input pipeline as text.
+        # TensorFlow passes on errors of an input pipeline as text.
         inside = re.search(r"\bFailureError: (.+)", str(error))
         if inside is None:
             raise
@@ -136,7 +136,7 @@ def _guarded(
 
 
 def _find_home() -> None:
-    """Gives libraries a folder for what they keep, where the user has no home."""
+    """Sets a folder for libraries' caches if the user has no home."""
     if os.path.expanduser("~") == "~":
         home = os.path.join(tempfile.gettempdir(), f"home-{os.getuid()}")
         os.makedirs(home, mode=0o700, exist_ok=True)
@@ -149,7 +149,7 @@ def _find_home() -> None:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Shows a warning as one line, without the source that it comes from."""
+    """Shows a warning as one line, without its source."""
     print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
@@ -183,7 +183,7 @@ def nearest_flag(name: str) -> str:
 
 
 def _nearest_value(message: str) -> str:
-    """What was meant where absl's message is of a value that an enum has not."""
+    """A hint, if absl's message is about a value that an enum does not have."""
     wrong = re.search(r"flag --(\w+)=(.*): value should be one of", message)
     if wrong is None:
         return ""
@@ -193,7 +193,7 @@ def _nearest_value(message: str) -> str:
 def _fail(error: Exception, status: int) -> int:
     message = str(error).replace("\n", " ")
     folder, name = os.path.split(sys.argv[0])
-    # A package is called by its folder's name.
+    # A package is started by its folder's name.
     name = os.path.basename(folder) if name == "__main__.py" else name
     print(f"{name}: {message}", file=sys.stderr)
     return status

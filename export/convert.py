@@ -1,9 +1,9 @@
-"""Converts an exported model to a format that other runtimes read, and compares both.
+"""Converts an exported model to another runtime's format, and compares both.
 
     python -m export.convert --model=models/mine_a2b/1 --format=onnx --output=mine.onnx
 
-Answers of the converted model and of the SavedModel to real images, or to latents, may
-differ by no more than a bound; else nothing is written.
+If the outputs of the converted model and of the SavedModel, for real images or latents,
+differ by more than a bound, nothing is written.
 """
 
 import importlib
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
     from export.formats.samples import Arrays, Runner
 
 FORMATS = {"onnx": "ONNX", "openvino": "OpenVINO", "litert": "LiteRT"}
-"""Format -> as its makers write it."""
+"""Format -> its official spelling."""
 PACKAGES = {
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
     "openvino": ("openvino",),
     "litert": ("ai_edge_litert",),
 }
-"""Format -> what writes and runs it."""
+"""Format -> the packages that write and run it."""
 BOUND = 1e-3
-"""Largest difference allowed, for answers up to 1: an eighth of one of 256 levels."""
+"""Largest difference allowed, for outputs up to 1: an eighth of one of 256 levels."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a converted model's answers differ from the SavedModel's.
+    """How a converted model's outputs differ from the SavedModel's.
 
     Args:
         difference: The largest.
         bound: The largest allowed.
-        requests: How many were compared.
+        requests: Number of requests compared.
     """
 
     difference: float
@@ -68,16 +68,17 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "image_size",
         None,
-        "Height and width of images, for litert; the others take any unless it is set.",
+        "Height and width of images, for litert; the others take any size unless it is "
+        "set.",
         1,
     )
     flags.DEFINE_string(
-        "images", None, "Folder of images to compare on. Default: bundled ones."
+        "images", None, "Folder of images for the comparison. Default: bundled ones."
     )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Converts, compares and says how large the largest difference is."""
+    """Converts, compares and prints the largest difference."""
     del argv
     options = flags.FLAGS
     if not options.model or not options.format or not options.output:
@@ -107,20 +108,20 @@ def convert(
     image_size: int | None = None,
     images: Path | None = None,
 ) -> Comparison:
-    """Converts a signature of a SavedModel, and compares what was written with it.
+    """Converts a signature of a SavedModel, and compares the result with it.
 
     Args:
         model: Folder of the SavedModel.
         format: One of `FORMATS`.
-        output: File to write, replaced if it exists; OpenVINO's weights go beside it.
+        output: File to write, replaced if it exists; OpenVINO's weights go next to it.
         signature: Its name.
         image_size: Height and width of images; None: any.
-        images: Folder of images to compare on; None: bundled ones.
+        images: Folder of images for the comparison; None: bundled ones.
 
     Raises:
-        UsageError: The format cannot hold the signature, or something asked for does
+        UsageError: The format does not support the signature, or an argument does
             not exist.
-        FailureError: Converting failed, or the answers differ by more than `BOUND`.
+        FailureError: Converting failed, or the outputs differ by more than `BOUND`.
             Nothing is written then.
     """
     module = _format(format)
@@ -133,7 +134,7 @@ def convert(
     loaded, function = graph.load(model, signature)
     requests = samples.requests(found.inputs, loaded, images)
     try:
-        # Beside its place, on the same file system.
+        # Next to its final place, on the same file system.
         with tempfile.TemporaryDirectory(
             prefix=files.UNFINISHED, dir=output.parent
         ) as scratch:
@@ -170,7 +171,7 @@ def _check_output(output: Path, suffix: str) -> None:
             f"{suffix}"
         )
     if not output.parent.is_dir():
-        raise UsageError(f"--output={output}: there is no folder {output.parent}")
+        raise UsageError(f"--output={output}: {output.parent} does not exist")
     if output.is_dir():
         raise UsageError(f"--output={output} is a folder. Give a file's name.")
 
@@ -179,13 +180,13 @@ def _check_sizes(format: str, found: "Graph") -> None:
     open_ended = [n for n, spec in found.inputs.items() if None in spec.shape[1:]]
     if format == "litert" and open_ended:
         raise UsageError(
-            f"LiteRT needs the size of images beforehand: {', '.join(open_ended)} may "
-            "have any. Give one, for instance --image_size=256."
+            f"LiteRT needs a fixed image size: {', '.join(open_ended)} may "
+            "have any. Give one, for example --image_size=256."
         )
 
 
 def _written(name: str, module: ModuleType, found: "Graph", path: Path) -> "Runner":
-    """Writes a signature; returns a function that runs what was written."""
+    """Writes a signature; returns a function that runs the result."""
     try:
         with _quiet():
             module.write(found, path)
@@ -193,14 +194,14 @@ def _written(name: str, module: ModuleType, found: "Graph", path: Path) -> "Runn
     except OSError:
         raise
     except Exception as error:
-        # Each converter has errors of its own kind.
+        # Each converter has its own kinds of errors.
         raise FailureError(
             f"The converter to {name} failed, nothing was written: {_reason(error)}"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, in one line: those of other programs reach over many."""
+    """An error's message in one line: other programs' can have many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines)[:300] or type(error).__name__
 
@@ -236,12 +237,12 @@ def _compare(
         answer = _asked("converted model", runner, request)
         differences.append(_difference(expected, answer))
         largest = max(largest, *(np.abs(v).max() for v in expected.values()))
-    # numpy's maximum of what is not a number is not a number, and that not allowed.
+    # NumPy's maximum of NaN is NaN, which is refused.
     difference = float(np.max(differences))
     compared = Comparison(difference, BOUND * float(largest), len(requests))
     if not compared.difference <= compared.bound:
         raise FailureError(
-            f"The converted model's answers differ from the SavedModel's by up to "
+            f"The converted model's outputs differ from the SavedModel's by up to "
             f"{compared.difference:.2g}; {compared.bound:.2g} is allowed. Nothing was "
             "written."
         )
@@ -252,20 +253,20 @@ def _asked(what: str, runner: "Runner", request: "Arrays") -> "Arrays":
     try:
         return runner(request)
     except Exception as error:
-        # Each runtime has errors of its own kind.
+        # Each runtime has its own kinds of errors.
         raise FailureError(
-            f"The {what} fails on a request to compare on, nothing was written: "
+            f"The {what} fails on a request of the comparison, nothing was written: "
             f"{_reason(error)}"
         ) from error
 
 
 def _difference(expected: "Arrays", answer: "Arrays") -> float:
-    """The largest difference between two answers; infinite if they are of two kinds."""
+    """The largest difference between two outputs; infinite if their types differ."""
     differences = []
     for name, value in expected.items():
         if name not in answer or answer[name].shape != value.shape:
             return float("inf")
-        # As floats: levels below 0 would begin again at 255.
+        # As floats: uint8 levels would wrap around below 0.
         difference = np.subtract(answer[name], value, dtype=np.float64)
         differences.append(np.abs(difference).max())
     return float(np.max(differences))

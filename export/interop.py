@@ -1,4 +1,4 @@
-"""What `python -m tfgan_models.interop` runs: it reads files, and exports."""
+"""The command `python -m tfgan_models.interop`: reads files, and exports."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -52,16 +52,16 @@ SOURCES: dict[str, Callable[..., "Converted"]] = {
     "rosinality": _from_rosinality,
     "addons": _from_addons,
 }
-"""What reads another project's file, by the value of --from."""
+"""The reader of another project's files, by the value of --from."""
 
 TARGETS: dict[str, Callable[["keras.Model", Path], None]] = {"junyanz": _to_junyanz}
-"""What writes a file for another project, by the value of --to."""
+"""The writer of files for another project, by the value of --to."""
 
 FOLDERS = ("addons",)
 """Sources whose models can be folders."""
 
 OPTIONS = {"inference_norm": "--from=junyanz", "resolution": "--from=rosinality"}
-"""Flags of one source alone, which its reader takes by the same name."""
+"""Flags of a single source, which its reader takes by the same name."""
 
 _NORMS = ("averages", "image")
 
@@ -75,13 +75,13 @@ def define_flags() -> None:
         "to",
         None,
         list(TARGETS),
-        "The project to convert one of our networks for, instead.",
+        "Instead: the project to convert one of our networks for.",
     )
     flags.DEFINE_string(
         "weights",
         None,
-        "The file to read; --from=addons: a SavedModel's folder too; --to: a .keras "
-        "file of ours, or the folder of a training run. Required.",
+        "The file to read; --from=addons: also a SavedModel's folder; --to: one of our "
+        ".keras files, or the folder of a training run. Required.",
     )
     flags.DEFINE_string(
         "output",
@@ -94,24 +94,24 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "resolution",
         None,
-        "--from=rosinality: side of the images in pixels, where the file does not "
+        "--from=rosinality: image size in pixels, if the file does not "
         "show how far it was trained.",
     )
     flags.DEFINE_enum(
         "inference_norm",
         None,
         _NORMS,
-        "--from=junyanz: what a generator's batch normalisation uses: the running "
+        "--from=junyanz: statistics of a generator's batch normalisation: the running "
         "averages (default), or each image's own mean and variance, as their test.py "
         "without --eval.",
     )
     flags.DEFINE_string(
-        "network", None, "--to: which network of a training run, as a2b."
+        "network", None, "--to: which network of a training run, for example a2b."
     )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Converts --weights, whichever way."""
+    """Converts --weights in either direction."""
     del argv
     check_flags()
     weights, output = Path(flags.FLAGS.weights), Path(flags.FLAGS.output)
@@ -132,10 +132,9 @@ def check_flags() -> None:
     source, target = flags.FLAGS["from"].value, flags.FLAGS.to
     if bool(source) == bool(target):
         raise UsageError(
-            "Give --from, one of "
-            f"{', '.join(SOURCES)}, to convert another project's file into a network "
-            f"of ours; or --to, one of {', '.join(TARGETS)}, to convert a network of "
-            f"ours. Received: {'both' if source else 'neither'}"
+            f"Give --from, one of {', '.join(SOURCES)}, to convert another project's "
+            f"file, or --to, one of {', '.join(TARGETS)}, to convert one of our "
+            f"networks. Received: {'both' if source else 'neither'}"
         )
     if not flags.FLAGS.weights or not flags.FLAGS.output:
         raise UsageError("--weights and --output are both required.")
@@ -149,7 +148,7 @@ def check_flags() -> None:
 
 
 def default_name(weights: Path) -> str:
-    """Returns what a model is served as where no --name is given.
+    """Returns the served model's name if no --name is given.
 
     Args:
         weights: The file or folder that it is read from.
@@ -181,7 +180,7 @@ def _write(target: str, weights: Path, output: Path) -> None:
 
 
 def _own_network(weights: Path, key: str | None) -> "keras.Model":
-    """A network of ours from a .keras file or a training run."""
+    """One of our networks, from a .keras file or a training run."""
     if not weights.is_dir():
         if key is not None:
             raise UsageError(
@@ -194,7 +193,7 @@ def _own_network(weights: Path, key: str | None) -> "keras.Model":
     try:
         networks = load_networks(weights)
     except UsageError as error:
-        # It names another command's flag.
+        # The error names another command's flag.
         message = str(error).replace("--model_dir", "--weights", 1)
         raise UsageError(message) from error
     if key is None and len(networks) == 1:
@@ -215,7 +214,7 @@ def _load_keras(path: Path) -> "keras.Model":
     if path.suffix != ".keras":
         raise UsageError(
             f"--weights={path} is neither a .keras file that export.saved_model wrote "
-            "nor the folder of a training."
+            "nor the folder of a training run."
         )
     try:
         return keras.models.load_model(path, compile=False)

@@ -2,9 +2,9 @@
 
     python -m export.saved_model --model_dir=DIR --export_dir=DIR
 
-Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb, with the
-requests it is warmed up with, and as <export_dir>/<name>_<key>.keras. Earlier versions
-stay. The folder is ready for TensorFlow Serving then: see export.server_files.
+Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb, with
+warm-up requests, and as <export_dir>/<name>_<key>.keras. Earlier versions
+are kept. The folder is then ready for TensorFlow Serving: see export.server_files.
 """
 
 import os
@@ -60,11 +60,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def tell(written: Iterable[Path], export_dir: Path) -> None:
-    """Prints what an export has written and how to serve it.
+    """Prints what an export wrote and how to serve it.
 
     Args:
         written: What `export_networks` returned.
-        export_dir: Where it was told to write.
+        export_dir: Where it was written.
     """
     for path in written:
         print(f"Wrote {path} ({_size(path) / 1e6:.1f} MB)")
@@ -79,15 +79,15 @@ def export_networks(
     name: str,
     version: int | None = None,
 ) -> list[Path]:
-    """Exports networks: image to image, generators that draw from latents, others.
+    """Exports networks: image to image, generators with latents, others.
 
-    Everything is written beside its place and moved there when it is complete, so
-    that a server which polls the folder never loads half a model. What the server is
-    told of the models is written last.
+    Everything is written under a temporary name and renamed when it is complete, so
+    that a server polling the folder never loads half a model. The server's
+    configuration is written last.
 
     Args:
-        networks: Key (as "a2b") -> network; one from image to image has an attribute
-            `size_multiple`, any other that is no generator is functional.
+        networks: Key (such as "a2b") -> network; an image-to-image one has an attribute
+            `size_multiple`, any other that is not a generator is functional.
         export_dir: Created if it does not exist.
         name: Common to all the networks.
         version: 1 or more; None: one more than the newest that any of them has.
@@ -110,7 +110,7 @@ def export_networks(
     _check_version(version, parents.values())
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
-        # Beside the models, on the same file system, and without an integer's name.
+        # Next to the models, on the same file system, and not named by an integer.
         with tempfile.TemporaryDirectory(
             prefix=files.UNFINISHED, dir=export_dir
         ) as scratch:
@@ -128,7 +128,7 @@ def export_networks(
 def _stage(
     network: "keras.Model", scratch: Path, parent: Path, version: int
 ) -> list[tuple[Path, Path]]:
-    """Writes one network into `scratch`; returns (written, where it belongs)."""
+    """Writes one network into `scratch`; returns (written, final place)."""
     import tensorflow as tf
 
     from export.keras_file.plain_keras import functional, to_plain_keras
@@ -158,16 +158,16 @@ def _move(written: Path, place: Path) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuses a name that cannot be a served model's.
+    """Refuses a name that a served model cannot have.
 
     Raises:
-        UsageError: It holds something else than letters, digits, '_', '-' and '.'.
+        UsageError: It has characters other than letters, digits, '_', '-' and '.'.
     """
-    # What a URL and a folder can both hold as one part, unquoted.
+    # What can be one unquoted part of both a URL and a path.
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UsageError(
             f"name={name!r} cannot name a served model. Use letters, digits, '_', "
-            "'-' and '.', for instance --name=photo2monet."
+            "'-' and '.', for example --name=photo2monet."
         )
 
 
@@ -177,7 +177,7 @@ def _check_version(version: int, parents: Iterable[Path]) -> None:
     for parent in parents:
         if version in _versions(parent):
             raise UsageError(
-                f"{parent / str(version)} exists. Choose another version or none: "
+                f"{parent / str(version)} exists. Give another version or none: "
                 f"the next one is {max(_versions(parent)) + 1}."
             )
 

@@ -3,7 +3,8 @@
     python -m export.serve --model_base=DIR
 
 DIR holds <name>/<integer version>/saved_model.pb. The newest version of each model is
-served, and new versions are picked up while it runs; DIR/models.config says otherwise.
+served, and new versions are picked up while it runs; DIR/models.config can override
+this.
 """
 
 import gc
@@ -50,7 +51,7 @@ def define_flags() -> None:
         "max_queue", 256, "Requests that may wait for a model; more: 503.", 1, 4096
     )
     flags.DEFINE_integer(
-        "max_body_mb", 64, "Largest request body, in MiB; larger: 413.", 1, 2047
+        "max_body_mb", 64, "Largest request body in MiB; larger: 413.", 1, 2047
     )
     flags.DEFINE_integer(
         "timeout_ms", 30_000, "Longest time of a request; longer: 504.", 1
@@ -58,21 +59,22 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "max_pixels",
         Limits.max_pixels,
-        "Largest image, in pixels, a side below 256 as 256; larger: 400.",
+        "Largest image in pixels, counting sides below 256 as 256; larger: 400.",
         2**16,
     )
     flags.DEFINE_float(
-        "poll_seconds", 1.0, "How often new versions are looked for.", 0.01
+        "poll_seconds", 1.0, "Interval between checks for new versions.", 0.01
     )
     flags.DEFINE_list(
         "cors_origins",
         [],
-        "Origins of web pages that may ask, such as https://example.org; *: all.",
+        "Origins of web pages that may send requests, for example https://example.org; "
+        "*: all.",
     )
     flags.DEFINE_boolean(
         "request_log",
         True,
-        "Log each request and each version on stderr; else only what goes wrong.",
+        "Log each request and version on stderr; otherwise only problems.",
     )
 
 
@@ -91,11 +93,11 @@ def main(argv: Sequence[str]) -> None:
     for origin in flags.FLAGS.cors_origins:
         if not re.fullmatch(r"\*|https?://[^/]+", origin):
             raise UsageError(
-                f"--cors_origins={origin} is no origin. Give the scheme, the host and, "
-                "where it is not the usual one, the port, such as "
+                f"--cors_origins={origin} is not an origin. Give the scheme, the host "
+                "and, if it is not the default one, the port, for example "
                 "https://example.org or http://localhost:3000; * allows all."
             )
-    # Read when grpc is imported: its own lines on stderr would not be JSON.
+    # Read when grpc is imported: its own stderr lines would not be JSON.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     for package in _PACKAGES:
         _require(package)
@@ -111,11 +113,11 @@ def main(argv: Sequence[str]) -> None:
     limits = Limits(
         max_body_bytes=flags.FLAGS.max_body_mb * 2**20,
         timeout_s=flags.FLAGS.timeout_ms / 1000,
-        # Those that wait, and as many that are read, run or answered meanwhile.
+        # Those that wait, and as many that are being read, run or answered.
         max_in_flight=2 * flags.FLAGS.max_queue,
         max_pixels=flags.FLAGS.max_pixels,
     )
-    # gRPC does not tell why it cannot listen: a socket of our own does.
+    # gRPC does not say why it cannot listen: our own socket does.
     _listen("grpc_port").close()
     with _listen("rest_port") as listener:
         # Clients of both wait while TensorFlow is imported and models are loaded.
@@ -147,7 +149,7 @@ def _serve(
     listener: socket.socket,
     grpc_server: "GrpcServer",
 ) -> None:
-    """Serves until a signal."""
+    """Serves until a signal arrives."""
     import tensorflow  # noqa: F401
 
     from export.serving import image_limit
@@ -157,10 +159,10 @@ def _serve(
     from export.serving.predictor import Predictor
     from export.serving.server import serve_until_stopped
 
-    # The first request shall not wait for it.
+    # The first request must not wait for it.
     image_limit.size(b"")
-    # What is imported by now is never garbage: a collection that walks through all of
-    # TensorFlow's modules would keep requests waiting for up to a second.
+    # What is imported by now is never garbage: a collection that traverses all of
+    # TensorFlow's modules would delay requests by up to a second.
     gc.collect()
     gc.freeze()
     manager.start()

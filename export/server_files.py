@@ -1,14 +1,14 @@
-"""Writes what TensorFlow Serving needs beside the models of a folder.
+"""Writes the files that TensorFlow Serving needs next to a folder's models.
 
     python -m export.server_files --model_base=models [--canary=mine_a2b:3]
     docker compose -f models/docker-compose.yml up
 
     models/models.config                         which versions, and their labels
-    models/monitoring.config                     Prometheus' figures, on the REST port
+    models/monitoring.config                     Prometheus metrics, on the REST port
     models/docker-compose.yml                    starts the server on this folder
-    models/<name>/<version>/batching_params.pbtxt  where requests can be merged
+    models/<name>/<version>/batching_params.pbtxt  if requests can be batched
 
-Every export does the same. A server that is running reads models.config again.
+Every export does the same. A running server rereads models.config.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,18 +27,18 @@ MONITORING_CONFIG = "monitoring.config"
 COMPOSE = "docker-compose.yml"
 
 PIXELS = 2**22
-"""Of the pictures of a batch together: 64 of 256 px, 4 of 1024 px."""
+"""Total size of a batch's images: 64 of 256 px, 4 of 1024 px."""
 LARGEST_BATCH = 64
 
 _CONFIG = """\
-# Written by `python -m export.server_files`, and anew after every export: your own
-# settings belong into a file of another name.
+# Written by `python -m export.server_files`, and rewritten by every export: your own
+# settings belong in a file with another name.
 #
 # Both labels point to the newest version; --canary=NAME:VERSION gives that version the
 # label canary, and stable to the newest of the others.
 #
-# The newest versions are loaded, one more than the labels need. The server finds an
-# export by itself then, and the version before it stays loaded until the labels in this
+# The newest versions are loaded, one more than the labels need. The server then finds
+an # export by itself, and the version before it stays loaded until the labels in this
 # file, which is read a few seconds later, have moved. (With a policy `specific` nothing
 # would move: the server refuses a label for a version that it has not loaded yet, and
 # with it the whole file, the version to load included.)
@@ -54,14 +54,14 @@ _COMPOSE = """\
 #
 #     docker compose -f docker-compose.yml up --wait
 #
-# REST at http://localhost:8501/v1/models/NAME:predict, gRPC at localhost:8500, figures
-# at http://localhost:8501/monitoring/prometheus/metrics. The server knows no passwords:
-# SERVING_ADDRESS=0.0.0.0 opens it to every machine that reaches this one.
-services:
+# REST at http://localhost:8501/v1/models/NAME:predict, gRPC at localhost:8500, metrics
+# at http://localhost:8501/monitoring/prometheus/metrics. The server has no
+authentication: # SERVING_ADDRESS=0.0.0.0 opens it to every machine that can reach this
+one. services:
   serving:
-    # A release by its number, so that an upgrade is a decision; the newest one known
-    # when this was written. TensorFlow {tensorflow} wrote it: where there is an image
-    # of that release take it, for older ones need not read newer models.
+    # A fixed release, so that an upgrade is a decision; the newest one known
+    # when this was written. TensorFlow {tensorflow} wrote it: if there is an image
+    # of that release use it: older ones may be unable to read newer models.
     image: tensorflow/serving:${{SERVING_TAG:-2.20.0}}
     restart: unless-stopped
     ports:
@@ -76,11 +76,11 @@ services:
       # Labels are read before anything is loaded.
       - --allow_version_labels_for_unavailable_models=true
       - --monitoring_config_file=/models/{monitoring}
-      # A model is batched where there is a {batching} with it, and only there.
+      # A model is batched if, and only if, it has a {batching}.
       - --enable_batching=true
       - --enable_per_model_batching_parameters=true
     healthcheck:
-      # The image has neither curl nor wget. Healthy: every model can be used.
+      # The image has neither curl nor wget. Healthy: every model is available.
       test:
         - CMD
         - bash
@@ -110,7 +110,7 @@ def define_flags() -> None:
         "canary",
         None,
         "NAME:VERSION: the version, one of the model's two newest, that gets the label "
-        "canary; stable then is the newest of the others.",
+        "canary; stable is then the newest of the others.",
     )
 
 
@@ -131,22 +131,24 @@ def parse_canary(text: str) -> tuple[str, int]:
     """Returns the model's name and the version of NAME:VERSION."""
     name, _, version = text.rpartition(":")
     if not name or not (version.isascii() and version.isdigit()):
-        raise UsageError(f"--canary={text} is not NAME:VERSION, as mine_a2b:3.")
+        raise UsageError(
+            f"--canary={text} is not NAME:VERSION, for example mine_a2b:3."
+        )
     return name, int(version)
 
 
 def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]:
-    """Writes every file, each beside its place and moved there when it is complete.
+    """Writes every file under a temporary name and renames it when it is complete.
 
     Args:
         model_base: Holds `<name>/<version>/saved_model.pb`.
-        canary: Name and version of the model whose label canary is not its newest.
+        canary: Name and version of the model whose canary is not its newest version.
 
     Returns:
         The files written. A `batching_params.pbtxt` that exists is left as it is.
 
     Raises:
-        UsageError: There is no model, or the canary cannot be one.
+        UsageError: There is no model, or no such canary.
         FailureError: A file could not be written.
     """
     models = models_of(model_base)
@@ -165,7 +167,7 @@ def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]
     texts |= {
         model_base / MONITORING_CONFIG: _MONITORING,
         model_base / COMPOSE: _compose(),
-        # The last one: a server that reads it finds the others in place.
+        # Last: a server that reads it finds the others in place.
         model_base / MODELS_CONFIG: _config(models, labels),
     }
     texts = {path: text for path, text in texts.items() if text}
@@ -178,7 +180,7 @@ def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]
 
 
 def models_of(model_base: Path) -> dict[str, dict[int, Path]]:
-    """Returns model name -> version -> SavedModel, by name and the newest first.
+    """Returns model name -> version -> SavedModel, by name and newest first.
 
     Raises:
         UsageError: There is none.
@@ -191,7 +193,7 @@ def models_of(model_base: Path) -> dict[str, dict[int, Path]]:
     }
     if not models:
         raise UsageError(
-            f"{model_base} holds no <name>/<version>/saved_model.pb. Export a model "
+            f"{model_base} has no <name>/<version>/saved_model.pb. Export a model "
             "there first: python -m export.saved_model"
         )
     return models
@@ -201,17 +203,17 @@ def _batching_if_readable(directory: Path) -> str | None:
     try:
         return batching(directory)
     except FailureError:
-        # A damaged old version is for export.check to tell of; others are still served.
+        # export.check reports a damaged old version; others are still served.
         return None
 
 
 def batching(directory: Path) -> str | None:
-    """Returns the batching parameters that fit a SavedModel's signatures.
+    """Returns batching parameters for a SavedModel's signatures.
 
-    None where an input of some signature has a size that may differ between requests,
-    as images of any height and width, or an output is not one for each sample: the
-    server would refuse to merge those. Without the file it runs every request by
-    itself.
+    None if an input of some signature has a size that may differ between requests, such
+    as images of any height and width, or if an output does not have one entry per
+    sample: the server would refuse to batch those. Without the file it runs every
+    request by itself.
     """
     signatures = saved_signatures.read(directory).values()
     shapes = [s for signature in signatures for s in signature.input_shapes.values()]
@@ -233,7 +235,7 @@ def batching(directory: Path) -> str | None:
         largest *= 2
     sizes = [2**i for i in range(largest.bit_length())]
     return (
-        "# A batch is filled up to one of the sizes below, so that a GPU meets few\n"
+        "# A batch is padded to one of the sizes below, so that a GPU meets few\n"
         "# shapes. A request of more samples than the largest is refused.\n"
         f"max_batch_size {{ value: {largest} }}\n"
         "batch_timeout_micros { value: 2000 }\n"
@@ -282,7 +284,7 @@ def _config(
 def _compose() -> str:
     import tensorflow as tf
 
-    # A dollar sign would begin one of compose's own variables.
+    # A dollar sign would start one of compose's own variables.
     lines = _HEALTHCHECK.replace("$", "$$").splitlines()
     return _COMPOSE.format(
         tensorflow=tf.__version__,

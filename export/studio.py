@@ -1,12 +1,12 @@
-"""A web page of exported models, for people who would rather look.
+"""A web page for exported models.
 
     python -m export.studio --model_base=models
     python -m export.studio --url=http://localhost:8501 --models=mine_a2b,mine_b2a
 
 With --model_base it starts `python -m export.serve` on a free port and stops it at the
-end. With --url it shows models of an endpoint that is running; which ones is for
---models to say, for TensorFlow Serving's API has no list of them. What each model can
-do is asked from the endpoint, again whenever the page is loaded.
+end. With --url it shows models of a running endpoint, which are named by
+--models, because TensorFlow Serving's API does not list them. What each model can
+do is requested from the endpoint, each time the page is loaded.
 """
 
 import os
@@ -40,7 +40,7 @@ def define_flags() -> None:
         "url", None, "Instead: a running endpoint, such as http://localhost:8501."
     )
     flags.DEFINE_list("models", [], "With --url: the names of the models to show.")
-    flags.DEFINE_string("host", "127.0.0.1", "Address that the page listens on.")
+    flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.")
     flags.DEFINE_integer("port", 7860, "Port of the page; 0: any free one.", 0, 65535)
 
 
@@ -82,7 +82,7 @@ def _check_flags() -> None:
         )
     if url and (urlsplit(url).scheme not in {"http", "https"} or "/v1" in url):
         raise UsageError(
-            "--url must be an endpoint's address such as http://localhost:8501. "
+            "--url must be an endpoint's address, for example http://localhost:8501. "
             f"Received: {url}"
         )
 

@@ -218,7 +218,7 @@ def test_the_command_says_what_it_did(
     # Beam's worker processes tell of themselves.
     assert finished.stderr == "" or len(flags) > 1
     assert finished.stdout.splitlines() == [
-        f"Wrote 2 pictures into {tmp_path}/out",
+        f"Wrote 2 images to {tmp_path}/out",
         f"1 of 3 could not be translated; the reasons are in {tmp_path}/out/"
         "dead_letters.jsonl",
     ]
@@ -270,7 +270,7 @@ def test_what_cannot_be_done_is_refused(
         ((str(model), given, out, ["--ouput=x"]), "has a flag '--ouput=x'"),
         ((str(model), given, out, ["b.jpg"]), "Globs need quotes"),
         ((str(model), str(tmp_path / "nobody"), out), "does not exist"),
-        ((str(model), given, given), "is where the inputs are"),
+        ((str(model), given, given), "is the folder of the inputs"),
         ((str(model), given, inside_a_file), "cannot be written: Not"),
         ((str(tmp_path), given, out), "is no exported model"),
         ((str(model_base / "half"), given, out), "does not take pictures"),

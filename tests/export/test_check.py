@@ -107,7 +107,7 @@ def test_a_model_without_a_version_hides_no_other(model_base: Path) -> None:
     shutil.copytree(model_base / "scale" / "1", model_base / "bare")
     problems, report = checked(model_base)
     place = f"{model_base}/bare: "
-    assert problems == [f"{place}'bare' is no version number: a server does not see it"]
+    assert problems == [f"{place}'bare' is not a version number: a server ignores it"]
     assert report.count(" MB, loaded in ") == 4
 
 
@@ -172,7 +172,7 @@ def break_batching(directory: Path) -> None:
         (break_weights, "it cannot be loaded"),
         (break_graph, "saved_model.pb cannot be read"),
         (empty, "saved_model.pb cannot be read"),
-        (misname, "'best' is no version number: a server does not see it"),
+        (misname, "'best' is not a version number: a server ignores it"),
         (break_warm_up, "tf_serving_warmup_requests is damaged"),
         (outdate_warm_up, "the warm-up of serving_default fails"),
         (break_batching, "batching_params.pbtxt cannot be read"),
@@ -220,9 +220,9 @@ def test_signatures_that_cannot_be_served(tmp_path: Path) -> None:
     texts = [problem.removeprefix(f"{directory}: ") for problem in problems]
     assert texts[0].startswith("no signature serving_default, only")
     assert texts[1:4] == [
-        "names: x is the name of an input and an output",
+        "names: x is the name of both an input and an output",
         "names: the output half is float16, not float32",
-        "names: the output text is a string, and not named text_bytes: REST would "
+        "names: the output text is a string but not named text_bytes: REST would "
         "not encode it as base64",
     ]
     assert "compiled" in texts[4]
@@ -257,7 +257,7 @@ def test_labels_must_point_to_what_is_loaded(model_base: Path) -> None:
         f"{path}: there is no model other",
         f"{path}: the label canary of scale points to version 3, which is not loaded",
         f"{path}: the label stable of scale points to version 3, which is not loaded",
-        f"{path} does not name third, which is not served then",
+        f"{path} does not name third, which is therefore not served",
     ]
     path.write_text(path.read_text().replace("value: 3", "value: 7"))
     assert "version 7, which is not there" in check.config_problems(model_base)[1]

@@ -256,12 +256,12 @@ def test_the_command_names_what_failed_and_can_be_run_again(tmp_path: Path) -> N
         arguments = ("translate", str(tmp_path / "in"), f"--url={url}")
         finished = command(*arguments)
         assert finished.returncode == 1
-        assert finished.stdout == f"Wrote 2 pictures into {tmp_path}/in_translated\n"
+        assert finished.stdout == f"Wrote 2 images to {tmp_path}/in_translated\n"
         bad, end = finished.stderr.splitlines()
         assert (
             bad == f"{found[1].picture}: Not a JPEG, PNG, WebP, BMP, GIF or TIFF image."
         )
-        assert end.endswith("1 of 3 pictures were not answered.")
+        assert end.endswith("1 of 3 images failed.")
         found[1].picture.write_bytes(picture(9))
         finished = command(*arguments, "--skip_existing")
         assert (finished.returncode, finished.stderr) == (0, "")
@@ -270,7 +270,7 @@ def test_the_command_names_what_failed_and_can_be_run_again(tmp_path: Path) -> N
         for wrong in (["enhance", "x.png", f"--url={url}"], ["translate", "x.png"]):
             finished = command(*wrong)
             assert finished.returncode == 2
-            assert "Give a command, pictures" in finished.stderr
+            assert "Give a command, images" in finished.stderr
 
 
 class Terminal(io.StringIO):

@@ -54,7 +54,12 @@ def run(body: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
         ("pass", ("--nimber=2",), 2, "Unknown flag --nimber. Did you mean --number?"),
         ("pass", ("--zzz",), 2, "Unknown flag --zzz. --help lists all flags."),
         ("pass", ("--kind=shrot",), 2, "<long|short>. Did you mean short?"),
-        ("pass", ("extra",), 2, "Only flags (--name=value) are taken. Received: 'ext"),
+        (
+            "pass",
+            ("extra",),
+            2,
+            "Only flags (--name=value) are allowed. Received: 'ext",
+        ),
     ],
 )
 def test_errors_are_one_line(

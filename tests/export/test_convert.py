@@ -162,7 +162,7 @@ def test_a_missing_package_is_named(
 def test_wrong_requests(generator: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"mine.txt must end in .onnx"):
         convert.convert(generator, "onnx", tmp_path / "mine.txt")
-    with pytest.raises(UsageError, match="there is no folder"):
+    with pytest.raises(UsageError, match="no does not exist"):
         convert.convert(generator, "onnx", tmp_path / "no" / "mine.onnx")
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(UsageError, match=r"folder.onnx is a folder"):

@@ -271,7 +271,7 @@ def test_nothing_but_a_damaged_version(tmp_path: Path, model_base: Path) -> None
         (("--model_base=.", "--rest_port=9", "--grpc_port=9"), "must differ"),
         (
             ("--model_base=.", "--cors_origins=x.org"),
-            "--cors_origins=x.org is no origin",
+            "--cors_origins=x.org is not an origin",
         ),
         (("--model_base=.",), "holds no <name>/<version>/saved_model.pb"),
     ],
