@@ -1,4 +1,4 @@
-"""The answers of the REST API, without HTTP: bytes in, bytes out."""
+"""The responses of the REST API, without HTTP: bytes in, bytes out."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Answers:
     def __init__(self, predictor: Predictor, manager: VersionManager) -> None:
         self._predictor = predictor
         self._manager = manager
-        # Parsed documents are many times as large as their text: few at once.
+        # Parsed documents are many times larger than their text: few at once.
         self._parsing = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def infer(
@@ -43,11 +43,11 @@ class Answers:
 
         Args:
             target: What the path names.
-            body: Gives that of the request, inflated.
+            body: Returns the request's body, decompressed.
             deadline: By `time.monotonic()`.
 
         Raises:
-            ServingError: The request is answered with an error.
+            ServingError: The response is an error.
         """
         if not self._parsing.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise ServingError(
@@ -76,7 +76,7 @@ class Answers:
             with self._manager.use(target.name, target.version, target.label) as loaded:
                 definitions, version = loaded.model.definitions, loaded.version
             return model_metadata(definitions, target.name, version)
-        # TensorFlow Serving looks at the version alone: a label means all of them.
+        # TensorFlow Serving looks only at the version: a label means all of them.
         versions = [
             {
                 "version": str(status.version),
@@ -103,7 +103,7 @@ class Answers:
         def decode(signature: Signature) -> dict[str, np.ndarray]:
             nonlocal row
             inputs, row = rest.decode_inputs(request, signature.inputs)
-            # The document is of no use while its arrays wait for their batch.
+            # The document is not needed while its arrays wait for their batch.
             request.clear()
             held.close()
             return inputs
@@ -113,7 +113,7 @@ class Answers:
             return encode_outputs(prediction.outputs, row)
 
     def _refusal(self, method: str, spec: ModelSpec) -> ServingError:
-        """The answer to classify and regress, which only models of others offer."""
+        """The response to classify and regress, which only other models support."""
         with self._manager.use(spec.name, spec.version, spec.label) as loaded:
             definitions = loaded.model.definitions.signature_def
         if spec.signature not in definitions:

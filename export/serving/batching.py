@@ -1,8 +1,8 @@
-"""Runs signatures in a few threads, several clients' requests in one call.
+"""Runs signatures in a few threads, batching the requests of several clients.
 
-Requests that wait for the same signature with examples of the same shapes are joined
-along the first axis, run at once and taken apart again. Nothing waits for company, if
-the model's own parameters do not ask for it: a thread that is free takes what is there.
+Requests waiting for the same signature with examples of the same shapes are joined
+along the first axis, run at once and split again. No request is delayed to fill a batch
+unless the model's own parameters ask for it: a free thread takes whatever is waiting.
 """
 
 import threading
@@ -29,24 +29,24 @@ Arrays = Mapping[str, np.ndarray]
 _CLOSED = (Code.UNAVAILABLE, "The server is shutting down")
 _GRACE_SECONDS = 10
 
-# Of the inputs of one call: what a network makes of them on the way is many times more.
+# Bytes of one call's inputs: a network's activations take many times more.
 _MAX_JOINED_BYTES = 16 * 2**20
 
-# Where the model says nothing; larger requests are not refused, they run alone.
+# If the model has no parameters; larger requests are not refused, they run alone.
 _DEFAULT = BatchingParameters(max_batch_size=16)
 
 
 @dataclass(eq=False)
 class _Task:
-    """A request that waits or runs; `eq=False`: each is itself.
+    """A waiting or running request; `eq=False`: compared by identity.
 
     Args:
-        key: What it asks for.
-        signature: What is run.
+        key: What it requests.
+        signature: The signature to run.
         inputs: Of the request.
-        size: Its examples; None: it cannot be joined with others.
-        parameters: How the model wants to be batched.
-        deadline: When nobody waits for the answer any more.
+        size: Its number of examples; None: it cannot be batched.
+        parameters: The model's batching parameters.
+        deadline: When nobody waits for the response any more.
     """
 
     key: Key
@@ -60,7 +60,7 @@ class _Task:
         self.since = time.monotonic()
         self.done = threading.Event()
         self.outputs: Arrays = {}
-        # Not the exception: it would keep, in a cycle, the arrays that it came from.
+        # Not the exception: in a reference cycle, it would keep its arrays alive.
         self.failure: tuple[Code, str] | None = None
         shapes = ((n, a.dtype, a.shape[1:]) for n, a in sorted(self.inputs.items()))
         self.group = object() if self.size is None else (self.key, tuple(shapes))
@@ -70,11 +70,12 @@ class Batcher:
     """Runs signatures in its own threads; safe to use from several threads.
 
     Args:
-        max_queue: Requests that may wait; further ones are refused.
-        threads: That run TensorFlow, and so calls at once: memory grows with them.
-        enabled: Whether requests are joined. If not, each runs alone; one larger than
-            the model's max_batch_size is refused all the same.
-        metrics: Told of each call.
+        max_queue: Maximum number of waiting requests; further ones are refused.
+        threads: Threads running TensorFlow, so concurrent calls: memory grows with
+            them.
+        enabled: Whether requests are batched. If not, each runs alone; one larger than
+            the model's max_batch_size is still refused.
+        metrics: Counts each call.
     """
 
     def __init__(
@@ -107,13 +108,13 @@ class Batcher:
         parameters: BatchingParameters | None,
         deadline: float,
     ) -> dict[str, np.ndarray]:
-        """Runs `signature` on `inputs`, perhaps together with other requests.
+        """Runs `signature` on `inputs`, possibly batched with other requests.
 
         Args:
-            key: Names the signature; requests of one key may be joined.
+            key: Names the signature; requests with the same key may be batched.
             signature: What is run.
             inputs: Arrays of exactly the dtypes of the signature.
-            parameters: Those of the model; None: the defaults, by which a large
+            parameters: Those of the model; None: the defaults, with which a large
                 request is not refused but runs alone.
             deadline: By the clock of `time.monotonic`; infinity: none.
 
@@ -142,12 +143,12 @@ class Batcher:
         return dict(task.outputs)
 
     def waiting(self) -> int:
-        """Returns how many requests wait, those that run not counted."""
+        """Returns the number of waiting requests, without those that run."""
         with self._changed:
             return len(self._waiting)
 
     def close(self) -> None:
-        """Stops the threads when what they run is finished; what waits is refused."""
+        """Stops the threads after their present calls; refuses waiting requests."""
         with self._changed:
             self._closed = True
             refused, self._waiting = self._waiting, []
@@ -196,7 +197,7 @@ class Batcher:
             with self._changed:
                 self._running.subtract([batch[0].key[:2]])
                 self._running = +self._running
-            # While it waits, a thread must not hold a model that may be unloaded.
+            # While waiting, a thread must not hold a model that may be unloaded.
             del batch
 
     def _next_batch(self) -> list[_Task]:
@@ -214,7 +215,7 @@ class Batcher:
         return []
 
     def _ready_batch(self) -> tuple[list[_Task], float | None]:
-        """The oldest batch that can run now; or none, and when the first is due."""
+        """The oldest batch that can run now, or none and when the first is due."""
         first_due = None
         seen = set()
         for task in self._waiting:
@@ -229,14 +230,14 @@ class Batcher:
             wait = 0.0 if full else task.parameters.batch_timeout_micros / 1e6
             due = task.since + wait
             if due <= time.monotonic():
-                # No thread shall be idle while another works off a long batch.
+                # No thread should be idle while another runs a long batch.
                 share = len(batch) if full else -(-len(batch) // free)
                 return batch[:share], None
             first_due = due if first_due is None else min(due, first_due)
         return [], first_due
 
     def _batch_of(self, first: _Task) -> tuple[list[_Task], bool]:
-        """What waits and can be joined with `first`, and whether no more can be."""
+        """What can be batched with `first`, and whether the batch is full."""
         if first.size is None:
             return [first], True
         most = first.parameters.max_batch_size
@@ -253,7 +254,7 @@ class Batcher:
         return batch, size >= most
 
     def _run_batch(self, batch: list[_Task]) -> None:
-        """Runs requests together; one by one if that fails, as one may be to blame."""
+        """Runs requests together; one by one if that fails, as one may be the cause."""
         if len(batch) > 1 and self._run_together(batch):
             return
         for task in batch:
@@ -266,7 +267,7 @@ class Batcher:
             task.done.set()
 
     def _place(self, task: _Task) -> str:
-        """Which of several files a request failed by, "image_bytes[2]: "; or ""."""
+        """Which of several files a request failed on, "image_bytes[2]: "; or ""."""
         size = _examples(task.signature, task.inputs) or 1
         files = [n for n, dtype in task.signature.inputs.items() if dtype == "string"]
         if size == 1 or not files:
@@ -282,7 +283,7 @@ class Batcher:
         return ""
 
     def _run_together(self, batch: list[_Task]) -> bool:
-        """Returns whether every request has its answer."""
+        """Returns whether every request has its response."""
         first = batch[0]
         ends = np.cumsum([task.size for task in batch])
         try:
@@ -292,7 +293,7 @@ class Batcher:
             }
             outputs = self._call(first, joined, int(ends[-1]))
         except Exception:
-            # Each of them will say, alone, what is wrong with it.
+            # Run alone, each reports its own error.
             return False
         if any(array.shape[:1] != (ends[-1],) for array in outputs.values()):
             self._alone.add(first.key)
@@ -310,7 +311,7 @@ class Batcher:
         except ServingError:
             raise
         except Exception as error:
-            # A thread that died would never run another request.
+            # A dead thread would never run another request.
             raise ServingError(Code.INTERNAL, str(error)) from error
         finally:
             if self._metrics is not None:
@@ -318,7 +319,7 @@ class Batcher:
 
 
 def _examples(signature: Signature, inputs: Arrays) -> int | None:
-    """How many examples `inputs` are; None where they cannot be joined with others."""
+    """The number of examples of `inputs`; None if they cannot be batched."""
     sizes = {array.shape[:1] for array in inputs.values()}
     if not signature.batched or len(sizes) != 1 or sizes & {(), (0,)}:
         return None

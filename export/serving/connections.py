@@ -1,4 +1,4 @@
-"""The connections of the REST server: HTTP/1.1, and no endless wait for a request."""
+"""The connections of the REST server: HTTP/1.1, with a timeout for requests."""
 
 import asyncio
 
@@ -6,27 +6,27 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _IDLE_SECONDS = 30.0
-# A request that was sent before its client knew arrives within this time.
+# A request sent before its client knew of the stop arrives within this time.
 _LAST_REQUEST_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when no request begins and none is answered.
+    """A connection that is closed if no request begins and none is being answered.
 
-    uvicorn waits for ever for the end of a request's head: whoever opened as many
-    connections as the process may have, and sent them a letter now and then, would
-    shut out everybody else. How long a body may take is the endpoint's to say.
+    uvicorn waits forever for the end of a request's head: a client that opens as many
+    connections as the process may have, and sends each a byte now and then, would lock
+    out everybody else. The endpoint limits how long a body may take.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begins to watch the connection."""
+        """Starts the timeout."""
         super().connection_made(transport)
         self._watch()
 
     def shutdown(self) -> None:
-        """Ends with the next answer, which says so; without a request, a little later.
+        """Closes after the next response, which says so; without a request, soon.
 
-        Closed at once, it would be reset under a request that is on its way.
+        Closed immediately, it would reset a request that is on its way.
         """
         headers = self.server_state.default_headers
         if CLOSE_HEADER not in headers:
@@ -38,7 +38,7 @@ class Connection(H11Protocol):
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the watch."""
+        """Stops the timeout."""
         self._watching.cancel()
         super().connection_lost(exc)
 

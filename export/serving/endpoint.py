@@ -1,4 +1,4 @@
-"""The HTTP side of the local serving endpoint: requests, answers, status codes."""
+"""The HTTP side of the local serving endpoint: requests, responses, status codes."""
 
 import asyncio
 import json
@@ -53,14 +53,14 @@ def build_app(
 ) -> Starlette:
     """Returns the ASGI application of the REST API.
 
-    Bodies are parsed, models run and answers written in worker threads.
+    Bodies are parsed, models run and responses written in worker threads.
 
     Args:
         predictor: Runs the models.
         manager: Has the models.
-        metrics: Told of every request; shown at /monitoring/prometheus/metrics.
+        metrics: Counts every request; shown at /monitoring/prometheus/metrics.
         limits: None: the default ones.
-        cors_origins: Of web pages that browsers let ask; "*": all.
+        cors_origins: Origins of web pages that may send requests; "*": all.
     """
     endpoint = _Endpoint(predictor, manager, metrics, limits or Limits())
     middleware = [
@@ -79,7 +79,7 @@ def build_app(
 
 @dataclass
 class _Exchange:
-    """A request and what is known of it when it is answered.
+    """A request and what is known about it when it is answered.
 
     Args:
         method: "GET", "POST", ...
@@ -106,8 +106,8 @@ class _Endpoint:
     Args:
         predictor: Runs the models.
         manager: Has the models.
-        metrics: Told of every request.
-        limits: What is taken on.
+        metrics: Counts every request.
+        limits: The limits of requests.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class _Endpoint:
         self._admission = Admission(limits)
         threads = min(limits.max_in_flight, _PREDICT_THREADS)
         self._predicting = ThreadPoolExecutor(threads, "rest")
-        # Health checks are answered while all other threads are at work.
+        # Health checks are answered while all other threads are busy.
         self._telling = ThreadPoolExecutor(_OTHER_THREADS, "rest-status")
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -234,7 +234,7 @@ class _Endpoint:
     ) -> bytes:
         """Runs `answer` in a worker thread while the client waits, in time."""
         work = asyncio.get_running_loop().run_in_executor(self._predicting, answer)
-        # What a client has given up may still run: it counts until it ends.
+        # A request abandoned by its client may still run: it counts until it ends.
         work.add_done_callback(lambda done: _end(done, ticket))
         gone = asyncio.ensure_future(http_body.wait_for_disconnect(receive))
         try:
@@ -272,12 +272,12 @@ class _Endpoint:
 def _end(work: asyncio.Future, ticket: Ticket) -> None:
     ticket.close()
     if not work.cancelled():
-        # Nobody may be left to see what it raised.
+        # Nobody may be left to see its exception.
         work.exception()
 
 
 async def _send_and_discard(response: Response, receive: Receive, send: Send) -> None:
-    """Answers at once; what the client still sends is read so that it sees it."""
+    """Responds at once; reads on, so that the client sees the response."""
     head = {"status": response.status_code, "headers": response.raw_headers}
     await send({"type": "http.response.start", **head})
     body = {"type": "http.response.body", "body": response.body}
@@ -287,7 +287,7 @@ async def _send_and_discard(response: Response, receive: Receive, send: Send) ->
 
 
 def _path(scope: Scope) -> str:
-    """Path and query as they were sent: TensorFlow Serving takes them together."""
+    """Path and query as they were sent: TensorFlow Serving treats them as one."""
     path = scope["raw_path"].decode("latin-1")
     query = scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else path

@@ -1,4 +1,4 @@
-"""The gRPC server of the local endpoint: its port, its threads, its stop."""
+"""The gRPC server of the local endpoint: its port, its threads, its shutdown."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,14 +17,14 @@ _HEALTH_OF = (
 )
 # They answer health checks while all others run requests.
 _SPARE_THREADS = 16
-# For what arrived just before the stop, and for answers on their way.
+# For what arrived just before the stop, and for responses on their way.
 _LAST_SECONDS = 1.0
 
 
 class GrpcServer:
     """PredictionService, ModelService and grpc.health.v1 at one port.
 
-    It listens from its construction on; clients wait there until `start`.
+    It listens once constructed; clients wait until `start`.
 
     Args:
         host: Address to listen on.
@@ -35,7 +35,7 @@ class GrpcServer:
         port: Where it listens.
 
     Raises:
-        FailureError: The port cannot be listened on.
+        FailureError: It cannot listen on the port.
     """
 
     def __init__(self, host: str, port: int, limits: Limits) -> None:
@@ -61,7 +61,7 @@ class GrpcServer:
             ) from error
 
     def start(self, services: Services) -> None:
-        """Answers requests from now on."""
+        """Starts answering requests."""
         self._services = services
         services.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -70,10 +70,10 @@ class GrpcServer:
         self._server.start()
 
     def stop(self, grace_seconds: float) -> bool:
-        """Refuses new requests, waits for those that run, and stops.
+        """Refuses new requests, waits for running ones, and stops.
 
         Args:
-            grace_seconds: The longest wait.
+            grace_seconds: The maximum wait.
 
         Returns:
             Whether all were finished.
@@ -81,6 +81,6 @@ class GrpcServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_seconds + _LAST_SECONDS)
         finished = self._services is None or self._services.wait(grace_seconds)
-        # Those who watch the health would never hang up by themselves.
+        # Clients that watch the health would never disconnect by themselves.
         self._server.stop(_LAST_SECONDS).wait()
         return finished

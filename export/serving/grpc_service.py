@@ -61,7 +61,7 @@ class Services:
         self.HandleReloadConfigRequest = _refusal("HandleReloadConfigRequest")
 
     def add_to(self, server: grpc.Server) -> None:
-        """Makes `server` answer these methods."""
+        """Registers these methods with `server`."""
         from tensorflow_serving.apis import model_service_pb2_grpc as model
         from tensorflow_serving.apis import prediction_service_pb2_grpc as prediction
 
@@ -74,7 +74,7 @@ class Services:
         )
 
     def wait(self, seconds: float) -> bool:
-        """Waits until no request runs; returns whether it came to that."""
+        """Waits until no request runs; returns whether none does."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, seconds)
 
@@ -109,7 +109,8 @@ class Services:
             except ServingError as caught:
                 error = caught
             except Exception as caught:
-                # A bug of ours: the client gets an error, and the process lives on.
+                # A bug of ours: the client gets an error, and the process keeps
+                # running.
                 error = ServingError(Code.INTERNAL, f"The endpoint failed: {caught!r}")
                 logs.log("internal_error", "error", method=method, error=repr(caught))
             self._record(method, request, response, error, time.monotonic() - started)
@@ -220,7 +221,7 @@ def _refusal(method: str) -> Callable[[Any, grpc.ServicerContext], NoReturn]:
 
 
 def _spec(request: Any) -> ModelSpec:
-    """What a request's model_spec means."""
+    """Parses a request's model_spec."""
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
     spec = request.model_spec
@@ -276,5 +277,5 @@ def _in_grpc_words(error: ServingError, spec: ModelSpec) -> ServingError:
 
 
 def _clean(message: str) -> str:
-    """What a header can carry: text that is not too long."""
+    """Text that fits into a header."""
     return message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode()

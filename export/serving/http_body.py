@@ -1,4 +1,4 @@
-"""Reads bodies of HTTP requests from ASGI, never more of them than is allowed."""
+"""Reads HTTP request bodies from ASGI, never more than is allowed."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from export.serving.limits import HttpError
 from export.serving.status import Code, invalid
 
 _MAX_INFLATED = 100 * 1024 * 1024
-# What is still read of a body that is refused, so that its sender reads the answer.
+# How much of a refused body is still read, so that its sender reads the response.
 _DISCARDED_BYTES = 2**28
 _DISCARDED_SECONDS = 5.0
 
@@ -28,12 +28,12 @@ async def read_body(
     Args:
         headers: Of the request.
         receive: ASGI's.
-        limit: Bytes, at most.
+        limit: Maximum bytes.
         deadline: By `time.monotonic()`.
         hold: Called with the size of each part before the next one is read.
 
     Raises:
-        ServingError: The body is too large or too slow, its length is no number,
+        ServingError: The body is too large or too slow, its length is not a number,
             `hold` refused a part, or the client disconnected.
     """
     length = headers.get("content-length", "0")
@@ -55,7 +55,7 @@ async def read_body(
 
 
 async def discard_body(receive: Receive) -> None:
-    """Reads what is left of a body and forgets it, within bounds of size and time."""
+    """Reads and discards the rest of a body, within bounds of size and time."""
     deadline = time.monotonic() + _DISCARDED_SECONDS
     left = _DISCARDED_BYTES
     more = True
@@ -68,11 +68,11 @@ async def discard_body(receive: Receive) -> None:
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """Un-gzips; what is no gzip or larger than 100 MiB counts as an empty body.
+    """Decompresses gzip; invalid gzip, or more than 100 MiB, counts as an empty body.
 
     Args:
         body: As it was sent.
-        limit: Inflated bytes, at most.
+        limit: Maximum decompressed bytes.
 
     Raises:
         HttpError: It is larger than `limit`, which is less than 100 MiB.
@@ -81,7 +81,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     allowed = min(limit, _MAX_INFLATED)
     try:
         inflated = inflater.decompress(body, allowed)
-        # Of a body of just that size, the end may not have been looked at.
+        # The end of a body of exactly that size may not have been read.
         more = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error:
         return b""

@@ -1,4 +1,4 @@
-"""Refuses images too large to be answered in time, before they are decoded."""
+"""Refuses images too large for the timeout before they are decoded."""
 
 import functools
 import time
@@ -19,15 +19,14 @@ def check_images(
 ) -> None:
     """Refuses images of more than `max_pixels` pixels.
 
-    Arrays are images where the signature leaves height and width open, strings are
-    image files where the input's name ends in `_bytes`. What is no image is left to
-    the model.
+    Arrays are images if the signature leaves height and width open, strings are image
+    files if the input's name ends in `_bytes`. Anything else is left to the model.
 
     Args:
         signature: What they are for.
         inputs: Arrays of the dtypes of the signature.
-        max_pixels: Of each image.
-        deadline: By `time.monotonic()`; no file is looked at later.
+        max_pixels: Maximum of each image.
+        deadline: By `time.monotonic()`; no file is checked later.
 
     Raises:
         ServingError: One is larger.
@@ -43,10 +42,10 @@ def check_images(
 def size(contents: bytes) -> tuple[int, int] | None:
     """Returns the width and height in an image file's header.
 
-    The first call takes long: it traces a graph.
+    The first call is slow: it traces a graph.
 
     Args:
-        contents: Of the file. None is returned where it is no image file.
+        contents: The file's contents. If it is not an image file, None is returned.
     """
     import tensorflow as tf
 
@@ -64,7 +63,7 @@ def _check_files(
     for i, contents in enumerate(files.flat):
         found = size(contents) if time.monotonic() < deadline else None
         if found is None:
-            # The model fails at a damaged file, and says what is wrong with it.
+            # The model fails on a damaged file, and says what is wrong with it.
             return
         _check(*found, max_pixels, f"{name}[{i}]: " if files.size > 1 else "")
 
@@ -88,7 +87,7 @@ def _check(width: int, height: int, max_pixels: int, place: str = "") -> None:
     if max(width, SHORTEST_SIDE) * max(height, SHORTEST_SIDE) > max_pixels:
         raise invalid(
             f"{place}An image of {width} x {height} pixels is larger than "
-            f"{max_pixels} pixels, the most that this endpoint takes (a side below "
+            f"{max_pixels} pixels, the limit of this endpoint (a side below "
             f"{SHORTEST_SIDE} counts as {SHORTEST_SIDE}). Make it smaller first, or "
             "start the endpoint with a larger --max_pixels."
         )

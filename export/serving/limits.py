@@ -1,24 +1,24 @@
-"""How much the endpoint takes on at once."""
+"""The endpoint's limits on concurrent requests."""
 
 import threading
 from dataclasses import dataclass
 
 from export.serving.status import Code, ServingError
 
-# Bodies that are held at once, in units of the largest one.
+# Memory for all bodies, in units of the largest one.
 _BODIES_HELD = 8
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may be and how many there may be at once.
+    """Limits of a request, and of all requests at once.
 
     Args:
-        max_body_bytes: Largest body of a request, as it is sent.
-        timeout_s: Seconds from a request's arrival to its answer.
-        max_in_flight: POST requests that are read, run or answered at once.
-        max_pixels: Of an image. A CycleGAN of the paper's widths answers one of the
-            default within the default `timeout_s`, on two cores.
+        max_body_bytes: Maximum size of a request's body, as sent.
+        timeout_s: Seconds from a request's arrival to its response.
+        max_in_flight: Maximum POST requests being read, run or answered.
+        max_pixels: Maximum of an image. A CycleGAN of the paper's widths translates one
+            of the default size within the default `timeout_s` on two cores.
     """
 
     max_body_bytes: int = 64 * 2**20
@@ -28,16 +28,16 @@ class Limits:
 
     @property
     def max_bytes_held(self) -> int:
-        """Bytes of all bodies in flight together, inflated."""
+        """Decompressed bytes of all bodies in flight together."""
         return _BODIES_HELD * self.max_body_bytes
 
 
 class HttpError(ServingError):
-    """An error of HTTP itself, with a status that no `Code` has.
+    """An HTTP error, with a status that no `Code` has.
 
     Args:
-        http_status: Of the answer.
-        code: The nearest there is.
+        http_status: Of the response.
+        code: The nearest code.
         message: The text that the client receives.
     """
 
@@ -70,14 +70,13 @@ class Admission:
             if self._requests >= allowed:
                 raise ServingError(
                     Code.UNAVAILABLE,
-                    f"{allowed} requests are in flight, the most allowed at once. "
-                    "Try again later.",
+                    f"{allowed} requests are in flight, the maximum. Try again later.",
                 )
             self._requests += 1
         return Ticket(self)
 
     def hold(self, size: int) -> None:
-        """Counts bytes that are kept in memory.
+        """Counts bytes that are held in memory.
 
         Args:
             size: Negative when they are released.
@@ -90,8 +89,8 @@ class Admission:
             if size > 0 and self._bytes + size > allowed:
                 raise ServingError(
                     Code.UNAVAILABLE,
-                    f"Requests of {allowed} bytes are in flight, the most allowed at "
-                    "once. Try again later.",
+                    f"Requests of {allowed} bytes are in flight, the "
+                    "maximum. Try again later.",
                 )
             self._bytes += size
 
@@ -123,7 +122,7 @@ class Ticket:
         self._held += size
 
     def close(self) -> None:
-        """Counts the request as answered; a second time does nothing."""
+        """Counts the request as answered; a second call does nothing."""
         if self._open:
             self._open = False
             self._admission.hold(-self._held)

@@ -7,23 +7,25 @@ from tfgan_models.errors import FailureError, UsageError
 
 
 def listen(host: str, port: int, port_flag: str) -> socket.socket:
-    """Returns a listening socket; who connects waits there until it is accepted.
+    """Returns a listening socket; clients wait until they are accepted.
 
     Args:
         host: A name or an address, of IPv4 or IPv6.
         port: 0: any free one.
-        port_flag: What chooses the port, for messages.
+        port_flag: The flag of the port, for messages.
 
     Raises:
-        UsageError: `host` is no address.
-        FailureError: It cannot be listened on.
+        UsageError: `host` is not an address.
+        FailureError: It cannot listen there.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise UsageError(f"--host={host} is no address: {error.strerror}") from error
+        raise UsageError(
+            f"--host={host} is not an address: {error.strerror}"
+        ) from error
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -31,9 +33,9 @@ def listen(host: str, port: int, port_flag: str) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        advice = f"Choose another port with --{port_flag} (0: any free one)."
+        advice = f"Give another port with --{port_flag} (0: any free one)."
         if error.errno == errno.EADDRNOTAVAIL:
-            advice = "Let --host be an address of this machine."
+            advice = "Give an address of this machine as --host."
         raise FailureError(
             f"Cannot listen on {host}:{port}: {error.strerror}. {advice}"
         ) from error
@@ -41,5 +43,5 @@ def listen(host: str, port: int, port_flag: str) -> socket.socket:
 
 
 def bracketed(host: str) -> str:
-    """Returns a host as a port can follow it: IPv6 addresses in brackets."""
+    """Returns a host as written before a port: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Loads a version of a model as TensorFlow Serving does: whole, warm, or not at all."""
+"""Loads a version of a model like TensorFlow Serving: warmed up, or not at all."""
 
 import time
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from export.signatures import warmup
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A version that requests can run.
+    """A version ready for requests.
 
     Args:
         name: Of the model.
         version: Its number.
         model: The SavedModel.
-        batching: How the model wants to be batched; None: it does not say.
-        warm_up_seconds: How long its warm-up requests took.
+        batching: The model's batching parameters; None: it has none.
+        warm_up_seconds: Duration of its warm-up requests.
     """
 
     name: str
@@ -38,7 +38,7 @@ def load(name: str, version: int, directory: Path) -> LoadedVersion:
         directory: The SavedModel.
 
     Raises:
-        Exception: Of any kind: something is wrong with its files.
+        Exception: Of any type: something is wrong with its files.
     """
     batching = server_config.batching_parameters(directory)
     model = Model(directory)
@@ -52,6 +52,6 @@ def load(name: str, version: int, directory: Path) -> LoadedVersion:
 
 
 def files(directory: Path) -> object:
-    """Returns what is equal as long as the files of a SavedModel are the same."""
+    """Returns a value that is equal as long as a SavedModel's files are the same."""
     stats = ((path, path.stat()) for path in sorted(directory.rglob("*")))
     return [(path, stat.st_mtime_ns, stat.st_size) for path, stat in stats]

@@ -1,4 +1,4 @@
-"""The endpoint's log: JSON objects on stderr, one a line."""
+"""The endpoint's log: JSON objects on stderr, one per line."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 
 # A path may be as long as the client likes.
 _LONGEST = 500
-# How TensorFlow's C++ code begins its lines, by absl's logging and by its own.
+# How lines of TensorFlow's C++ code start, from absl's logging and its own.
 _NATIVE_LEVEL = re.compile(r"([IWEF])[0-9]{4} |[0-9-]+ [0-9:.]+: ([IWEF]) ")
 _LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "error"}
 _lock = threading.Lock()
@@ -22,7 +22,7 @@ _info_shown = True
 
 
 class _JsonHandler(logging.Handler):
-    """Turns the records of Python's logging into such lines."""
+    """Converts records of Python's logging to such lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
@@ -37,7 +37,7 @@ def log(event: str, level: str = "info", **fields: Any) -> None:
     Args:
         event: What happened, in one word of snake case: "request", "model_loaded".
         level: "info", "warning" or "error".
-        **fields: JSON values; of texts, the first 500 characters.
+        **fields: JSON values; texts are cut to 500 characters.
     """
     if level == "info" and not _info_shown:
         return
@@ -49,7 +49,7 @@ def log(event: str, level: str = "info", **fields: Any) -> None:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
         except (OSError, ValueError):
-            # Nobody reads the log any more; requests are served all the same.
+            # Nobody reads the log any more; requests are still served.
             return
 
 
@@ -62,16 +62,16 @@ def request(
     bytes_in: int,
     bytes_out: int,
 ) -> None:
-    """Writes the line of one request; nothing of what it carried is shown.
+    """Writes the line of one request, without its contents.
 
     Args:
         protocol: "REST" or "gRPC".
         method: "GET", "POST"; of gRPC, "Predict" and so on.
         target: The path; of gRPC, the model.
         status: The HTTP status, or the name of the gRPC status.
-        seconds: From the request's arrival to its answer.
+        seconds: From the request's arrival to its response.
         bytes_in: Size of the request's body.
-        bytes_out: Size of the answer's body.
+        bytes_out: Size of the response's body.
     """
     log(
         "request",
@@ -92,21 +92,21 @@ def show_info(shown: bool) -> None:
 
 
 def take_over_logging() -> None:
-    """Makes JSON lines of all that Python's logging and warnings would print."""
+    """Turns everything that Python's logging and warnings print into JSON lines."""
     logging.captureWarnings(True)
     logging.root.handlers = [_JsonHandler(logging.WARNING)]
 
 
 @contextmanager
 def stderr_as_json() -> Iterator[None]:
-    """Makes JSON lines of what is written to file descriptor 2 past Python.
+    """Turns what is written to file descriptor 2 outside Python into JSON lines.
 
-    TensorFlow's C++ code does, and, whatever the log level, the JPEG library on damaged
-    files. A process of its own reads it: a thread's last words would be lost when the
-    process is aborted.
+    TensorFlow's C++ code writes there and, whatever the log level, the JPEG library on
+    damaged files. A separate process reads it: a thread would lose the last lines when
+    the process is aborted.
     """
     sys.stderr.flush()
-    # What Python writes goes there directly, in time.
+    # Python's own lines go there directly.
     with (
         open(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept,
         redirect_stderr(kept),

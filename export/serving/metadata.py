@@ -1,4 +1,4 @@
-"""The description of a model that the metadata request answers."""
+"""A model's description, the response to a metadata request."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def signature_defs(directory: Path) -> Any:
 
 
 def model_metadata(definitions: Any, name: str, version: int) -> bytes:
-    """Returns JSON of the signatures of a SavedModel, laid out by TensorFlow Serving.
+    """Returns a SavedModel's signatures as JSON, laid out like TensorFlow Serving's.
 
     Args:
         definitions: A SignatureDefMap.

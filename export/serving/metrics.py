@@ -1,4 +1,4 @@
-"""What the endpoint counts, for Prometheus, under TensorFlow Serving's names.
+"""The endpoint's Prometheus metrics, with TensorFlow Serving's names.
 
 Labels are bounded: a model is named only while or after it was served; requests for
 any other name are counted under model_name="".
@@ -30,7 +30,7 @@ class Metrics:
     """The counters of one endpoint. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        # Each counter would come with a second one: the time of its creation.
+        # Each counter would come with another one, the time of its creation.
         disable_created_metrics()
         self._registry = CollectorRegistry()
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Metrics:
             registry=self._registry,
         )
         self._queue = self._gauge(
-            "tfgan_serving_queue_length", "Requests that wait for their batch.", []
+            "tfgan_serving_queue_length", "Requests waiting for their batch.", []
         )
 
     def request_finished(
@@ -104,21 +104,21 @@ class Metrics:
 
         Args:
             model: Its name.
-            size: Examples that were run at once.
-            seconds: What it took.
+            size: Number of examples.
+            seconds: Duration.
         """
         name = self._label(model)
         self._batches.labels(name).observe(size)
         self._runtime.labels(name, "Predict", "TF2").observe(1e6 * seconds)
 
     def model_loaded(self, model: str, version: int) -> None:
-        """Notes that a version is served from now on."""
+        """Notes that a version is now served."""
         with self._lock:
             self._models.add(model)
         self._loaded.labels(model, version).set(1)
 
     def model_unloaded(self, model: str, version: int) -> None:
-        """Notes that a version that was loaded is served no more."""
+        """Notes that a version is no longer served."""
         self._loaded.remove(model, version)
 
     def load_failed(self, model: str) -> None:
@@ -130,13 +130,13 @@ class Metrics:
         self._warmup.labels(model).observe(1e6 * seconds)
 
     def queue_length(self, read: Callable[[], int]) -> None:
-        """Shows what `read` returns as the number of requests that wait."""
+        """Reports what `read` returns as the number of waiting requests."""
         self._queue.set_function(read)
 
     def text(self) -> bytes:
         """Returns all metrics in Prometheus's text format."""
         text = generate_latest(self._registry)
-        # TensorFlow Serving's counters lack the ending that the library demands.
+        # TensorFlow Serving's counters lack the suffix that the library requires.
         return re.sub(rb"(:tensorflow:serving:request_count)_total\b", rb"\1", text)
 
     def _label(self, model: str) -> str:

@@ -18,28 +18,28 @@ from export.serving.tf_messages import plain
 from tfgan_models.errors import UsageError
 
 Shape = tuple[int | None, ...] | None
-"""Of a tensor; a dimension or the whole is None where the model leaves it open."""
+"""A tensor's shape; None for an unknown dimension or an unknown rank."""
 
 _MAX_VERSION = 2**63 - 1
 
 DEFAULT_SIGNATURE = "serving_default"
-"""Of a request that names none."""
+"""The signature of a request that names none."""
 
 MAX_RANK = 32
-"""Of an array: numpy 1's limit; that of numpy 2 is 64, TensorFlow's 254."""
+"""Of an array: NumPy 1's limit; NumPy 2's is 64, TensorFlow's 254."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """A function of a model that requests can name.
+    """A model's function that requests can name.
 
     Args:
         function: Keyword tensors in, a dict of tensors out.
         inputs: Input name -> dtype, by TensorFlow's names; sorted.
-        shapes: Input name -> the shape it is declared with.
+        shapes: Input name -> its declared shape.
         outputs: Output name -> dtype; sorted.
-        batched: Whether every input and output is declared with an open first
-            dimension: that of the examples.
+        batched: Whether every input and output is declared with an unknown first
+            dimension, that of the examples.
     """
 
     function: Any
@@ -85,7 +85,7 @@ class Model:
 
         loaded = tf.saved_model.load(str(directory))
         self.directory = directory
-        # Kept: the folder may be gone before the version is unloaded.
+        # Kept, because the folder may be gone before the version is unloaded.
         self.definitions = signature_defs(directory)
         self.signatures: Mapping[str, Signature] = {
             name: _signature(loaded, name) for name in sorted(loaded.signatures)
@@ -106,31 +106,31 @@ class Model:
 
 
 def versions_in(directory: Path) -> dict[int, Path]:
-    """Returns version -> SavedModel of a model's folder; {} where it holds none."""
+    """Returns version -> SavedModel of a model's folder; {} if it has none."""
     if not directory.is_dir():
         return {}
     numbered = {
         int(path.name): path
         for path in sorted(directory.iterdir())
         if re.fullmatch(r"[0-9]{1,19}", path.name)
-        # Of a folder that may not be looked into, Path.is_file would raise.
+        # Path.is_file would raise for a folder without permission.
         and os.path.isfile(path / "saved_model.pb")
     }
     return {version: p for version, p in numbered.items() if version <= _MAX_VERSION}
 
 
 def find(model_base: Path) -> dict[str, dict[int, Path]]:
-    """Returns model name -> version -> SavedModel, for what is not hidden."""
+    """Returns model name -> version -> SavedModel, without hidden folders."""
     found = {}
     for path in model_base.iterdir():
-        # A volume's lost+found can be read by nobody else.
+        # A volume's lost+found is readable by root only.
         if not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK):
             found[path.name] = versions_in(path)
     return found
 
 
 def check_folder(model_base: Path) -> None:
-    """Refuses a folder that holds no models.
+    """Refuses a folder without models.
 
     Raises:
         UsageError: There is no `<name>/<integer version>/saved_model.pb` in it.
@@ -147,13 +147,13 @@ def check_folder(model_base: Path) -> None:
         )
     if not any(find(model_base).values()):
         raise UsageError(
-            f"model_base={model_base} holds no <name>/<version>/saved_model.pb. "
+            f"model_base={model_base} has no <name>/<version>/saved_model.pb. "
             "Export a model there first: python -m export.saved_model"
         )
 
 
 def _signature(loaded: Any, name: str) -> Signature:
-    """A signature which leaves shapes to the graph, as TensorFlow Serving does."""
+    """A signature that leaves shapes to the graph, as TensorFlow Serving does."""
     import tensorflow as tf
 
     function = loaded.signatures[name]
@@ -190,6 +190,6 @@ def _opens(shape: Shape) -> bool:
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:
-    # A scalar string comes as bytes, which numpy would strip of trailing zeros.
+    # A scalar string comes as bytes, which NumPy would strip of trailing zeros.
     value = tensor.numpy()
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)

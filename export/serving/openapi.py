@@ -1,4 +1,4 @@
-"""The endpoint's OpenAPI document, made of the signatures of the served models."""
+"""The endpoint's OpenAPI document, built from the served models' signatures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -114,7 +114,7 @@ def request_schema(signatures: Mapping[str, Signature]) -> Schema:
         shapes = signature.shapes
         columns = {n: _value(d, shapes[n]) for n, d in signature.inputs.items()}
         bodies.append(_body(name, "inputs", _named_or_plain(columns)))
-        # A row lacks the first dimension: there are none of a scalar.
+        # A row lacks the first dimension, so scalars have no rows.
         if all(shape is None or shape for shape in shapes.values()):
             rows = {
                 n: _value(d, shapes[n] and shapes[n][1:])
@@ -141,9 +141,9 @@ def _paths(name: str, signatures: Mapping[str, Signature]) -> dict[str, Any]:
         "responses": _responses("The model's outputs.", _ANSWER),
     }
     status = {
-        "summary": f"Which versions of {name} are served",
+        "summary": f"The served versions of {name}",
         "operationId": f"status_{name}",
-        "responses": _responses("The versions, the newest first.", _STATUS),
+        "responses": _responses("The versions, newest first.", _STATUS),
     }
     metadata = {
         "summary": f"The signatures of {name}",
@@ -182,7 +182,7 @@ def _body(signature: str, key: str, schema: Schema) -> Schema:
 
 
 def _named_or_plain(values: dict[str, Schema]) -> Schema:
-    """{input name: value}; of a single input the value alone will do."""
+    """{input name: value}; with a single input, the value alone is enough."""
     named = {"type": "object", "properties": values, "required": list(values)}
     return named if len(values) != 1 else {"anyOf": [*values.values(), named]}
 

@@ -1,4 +1,4 @@
-"""Answers predictions; the same for every protocol."""
+"""Predictions, the same for every protocol."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from export.serving.versions import VersionManager
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a request asks for.
+    """What a request specifies.
 
     Args:
         name: Of the model.
@@ -31,11 +31,11 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answered.
+    """A model's response.
 
     Args:
         outputs: By name, sorted.
-        version: Which version it was.
+        version: The version that ran.
     """
 
     outputs: dict[str, np.ndarray]
@@ -48,7 +48,7 @@ class Predictor:
     Args:
         manager: Has the models.
         batcher: Runs them.
-        max_pixels: Of an image; larger ones are refused.
+        max_pixels: Maximum of an image; larger ones are refused.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Predictor:
         decode: Callable[[Signature], dict[str, np.ndarray]],
         deadline: float,
     ) -> Prediction:
-        """Runs a signature, and waits for its answer.
+        """Runs a signature, and waits for the result.
 
         Args:
-            spec: What is asked for.
-            decode: Makes the inputs of a signature from the request; called when it is
-                known that there is such a signature.
+            spec: What is requested.
+            decode: Builds a signature's inputs from the request; called once it is
+                known that the signature exists.
             deadline: By the clock of `time.monotonic`.
 
         Raises:

@@ -32,10 +32,10 @@ def parse_body(body: bytes) -> dict[str, Any]:
     Text after the JSON object is ignored; NaN, Infinity and -Infinity are accepted.
 
     Args:
-        body: JSON in UTF-8. Bytes that are no UTF-8 are kept, as surrogates.
+        body: JSON in UTF-8. Bytes that are not UTF-8 are kept, as surrogates.
 
     Raises:
-        ServingError: The body is no JSON object.
+        ServingError: The body is not a JSON object.
     """
     request = rest_parser.parse(body)
     if not isinstance(request, dict):
@@ -44,10 +44,10 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def signature_name(request: Mapping[str, Any]) -> str:
-    """Returns the signature that a parsed request asks for.
+    """Returns the signature that a parsed request names.
 
     Raises:
-        ServingError: "signature_name" is no string.
+        ServingError: "signature_name" is not a string.
     """
     name = request.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(name, str):
@@ -61,7 +61,7 @@ def signature_name(request: Mapping[str, Any]) -> str:
 def decode_inputs(
     request: Mapping[str, Any], dtypes: Mapping[str, str]
 ) -> tuple[dict[str, np.ndarray], bool]:
-    """Turns a parsed request into the inputs of a signature.
+    """Converts a parsed request to the inputs of a signature.
 
     Args:
         request: The parsed body.
@@ -69,7 +69,7 @@ def decode_inputs(
 
     Returns:
         The arrays by input name, and whether the request was in row format
-        ("instances"; the answer must be in the same format).
+        ("instances"; the response must have the same format).
 
     Raises:
         ServingError: The request does not fit the signature.
@@ -98,7 +98,7 @@ def decode_inputs(
 def _decode_rows(
     instances: list[Any], dtypes: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
-    """Row format: one element for each example, stacked along a new first axis."""
+    """Row format: one element per example, stacked along a new first axis."""
     named = is_named(instances[0])
     arrays: dict[str, np.ndarray | None] = {}
     if named and all(
@@ -142,7 +142,7 @@ def _decode_columns(inputs: Any, dtypes: Mapping[str, str]) -> dict[str, np.ndar
 
 
 def _to_array(value: Any, dtype: str) -> np.ndarray | None:
-    """The array of a value, None if there is none: `rest_check` says why."""
+    """The array of a value; None if it has none: `rest_check` says why."""
     flat = _flatten(value)
     if flat is None or dtype not in TYPES:
         return None
@@ -180,7 +180,7 @@ def _to_numbers(leaves: list[Any], dtype: str) -> np.ndarray | None:
     ):
         raise rest_parser.too_big()
     with np.errstate(over="ignore", under="ignore"):
-        # Narrow integers are cut down.
+        # Narrow integers are truncated.
         return checked.astype(dtype)
 
 

@@ -1,7 +1,7 @@
 """The text of numbers as TensorFlow Serving writes them.
 
-Six significant digits where they tell the value exactly, else nine; ".0" after whole
-numbers; NaN, Infinity, -Infinity. Of a float64, nine are seventeen.
+Six significant digits if they represent the value exactly, else nine; ".0" after whole
+numbers; NaN, Infinity, -Infinity. For a float64, seventeen instead of nine.
 """
 
 import math
@@ -16,7 +16,7 @@ def decimal_text(value: float, digits: int = 9) -> str:
 
     Args:
         value: For `digits` 9 a float32's value, for 17 any double.
-        digits: Significant digits of what six do not tell exactly.
+        digits: Significant digits of a value that six do not represent exactly.
     """
     value = float(value)
     if not math.isfinite(value):
@@ -37,8 +37,8 @@ def plain_doubles(values: np.ndarray) -> np.ndarray:
         values: float32, or float64, which are themselves what is returned.
 
     Returns:
-        float64 of their shape; NaN where the text is not so easily found: of numbers
-        that are written with an exponent, not in [1e-4, 1e6), and of what is not
+        float64 of their shape; NaN if the text is not as easily found: for numbers
+        written with an exponent, those not in [1e-4, 1e6), and for values that are not
         finite.
     """
     doubles = values.astype(np.float64)

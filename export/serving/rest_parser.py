@@ -1,4 +1,4 @@
-"""JSON documents as TensorFlow Serving reads them, by Python's own parser."""
+"""JSON documents as TensorFlow Serving reads them, with Python's own parser."""
 
 import json
 import math
@@ -20,7 +20,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<alone>u[dD][89a-fA-F])|.)", re.DOTALL
 )
-# What Python does not know: in a whole document, outside its strings.
+# What Python does not support: in a whole document, outside its strings.
 _NOT_FINITE = re.compile(r"(-?)Inf(?!inity)|-NaN")
 _NOT_FINITE_OR_STRING = re.compile(
     rf'"(?:[^"\\]+|\\.)*+"?|{_NOT_FINITE.pattern}', re.DOTALL
@@ -51,13 +51,13 @@ def parse(body: bytes) -> Any:
     """Parses a document; what follows it is ignored.
 
     Args:
-        body: JSON in UTF-8. Bytes that are no UTF-8 are kept, as surrogates.
+        body: JSON in UTF-8. Bytes that are not UTF-8 are kept, as surrogates.
 
     Returns:
-        The value. Of a name that an object has twice, the first one counts.
+        The value. If an object has a name twice, the first one counts.
 
     Raises:
-        ServingError: The body is no JSON.
+        ServingError: The body is not JSON.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
@@ -94,7 +94,7 @@ def _read(text: str) -> Any:
         if not _NOT_FINITE.match(text, error.pos):
             raise _translated(text, error) from None
     except ValueError:
-        # Python converts no integer of thousands of digits.
+        # Python does not convert integers of thousands of digits.
         raise too_big() from None
     return _read(_NOT_FINITE_OR_STRING.sub(_known_to_python, text))
 
@@ -106,7 +106,7 @@ def _known_to_python(match: re.Match[str]) -> str:
 
 
 def _translated(text: str, error: json.JSONDecodeError) -> ServingError:
-    """An error of Python's parser in the words of TensorFlow Serving's."""
+    """Python's parser error in TensorFlow Serving's words."""
     at = error.pos
     reason = _REASONS.get(error.msg, error.msg)
     if error.msg == "Expecting value":
@@ -124,7 +124,7 @@ def _translated(text: str, error: json.JSONDecodeError) -> ServingError:
 
 
 def _innermost(text: str) -> str:
-    """The bracket or brace that is open at the end of a text."""
+    """The bracket or brace left open at the end of a text."""
     closed = 0
     for bracket in reversed(_brackets(text.encode("utf-8", "surrogateescape"))):
         closed += 1 if bracket in b"]}" else -1

@@ -19,7 +19,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 @dataclass(frozen=True)
 class Target:
-    """What a request's path names.
+    """What a request's path specifies.
 
     Args:
         action: "predict", "classify", "regress", "status" or "metadata".
@@ -49,7 +49,7 @@ def parse_target(method: str, path: str) -> Target:
     if match is None:
         raise invalid(f"Malformed request: {method} {path}")
     version, label = match["version"], match["label"]
-    # A number of thousands of digits is refused before Python converts it.
+    # A number with thousands of digits is refused before Python converts it.
     if version and (len(version.lstrip("0")) > 19 or int(version) > _LARGEST_VERSION):
         raise invalid(f"Failed to convert version: {version} to numeric.")
     if match["name"] is None:

@@ -18,7 +18,7 @@ def cpp_name(dtype: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Returns a JSON value's text, indented by 4; of a long one the beginning."""
+    """Returns a JSON value's text, indented by 4; of a long one, its beginning."""
     text = ""
     for part in _ENCODER.iterencode(value):
         text += part

@@ -1,4 +1,4 @@
-"""Arrays -> the JSON that answers a request, laid out as TensorFlow Serving does.
+"""Arrays -> the JSON of a response, laid out like TensorFlow Serving's.
 
 Its layout is that of rapidjson's PrettyWriter: four spaces a level and, in row
 format, the arrays of each example on one line.
@@ -22,18 +22,18 @@ _LONGEST_MESSAGE = 4000
 
 
 def encode_outputs(outputs: Mapping[str, np.ndarray], row: bool) -> bytes:
-    """Writes the body of the answer to a predict request.
+    """Writes the body of the response to a predict request.
 
     Strings of outputs whose name ends in "_bytes" are written as {"b64": ...}, all
-    others as they are.
+    others unchanged.
 
     Args:
-        outputs: The arrays by output name, in the order of the answer.
+        outputs: The arrays by output name, in the order of the response.
         row: Whether in row format ("predictions") or columnar ("outputs").
 
     Raises:
-        ServingError: A dtype that JSON has no value for, or in row format outputs
-            which differ in their first dimension.
+        ServingError: A dtype without JSON values, or in row format outputs
+            that differ in their first dimension.
     """
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
@@ -55,10 +55,10 @@ def encode_outputs(outputs: Mapping[str, np.ndarray], row: bool) -> bytes:
 
 
 def encode_error(message: str) -> bytes:
-    """Writes the body of an answer that is an error.
+    """Writes the body of an error response.
 
     Args:
-        message: May hold what the client sent; of a long one, the beginning is shown.
+        message: May contain what the client sent; a long one is cut.
     """
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}..."
@@ -106,7 +106,7 @@ def _text(name: str, array: np.ndarray, depth: int, one_line: bool = False) -> b
     Args:
         name: Of the output.
         array: Of any rank.
-        depth: How many objects and arrays it is in.
+        depth: Number of objects and arrays around it.
         one_line: Whether its arrays are written on one line.
     """
     if array.ndim == 0:
@@ -117,7 +117,7 @@ def _text(name: str, array: np.ndarray, depth: int, one_line: bool = False) -> b
     values, others = _leaves(name, array, depth + array.ndim)
     values = np.ascontiguousarray(values if one_line else values.ravel())
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-    # It writes null for NaN; one byte is found sooner.
+    # It writes null for NaN; one byte is found faster.
     text = text.replace(b"null", b"?")
     text = text.replace(b",", b", ") if one_line else _spread(text, array.shape, depth)
     pieces = zip(text.split(b"?"), [*others, b""], strict=True)
@@ -165,6 +165,6 @@ def _leaves(name: str, array: np.ndarray, depth: int) -> tuple[np.ndarray, list[
 
 
 def _quoted(value: bytes) -> bytes:
-    """A JSON string; bytes that are no UTF-8 stay as they are."""
+    """A JSON string; bytes that are not UTF-8 stay as they are."""
     text = json.dumps(value.decode("utf-8", "surrogateescape"), ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape")

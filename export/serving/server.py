@@ -16,7 +16,7 @@ _GRACE_SECONDS = 30
 
 
 class _Server(Server):
-    """The REST server; the gRPC server stops when it does, and beside it."""
+    """The REST server; the gRPC server runs next to it and stops with it."""
 
     def __init__(
         self, config: uvicorn.Config, grpc_server: GrpcServer, ready: str
@@ -38,13 +38,13 @@ class _Server(Server):
 def serve_until_stopped(
     app: Starlette, listener: socket.socket, grpc_server: GrpcServer, ready: str
 ) -> bool:
-    """Serves until SIGTERM or Ctrl-C; requests that run are finished within 30 s.
+    """Serves until SIGTERM or Ctrl-C; running requests get 30 s to finish.
 
     Args:
         app: The application of the REST API.
         listener: Where it listens.
         grpc_server: Started already.
-        ready: Printed when requests are answered.
+        ready: Printed when it is ready.
 
     Returns:
         Whether all requests were finished.

@@ -1,7 +1,7 @@
 """TensorFlow Serving's own files in a model folder, as the endpoint reads them.
 
-`<model_base>/models.config` says which versions of each model are served and what they
-are called; `<version>/batching_params.pbtxt` how requests for it are batched.
+`<model_base>/models.config` says which versions of each model are served and their
+labels; `<version>/batching_params.pbtxt` says how requests for it are batched.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ class VersionPolicy:
 
     Args:
         latest: This many of the newest; None: all.
-        specific: Exactly these, where there are such; None: by `latest`.
+        specific: Exactly these, as far as they exist; None: by `latest`.
         labels: Label -> version.
     """
 
@@ -30,7 +30,7 @@ class VersionPolicy:
     labels: Mapping[str, int] = field(default_factory=dict)
 
     def aspired(self, found: Iterable[int]) -> set[int]:
-        """Returns those of the versions `found` that are to be served."""
+        """Returns those of the versions `found` that should be served."""
         if self.specific is not None:
             return self.specific.intersection(found)
         return set(sorted(found, reverse=True)[: self.latest])
@@ -38,13 +38,13 @@ class VersionPolicy:
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """How requests for a model are batched; the defaults are TensorFlow Serving's.
+    """A model's batching parameters; the defaults are TensorFlow Serving's.
 
     Args:
         max_batch_size: Examples in one call of the model; larger requests are refused.
-        batch_timeout_micros: How long a batch that is not full waits for more.
+        batch_timeout_micros: How long an incomplete batch waits for more.
         max_enqueued_batches: Full batches that may wait.
-        num_batch_threads: Batches that run at once; None: as the endpoint's threads.
+        num_batch_threads: Batches that run at once; None: the endpoint's threads.
     """
 
     max_batch_size: int = 1000
@@ -54,19 +54,19 @@ class BatchingParameters:
 
 
 def read(model_base: Path) -> dict[str, VersionPolicy]:
-    """Reads `models.config`; a model that is not in it has the default policy.
+    """Reads `models.config`; a model not in it has the default policy.
 
-    The file may be the very one that TensorFlow Serving is started with: its
-    `base_path`s, which are a container's, are not looked at.
+    The file may be the one that TensorFlow Serving is started with: its
+    `base_path`s, which are a container's, are ignored.
 
     Args:
-        model_base: Holds the file, or not.
+        model_base: May hold the file.
 
     Returns:
         Model name -> policy; {} where there is no file.
 
     Raises:
-        UsageError: The file is not one that TensorFlow Serving would take.
+        UsageError: TensorFlow Serving would not accept the file.
     """
     from tensorflow_serving.config import model_server_config_pb2
 
@@ -80,20 +80,20 @@ def read(model_base: Path) -> dict[str, VersionPolicy]:
     for model in config.model_config_list.config:
         if not model.name or model.name in policies:
             raise UsageError(
-                f"{path}: each config needs a name of its own. Received: {model.name!r}"
+                f"{path}: each config needs a unique name. Received: {model.name!r}"
             )
         policies[model.name] = _policy(model)
     return policies
 
 
 def batching_parameters(directory: Path) -> BatchingParameters | None:
-    """Reads the `batching_params.pbtxt` of a version; None where it has none.
+    """Reads a version's `batching_params.pbtxt`; None if it has none.
 
     Args:
         directory: The SavedModel.
 
     Raises:
-        UsageError: The file is not one that TensorFlow Serving would take.
+        UsageError: TensorFlow Serving would not accept the file.
     """
     path = directory / BATCHING
     message = _batching_message()
@@ -107,7 +107,7 @@ def batching_parameters(directory: Path) -> BatchingParameters | None:
 
 
 def _parse(path: Path, message: Any, unknown: bool = False) -> bool:
-    """Reads a text proto; False where there is no such file."""
+    """Reads a text proto; False if there is no such file."""
     from google.protobuf import text_format
 
     try:
@@ -135,7 +135,7 @@ def _policy(model: Any) -> VersionPolicy:
 
 
 def _batching_message() -> Any:
-    """An empty message of the fields that `BatchingParameters` has.
+    """An empty message with the fields of `BatchingParameters`.
 
     tensorflow-serving-api has no session_bundle_config.proto, where they are defined.
     """

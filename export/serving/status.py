@@ -1,4 +1,4 @@
-"""Status codes of a serving request, as gRPC numbers them and HTTP answers them."""
+"""Status codes of a request, as gRPC numbers them and HTTP returns them."""
 
 from enum import IntEnum
 
@@ -45,10 +45,10 @@ HTTP_STATUS = {
 
 
 class ServingError(Exception):
-    """A request that is answered with an error.
+    """An error response to a request.
 
     Args:
-        code: What kind of error.
+        code: The kind of error.
         message: The text that the client receives.
     """
 

@@ -1,4 +1,4 @@
-"""TensorProtos of gRPC requests and answers, and the arrays that they hold."""
+"""TensorProtos of gRPC requests and responses, and their arrays."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from export.serving.models import MAX_RANK
 from export.serving.status import Code, ServingError, invalid
 
-# What an empty string takes in TensorFlow, in bytes.
+# Size of an empty string in TensorFlow, in bytes.
 _STRING_BYTES = 24
 _MAX_BYTES = 2**63 - 1
 
@@ -34,16 +34,16 @@ _FIELDS: dict[str, tuple[str, str | None]] = {
 
 
 def decode(name: str, proto: Any, dtype: str, max_bytes: int) -> np.ndarray:
-    """Returns the array that a TensorProto stands for.
+    """Returns the array of a TensorProto.
 
     A short list of values stands for a tensor of any size, whose last value is
-    repeated: what it would take is computed before it is made.
+    repeated: its size is computed before it is created.
 
     Args:
         name: Of the input, for messages.
         proto: The TensorProto.
-        dtype: What the signature takes, by TensorFlow's name.
-        max_bytes: The most that the repeated values may take.
+        dtype: The signature's dtype, by TensorFlow's name.
+        max_bytes: Maximum size of the repeated values.
 
     Returns:
         The array, as read-only memory; strings as bytes objects.
@@ -66,10 +66,10 @@ def decode(name: str, proto: Any, dtype: str, max_bytes: int) -> np.ndarray:
 def encode(array: np.ndarray) -> Any:
     """Returns a TensorProto of an array, its values in the field of its dtype.
 
-    TensorFlow Serving answers so too: clients without TensorFlow read that field.
+    TensorFlow Serving does the same: clients without TensorFlow read that field.
 
     Raises:
-        ServingError: A dtype that the message has no field for.
+        ServingError: A dtype without a field in the message.
     """
     import tensorflow as tf
     from tensorflow.core.framework import tensor_pb2
@@ -131,7 +131,7 @@ def _check_values(name: str, proto: Any, dims: list[int], max_bytes: int) -> Non
         raise _refused(name, f"its shape {dims} is too large")
     if proto.tensor_content:
         received = len(proto.tensor_content)
-        # Each string takes one byte at least: that of its length.
+        # Each string takes at least one byte, its length.
         wrong = received < count if dtype == tf.string else received != size * count
         if wrong:
             raise _refused(

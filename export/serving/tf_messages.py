@@ -1,8 +1,8 @@
-"""TensorFlow's error messages, in words for whoever sent what went wrong."""
+"""TensorFlow's error messages, in words for clients."""
 
 import re
 
-# How the lines begin that do not say what is wrong.
+# Starts of lines that do not say what is wrong.
 _PLACE_LINES = ("Graph execution error", "Detected at node", 'File "', "<stack", "[[")
 _COUNT = re.compile(r"\d+ root error\(s\) found\.")
 _NUMBERED = re.compile(r"^\(\d+\) [A-Z_ ]+:\s*")
@@ -10,11 +10,11 @@ _ASSERTION = re.compile(r"assertion failed: \[(.*)\]", re.DOTALL)
 
 
 def plain(message: str) -> str:
-    """Returns what went wrong, as one sentence.
+    """Returns what went wrong, in one sentence.
 
     Args:
         message: Of `tf.errors.OpError`. The names of the graph's nodes and the brackets
-            round the parts of an assertion's message are left out.
+            around the parts of an assertion's message are left out.
     """
     for line in message.split("\n"):
         text = _NUMBERED.sub("", re.sub(r"\{\{.*?\}\}", "", line).strip())
@@ -24,15 +24,15 @@ def plain(message: str) -> str:
 
 
 def in_words(error: Exception) -> str:
-    """Returns what any exception says, as one sentence; of a silent one, its type."""
+    """Returns any exception's message in one sentence; without one, its type."""
     return plain(str(error)) if str(error).strip() else type(error).__name__
 
 
 def without_brackets(text: str) -> str:
-    """Returns a message without an assertion's brackets, where it has such."""
+    """Returns a message without an assertion's brackets, if it has any."""
 
     def joined(found: re.Match) -> str:
-        # What an assertion of TensorFlow's own says beside the message.
+        # What TensorFlow's own assertions say next to the message.
         said = found[1].partition("] [Condition ")[0]
         return said.replace("] [", " ").strip()
 

@@ -1,4 +1,4 @@
-"""An ASGI server that says when it is ready and stops by a signal."""
+"""An ASGI server that says when it is ready and stops on a signal."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's, with a line on stdout when requests are answered.
+    """Uvicorn's server, with a line on stdout when it is ready.
 
     Args:
         config: Uvicorn's.
@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, and says so."""
+        """Starts, and prints the line."""
         await super().startup(sockets)
         if self.started:
             print(self._ready, flush=True)
@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
     def run_until_stopped(self, listener: socket.socket) -> None:
         """Serves until SIGTERM or Ctrl-C."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            # uvicorn stops on these and then raises them once more, for us.
+            # uvicorn stops on these and then raises them again, for us.
             signal.signal(number, self._stop)
         asyncio.run(self.serve(sockets=[listener]))
 

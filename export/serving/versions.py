@@ -1,7 +1,7 @@
-"""Which versions of which models are loaded: those that the folder's policies want.
+"""Which versions of which models are loaded, according to the folder's policies.
 
 The terms are TensorFlow Serving's: a version that a policy wants is *aspired*; it goes
-from START through LOADING to AVAILABLE, and when it is aspired no more, through
+from START through LOADING to AVAILABLE, and when it is no longer aspired, through
 UNLOADING to END. A new version is AVAILABLE before the one it replaces is UNLOADING.
 """
 
@@ -30,7 +30,7 @@ _GRACE_SECONDS = 10
 
 
 class State(StrEnum):
-    """What a version is at, by TensorFlow Serving's names."""
+    """A version's state, by TensorFlow Serving's names."""
 
     START = "START"
     LOADING = "LOADING"
@@ -41,11 +41,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """What is reported of a version.
+    """A version's status, as reported.
 
     Args:
         version: Its number.
-        state: What it is at.
+        state: Its state.
         code: Why it is not served; None: nothing went wrong.
         message: Why it is not served.
     """
@@ -58,7 +58,7 @@ class VersionStatus:
 
 @dataclass
 class _Servable:
-    """What the manager knows of a version; guarded by its lock."""
+    """What the manager knows about a version; guarded by its lock."""
 
     name: str
     version: int
@@ -74,16 +74,16 @@ class _Servable:
 
 
 class VersionManager:
-    """Loads and unloads the versions of the models in a folder while they are used.
+    """Loads and unloads the versions of the models in a folder while they are in use.
 
-    A thread looks at the folder now and then; it alone loads, and requests never wait
-    for it. Safe to use from several threads.
+    A thread checks the folder regularly; it alone loads, and requests never wait for
+    it. Safe to use from several threads.
 
     Args:
-        model_base: Holds `<name>/<integer version>/saved_model.pb` and, if need be, a
+        model_base: Holds `<name>/<integer version>/saved_model.pb` and optionally a
             `models.config`; without it the newest version of each model is served.
-        poll_seconds: Between two looks at the folder.
-        metrics: Told of what is loaded and unloaded.
+        poll_seconds: Between two checks of the folder.
+        metrics: Counts what is loaded and unloaded.
 
     Raises:
         UsageError: There is no such folder, no model in it, or its config is bad.
@@ -118,10 +118,10 @@ class VersionManager:
         self.close()
 
     def start(self) -> None:
-        """Loads what is there, and looks for changes from now on.
+        """Loads the existing versions, and starts watching for changes.
 
         Raises:
-            FailureError: Not a single version could be loaded.
+            FailureError: No version could be loaded.
         """
         self._poll()
         if not self.serving():
@@ -129,7 +129,7 @@ class VersionManager:
         self._thread.start()
 
     def close(self) -> None:
-        """Looks for changes no more."""
+        """Stops watching for changes."""
         self._closed = True
         self._wake.set()
         if self._thread.is_alive():
@@ -139,7 +139,7 @@ class VersionManager:
     def use(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> Iterator[LoadedVersion]:
-        """Gives a version that is not unloaded before the `with` block is left.
+        """Provides a version that stays loaded until the `with` block is left.
 
         Args:
             name: Of the model.
@@ -162,13 +162,13 @@ class VersionManager:
                     self._wake.set()
 
     def status(self, name: str, version: int | None = None) -> list[VersionStatus]:
-        """Returns what the versions of a model are at, the newest first.
+        """Returns the status of a model's versions, newest first.
 
         Versions that failed to load or were unloaded are at END.
 
         Args:
             name: Of the model.
-            version: This one alone.
+            version: Only this one.
 
         Raises:
             ServingError: There is no such model or version.
@@ -187,11 +187,11 @@ class VersionManager:
         return sorted(found, key=lambda status: status.version, reverse=True)
 
     def names(self) -> list[str]:
-        """Returns the models of which a version is available, sorted."""
+        """Returns the models with an available version, sorted."""
         return list(self.serving())
 
     def serving(self) -> dict[str, list[int]]:
-        """Returns the available versions of each model, the newest first."""
+        """Returns the available versions of each model, newest first."""
         found: dict[str, list[int]] = {}
         for servable in sorted(self._all(), key=lambda s: (s.name, -s.version)):
             if servable.state is State.AVAILABLE:
@@ -208,7 +208,7 @@ class VersionManager:
         if not others:
             return failed.message
         return (
-            f"{failed.message.rstrip('.')}. Version {max(others)} is there too, but "
+            f"{failed.message.rstrip('.')}. Version {max(others)} exists too, but "
             f"only what the policy wants is served: name it in {config} "
             "(model_version_policy)."
         )
@@ -245,7 +245,7 @@ class VersionManager:
                 self._poll()
                 self._troubles.pop("poll_failed", None)
             except Exception as error:
-                # Mostly files that vanish at this moment; the next look may do.
+                # Mostly files that vanish at this moment; the next check may succeed.
                 self._tell_once("poll_failed", error)
 
     def _poll(self) -> None:
@@ -269,13 +269,13 @@ class VersionManager:
         self._policies = policies
 
     def _tell_once(self, event: str, error: Exception) -> None:
-        """Logs a trouble when it is new, not at every look at the folder."""
+        """Logs a problem when it is new, not at every check of the folder."""
         if self._troubles.get(event) != str(error):
             self._troubles[event] = str(error)
             logs.log(event, "error", error=str(error))
 
     def _aspire(self, found: dict[str, dict[int, Path]]) -> None:
-        """Notes which versions the policies want, of those `found`."""
+        """Notes which of the versions `found` the policies want."""
         wanted = {
             (name, version): directories[version]
             for name, directories in found.items()
@@ -304,7 +304,7 @@ class VersionManager:
         return max(waiting, key=lambda s: s.version, default=None)
 
     def _load(self, servable: _Servable) -> None:
-        """Makes a version AVAILABLE, or lets it END with what is wrong with it."""
+        """Makes a version AVAILABLE, or sets it to END with its error."""
         told = {"name": servable.name, "version": servable.version}
         servable.tried = loading.files(servable.directory)
         with self._lock:
@@ -343,11 +343,11 @@ class VersionManager:
             self._metrics.load_failed(servable.name)
 
     def _settle(self, name: str) -> None:
-        """Moves labels, and lets go of what is aspired no more."""
+        """Moves labels, and unloads what is no longer aspired."""
         with self._lock:
             known = self._servables[name]
             available = {s for s in known if known[s].state is State.AVAILABLE}
-            # As in TensorFlow Serving, only a version that is available is labelled.
+            # As in TensorFlow Serving, only an available version is labelled.
             labels = self._labels.get(name, {})
             self._labels[name] = {
                 label: version if version in available else labels[label]
@@ -373,5 +373,6 @@ class VersionManager:
             if self._metrics is not None:
                 self._metrics.model_unloaded(name, servable.version)
         if drained:
-            # TensorFlow's objects hold each other: their memory would stay for long.
+            # TensorFlow's objects form cycles: their memory would stay allocated for
+            # long.
             gc.collect()

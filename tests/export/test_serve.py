@@ -258,7 +258,7 @@ def test_nothing_but_a_damaged_version(tmp_path: Path, model_base: Path) -> None
     assert finished.stdout == ""
     *log, message = finished.stderr.splitlines()
     assert message.startswith(f"serve.py: Could not load {damaged}")
-    assert "Version 1 is there too, but" in message
+    assert "Version 1 exists too, but" in message
     assert [json.loads(line)["event"] for line in log][-1] == "model_load_failed"
 
 
@@ -273,7 +273,7 @@ def test_nothing_but_a_damaged_version(tmp_path: Path, model_base: Path) -> None
             ("--model_base=.", "--cors_origins=x.org"),
             "--cors_origins=x.org is not an origin",
         ),
-        (("--model_base=.",), "holds no <name>/<version>/saved_model.pb"),
+        (("--model_base=.",), "has no <name>/<version>/saved_model.pb"),
     ],
 )
 def test_usage_errors(arguments: tuple[str, ...], text: str) -> None:

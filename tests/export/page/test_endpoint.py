@@ -93,7 +93,7 @@ def test_an_endpoint_that_is_not_there() -> None:
 
 
 def test_names_are_those_of_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no <name>/<version>"):
+    with pytest.raises(UsageError, match="has no <name>/<version>"):
         names_in(tmp_path)
     for model in ("b/2", "a/1", "empty"):
         (tmp_path / model).mkdir(parents=True)

@@ -47,8 +47,8 @@ def test_files_are_measured(kind: str) -> None:
         check_files(file(1025, 512, kind))
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.message == (
-        "An image of 1025 x 512 pixels is larger than 524288 pixels, the most that "
-        "this endpoint takes (a side below 256 counts as 256). Make it smaller first, "
+        "An image of 1025 x 512 pixels is larger than 524288 pixels, the limit "
+        "of this endpoint (a side below 256 counts as 256). Make it smaller first, "
         "or start the endpoint with a larger --max_pixels."
     )
 

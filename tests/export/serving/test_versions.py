@@ -395,7 +395,7 @@ def test_folders_that_cannot_be_served(
     with pytest.raises(UsageError, match="is not a folder"):
         VersionManager(base / "missing")
     (base / "empty").mkdir()
-    with pytest.raises(UsageError, match="holds no <name>/<version>"):
+    with pytest.raises(UsageError, match="has no <name>/<version>"):
         VersionManager(base / "empty")
     with pytest.raises(UsageError, match=f"Give its parent: {base}"):
         VersionManager(base / "m")
