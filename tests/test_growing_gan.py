@@ -16,6 +16,10 @@ from tfgan_models.growing_gan import GrowingGAN
 
 Make = Callable[..., GrowingGAN]
 both = pytest.mark.parametrize("make", growing.MAKERS)
+# What is the base's alone; StyleGAN's steps take twice as long.
+either = pytest.mark.parametrize(
+    "make", [growing.progan, pytest.param(growing.stylegan, marks=pytest.mark.slow)]
+)
 
 
 def faded(model: GrowingGAN, images: np.ndarray, seen: int) -> np.ndarray:
@@ -83,7 +87,7 @@ def test_the_phase_is_the_schedules(make: Make) -> None:
     assert model.status()["resolution"] == 16
 
 
-@both
+@either
 def test_the_averages_half_life_is_in_images(make: Make) -> None:
     """Of 8 images: with batches of 8 half is kept a step, of 4 the root of it.
 
@@ -108,8 +112,15 @@ def test_the_averages_half_life_is_in_images(make: Make) -> None:
     assert growing.furthest(found, weights) > 1e-4
 
 
-@both
-@pytest.mark.parametrize("batch_size", [8, 16])
+@pytest.mark.parametrize(
+    ("make", "batch_size"),
+    [
+        (growing.progan, 16),
+        (growing.stylegan, 8),
+        pytest.param(growing.progan, 8, marks=pytest.mark.slow),
+        pytest.param(growing.stylegan, 16, marks=pytest.mark.slow),
+    ],
+)
 def test_micro_batches_change_nothing(make: Make, batch_size: int) -> None:
     """Minibatch standard deviations and labels among it."""
     options = {
@@ -133,7 +144,7 @@ def test_micro_batches_change_nothing(make: Make, batch_size: int) -> None:
 def test_parts_of_another_grouping_would_not_be_the_same() -> None:
     """Were micro batches consecutive samples, the weights would differ."""
     options = {"optimizer": growing.proportional}
-    whole, parts = growing.stylegan(**options), growing.stylegan(**options)
+    whole, parts = growing.progan(**options), growing.progan(**options)
     parts.micro_batch = 4
     parts.discriminator.group_size = 1  # has `cut` take samples as they follow
     for model in (whole, parts):
@@ -141,7 +152,7 @@ def test_parts_of_another_grouping_would_not_be_the_same() -> None:
     assert growing.furthest(growing.state(parts), growing.state(whole)) > 1e-5
 
 
-@both
+@either
 def test_a_bad_image_skips_the_discriminators_step_and_is_counted(make: Make) -> None:
     model = make(augment="ada", ada_speed=100.0)
     growing.train(model, 1)
@@ -164,7 +175,7 @@ def test_a_bad_image_skips_the_discriminators_step_and_is_counted(make: Make) ->
     assert growing.furthest(growing.weights(model.discriminator), before) > 1e-4
 
 
-@both
+@either
 def test_a_bad_generator_skips_both_steps(make: Make) -> None:
     model = make()
     growing.train(model, 1)
@@ -181,7 +192,7 @@ def test_a_bad_generator_skips_both_steps(make: Make) -> None:
     assert int(model.generator_optimizer.iterations) == 1
 
 
-@both
+@either
 def test_the_optimizers_forget_where_a_phase_begins(make: Make) -> None:
     model = make()
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
@@ -222,7 +233,7 @@ def test_blocks_above_the_present_resolution_stay(make: Make) -> None:
     assert {p for p in stayed if not np.array_equal(last[p], faded[p])} == stayed
 
 
-@both
+@either
 def test_adas_probability_moves_and_is_saved(make: Make) -> None:
     schedule = growing.growth(stable_images=64, total_images=64)
     options = {"schedule": schedule, "augment": "ada", "ada_speed": 320.0}
@@ -254,7 +265,7 @@ def test_augmented_are_reals_and_fakes_of_both_steps(
     assert min(shown) > 0.01
 
 
-@both
+@either
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_with_float32_weights(make: Make, policy: str) -> None:
     model = make(dtype=policy, optimizer=growing.adam)
@@ -347,7 +358,7 @@ def test_the_losses_are_those_that_can_be_named() -> None:
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)
-@pytest.mark.parametrize("make", growing.MAKERS)
+@either
 def test_every_loss_trains(make: Make, name: str) -> None:
     model, twin = (make(loss=name) for _ in range(2))
     data = growing.batch(model)
