@@ -1,1 +1,1 @@
-"""Many images on many machines, through Apache Beam."""
+"""Many images on many machines, with Apache Beam."""

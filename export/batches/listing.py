@@ -1,6 +1,6 @@
-"""What is to be translated, listed one file at a time, on any of Beam's file systems.
+"""The inputs of a batch job, listed one at a time, on any of Beam's file systems.
 
-Names are bytes: files on a disk may have names that are no text.
+Names are bytes: file names on a disk may not be text.
 """
 
 import os
@@ -19,7 +19,7 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 class Fault(NamedTuple):
-    """An input that could not be translated, and why."""
+    """An input that could not be translated, and the reason."""
 
     input: str
     reason: str
@@ -29,9 +29,9 @@ class Source(NamedTuple):
     """Where inputs are.
 
     Args:
-        base: A folder; the names of inputs begin after it.
-        pattern: What their whole paths match, in Beam's notation (** crosses folders);
-            None: every picture below `base`.
+        base: A folder; the names of inputs start after it.
+        pattern: Pattern of their whole paths, in Beam's notation (** crosses folders);
+            None: every image below `base`.
     """
 
     base: str
@@ -39,11 +39,11 @@ class Source(NamedTuple):
 
 
 def find_source(given: str) -> Source:
-    """Finds out what a folder, a glob or a file means.
+    """Resolves a folder, a glob or a file.
 
     Raises:
         UsageError: There is no such place, or no file system for it.
-        FailureError: Its file system does not answer.
+        FailureError: Its file system does not respond.
     """
     try:
         remote = FileSystems.get_scheme(given) is not None
@@ -60,7 +60,7 @@ def find_source(given: str) -> Source:
         pattern = given if remote else os.path.normpath(given)
         return Source(_folder(_GLOB.split(pattern, maxsplit=1)[0]), pattern)
     if remote:
-        # On an object store a folder is what objects' names begin with.
+        # On an object store a folder is a prefix of objects' names.
         return Source(given, None)
     raise UsageError(f"--input={given} does not exist.")
 
@@ -74,7 +74,7 @@ def names(source: Source, output: str) -> Iterator[bytes | Fault]:
 
     Args:
         source: Where they are.
-        output: A folder; what is in it is no input.
+        output: A folder; its files are not inputs.
 
     Yields:
         Each input's path inside `source.base`; a fault for a folder that cannot be
@@ -85,7 +85,7 @@ def names(source: Source, output: str) -> Iterator[bytes | Fault]:
         return
     filesystem = FileSystems.get_filesystem(source.base)
     folder = f"{source.base}/"
-    # What match() does, without its list of all files.
+    # As match(), without its list of all files.
     found = filesystem._list(folder)
     pattern = source.pattern or f"{folder}**"
     for file in filesystem.match_files(found, pattern):

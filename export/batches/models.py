@@ -1,4 +1,4 @@
-"""An exported model under Apache Beam's RunInference."""
+"""An exported model in Apache Beam's RunInference."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from export.signatures.image_signature import SIGNATURE, image_signature
 from tfgan_models.errors import UsageError
 
 IMAGES_AT_ONCE = 8
-"""How many are in memory, each with its answer."""
+"""Images in memory at once, each with its result."""
 
 
 class Answer(NamedTuple):
-    """What a model made of a picture: a PNG file, or why there is none."""
+    """A model's result for an image: a PNG file, or why there is none."""
 
     picture: bytes | None
     fault: str | None
@@ -30,14 +30,14 @@ class ModelFiles(NamedTuple):
 
 
 def find(given: str) -> ModelFiles:
-    """Finds an exported model that takes pictures, without loading it.
+    """Finds an exported model that takes images, without loading it.
 
     Args:
         given: The folder of saved_model.pb, or one of numeric versions, of which the
-            newest counts; on any file system that TensorFlow reads.
+            newest is used; on any file system that TensorFlow reads.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not such a model.
     """
     quiet_tensorflow()
     import tensorflow as tf
@@ -50,8 +50,8 @@ def find(given: str) -> ModelFiles:
             saved = saved_model_pb2.SavedModel.FromString(file.read())
     except (tf.errors.OpError, ValueError) as error:
         raise UsageError(
-            f"--model={given} is no exported model. Give the folder of saved_model.pb, "
-            "such as models/mine_a2b/1"
+            f"--model={given} is not an exported model. Give the folder of "
+            "saved_model.pb, such as models/mine_a2b/1"
         ) from error
     signatures = {
         name: signature
@@ -85,7 +85,7 @@ def _newest(directory: str) -> str:
 
 
 class ImageHandler(ModelHandler[bytes, Answer, Any]):
-    """Loads a SavedModel once a process and gives it picture files.
+    """Loads a SavedModel once per process and runs it on image files.
 
     Args:
         model: The SavedModel.
@@ -108,9 +108,9 @@ class ImageHandler(ModelHandler[bytes, Answer, Any]):
         model: Any,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[Answer]:
-        """Gives each picture to the model by itself: a bad one spoils no other.
+        """Runs each image by itself: a bad one does not affect the others.
 
-        The signature takes them one at a time in any case.
+        The signature processes them one at a time in any case.
         """
         del inference_args
         return (self._answer(picture, model) for picture in batch)

@@ -1,7 +1,7 @@
-"""The pipeline from picture files to picture files.
+"""The pipeline from image files to image files.
 
-Only names go from machine to machine. Pictures are read, translated and written where
-their name arrives, a few at a time.
+Only names travel between machines. Images are read, translated and written where their
+name arrives, a few at a time.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tfgan_models.runs import files
 DEAD_LETTERS = "dead_letters.jsonl"
 
 NAMES_A_CHUNK = 32
-"""What goes through the shuffle at once: its bookkeeping outweighs a single name."""
+"""Names per element of the shuffle, whose overhead outweighs a single name."""
 
 _NAMESPACE = "export.batch"
 _SEPARATOR = b"\0"
@@ -36,7 +36,7 @@ _MAIN = "main"
 
 
 class Counts(NamedTuple):
-    """How many inputs were written, skipped because they were done, and not done."""
+    """How many inputs were written, were skipped as existing, and failed."""
 
     written: int
     skipped: int
@@ -55,15 +55,14 @@ def build(
 ) -> None:
     """Adds all steps.
 
-    Each input ends as `<output>/<name>.png` or as a line of
-    `<output>/dead_letters.jsonl`, which is written anew. What is there already is left
-    alone.
+    Each input ends up as `<output>/<name>.png` or as a line of
+    `<output>/dead_letters.jsonl`, which is rewritten. Existing outputs are left alone.
 
     Args:
         pipeline: Empty.
         source: The inputs.
         output: A folder.
-        model: What they are given to.
+        model: Translates them.
     """
     listed = (
         pipeline
@@ -83,7 +82,7 @@ def build(
     )
     faults = (listed[_FAULTS], read[_FAULTS], unwritten)
     lines = faults | beam.Flatten() | "Describe" >> beam.ParDo(_Describe())
-    # So that there is a file even if there are no faults.
+    # So that there is a file even without faults.
     none = pipeline | "No faults" >> beam.Create([(None, "")])
     (
         (lines, none)
@@ -99,10 +98,10 @@ class _List(beam.DoFn):
     def __init__(self, source: Source, output: str) -> None:
         self._source, self._output = source, output
 
-    # Beam would take the tagged outputs for those of the main one.
+    # Beam would mistake the tagged outputs for the main one.
     @no_annotations
     def process(self, _: None) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
-        """Lists while later steps already work."""
+        """Lists while later steps already run."""
         chunk: list[bytes] = []
         for name in listing.names(self._source, self._output):
             if isinstance(name, Fault):
@@ -117,7 +116,7 @@ class _List(beam.DoFn):
 
 
 class _Read(beam.DoFn):
-    """A chunk of names -> (name, picture file) of those that are not done."""
+    """A chunk of names -> (name, image file) of those not done."""
 
     def __init__(self, base: str, output: str) -> None:
         self._base, self._output = base, output
@@ -140,21 +139,21 @@ class _Read(beam.DoFn):
 
 
 class _Write(beam.DoFn):
-    """(name, answer) -> a file; a fault where there is none."""
+    """(name, result) -> a file; a fault if there is none."""
 
     def __init__(self, base: str, output: str) -> None:
         self._base, self._output = base, output
         self._written = Metrics.counter(_NAMESPACE, "written")
 
     def process(self, named: tuple[bytes, Answer]) -> Iterator[Fault]:
-        """Writes the file beside its place and renames it."""
+        """Writes the file under a temporary name and renames it."""
         name, answer = named
         reason = answer.fault
         if answer.picture is not None:
             try:
                 _write(target(self._output, name), [answer.picture])
             except (OSError, BeamIOError) as error:
-                reason = f"The answer cannot be written: {error}"
+                reason = f"The result cannot be written: {error}"
         if reason is None:
             self._written.inc()
         else:
@@ -162,7 +161,7 @@ class _Write(beam.DoFn):
 
 
 class _Describe(beam.DoFn):
-    """A fault -> a line of JSON, under a key that all have."""
+    """A fault -> a line of JSON, under a common key."""
 
     def __init__(self) -> None:
         self._failed = Metrics.counter(_NAMESPACE, "failed")
@@ -180,14 +179,14 @@ class _WriteFaults(beam.DoFn):
         self._path = path
 
     def process(self, keyed: tuple[None, Iterable[str]]) -> None:
-        """Writes the file beside its place and renames it."""
+        """Writes the file under a temporary name and renames it."""
         _write(self._path, (line.encode() for line in keyed[1]))
 
 
 def target(output: str, name: bytes) -> str:
-    """Returns where an input's answer belongs.
+    """Returns the path of an input's result.
 
-    .png is appended to the whole name: a.jpg and a.webp have answers of their own.
+    .png is appended to the whole name: a.jpg and a.webp have separate results.
     """
     return f"{listing.join(output, name)}.png"
 
@@ -203,12 +202,12 @@ def _contents(path: str) -> bytes:
 
 
 def _opened(path: str) -> BinaryIO:
-    # Else a name that ends in .gz would be unpacked.
+    # Otherwise a name ending in .gz would be decompressed.
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def _write(path: str, parts: Iterable[bytes]) -> None:
-    """Writes a file beside its place, under a name of its own, and renames it.
+    """Writes a file under a temporary name and renames it.
 
     A step that is run twice, even at the same time, writes the same file twice.
     """

@@ -1,4 +1,4 @@
-"""Picture files on their way to a model, without TensorFlow."""
+"""Image files on their way to a model, without TensorFlow."""
 
 import io
 import os
@@ -12,23 +12,23 @@ from export.signatures.image_signature import MAX_PIXELS
 from tfgan_models.folders.decoding import FORMATS, SUFFIXES
 
 MAX_BYTES = 2**28
-"""Of one file. No picture of `MAX_PIXELS` needs so many."""
+"""Of one file. No image of `MAX_PIXELS` needs as many."""
 
 _CHUNK = 2**20
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
-# What a PNG file can hold as it is.
+# What a PNG file can store unchanged.
 _PNG_MODES = ("1", "L", "P", "RGB", "I", "I;16")
 
 
 class ImageError(Exception):
-    """A picture that cannot be used, and why, in words."""
+    """The reason why an image cannot be used."""
 
 
 def is_image(name: str) -> bool:
-    """Tells whether a file is a picture by its name.
+    """Says whether a file is an image, by its name.
 
-    Hidden files are none: systems put broken twins of pictures (`._x.jpg`) there.
+    Hidden files are not: some systems write broken twins of images (`._x.jpg`).
     """
     base = name.rpartition("/")[2]
     return base.lower().endswith(SUFFIXES) and not base.startswith(".")
@@ -40,16 +40,16 @@ def walk(
     onerror: Callable[[OSError], None] | None = None,
     wanted: Callable[[str], object] = is_image,
 ) -> Iterator[Path]:
-    """Lists the pictures in a folder and the folders below it, one at a time.
+    """Lists the images in a folder and its sub-folders, one at a time.
 
     Args:
-        folder: Where to look.
-        besides: A folder that is left out.
-        onerror: Is told of a folder that cannot be listed.
-        wanted: Tells of a path whether it is listed.
+        folder: The folder.
+        besides: A folder to leave out.
+        onerror: Receives the error of a folder that cannot be listed.
+        wanted: Says whether a path is listed.
 
     Yields:
-        Paths that begin with `folder`; sorted within each folder.
+        Paths that start with `folder`, sorted within each folder.
     """
     left_out = os.path.realpath(besides) if besides else None
     for root, folders, names in os.walk(folder, onerror=onerror):
@@ -65,7 +65,7 @@ def walk(
 
 
 def read(file: BinaryIO) -> bytes:
-    """Reads a picture file, of any size without filling the memory.
+    """Reads an image file, without filling the memory if it is huge.
 
     Raises:
         ImageError: It is empty, or larger than `MAX_BYTES`.
@@ -82,12 +82,12 @@ def read(file: BinaryIO) -> bytes:
 
 
 def read_path(path: Path) -> bytes:
-    """Reads a picture file.
+    """Reads an image file.
 
     Raises:
         ImageError: As `read`, or it cannot be read.
     """
-    # Opening a named pipe would wait for ever.
+    # Opening a named pipe would wait forever.
     if path.exists() and not path.is_file():
         raise ImageError("It is not a file.")
     try:
@@ -98,11 +98,11 @@ def read_path(path: Path) -> bytes:
 
 
 def prepared(contents: bytes) -> bytes:
-    """Returns a picture file as a trained model should see it.
+    """Returns an image file as a trained model should see it.
 
-    Exported models know nothing of EXIF, GIF and TIFF and drop transparency; in
-    training, pictures were turned upright and laid over white. A file that needs none
-    of this is returned as it is.
+    Exported models do not support EXIF, GIF and TIFF, and drop transparency; in
+    training, images were rotated upright and composited on white. A file that needs
+    none of this is returned unchanged.
 
     Args:
         contents: A JPEG, PNG, WebP, BMP, GIF or TIFF file.
@@ -111,7 +111,7 @@ def prepared(contents: bytes) -> bytes:
         The same, or a PNG file.
 
     Raises:
-        ImageError: It is no such file, is damaged, or has more than `MAX_PIXELS`.
+        ImageError: It is not such a file, is damaged, or has more than `MAX_PIXELS`.
     """
     try:
         with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
@@ -138,7 +138,7 @@ def _prepared(image: Image.Image) -> bytes | None:
             "smaller."
         )
     turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-    # Pillow would cut 16 bits to 8 if it laid them over white.
+    # Pillow would reduce 16 bits to 8 when compositing on white.
     transparent = image.has_transparency_data and not image.mode.startswith("I")
     if image.format == "TIFF" and image.mode in ("I", "F"):
         raise ImageError("Its values have 32 bits; 8 or 16 are read.")
@@ -154,7 +154,7 @@ def _prepared(image: Image.Image) -> bytes | None:
 
 
 def to_png(image: Image.Image) -> bytes:
-    """Encodes an image, quickly rather than to the last byte."""
+    """Encodes an image, optimised for speed rather than size."""
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Picture files that are sent and whose answers are written, several at a time."""
+"""Image files that are sent and whose results are written, several at a time."""
 
 import functools
 import os
@@ -21,58 +21,58 @@ class ModelClient(Protocol):
     """A served model, over REST or gRPC."""
 
     def __enter__(self) -> "ModelClient":
-        """Gives itself, to be closed in the end."""
+        """Returns itself, to be closed in the end."""
 
     def __exit__(self, *error: object) -> None:
         """Closes the connections."""
 
     def is_served(self) -> bool:
-        """Tells whether the endpoint has this model."""
+        """Says whether the endpoint has this model."""
 
     def describe(self) -> Signature:
-        """Asks for the names of what a picture goes into, and of what comes out."""
+        """Requests the names of the signature's input and output."""
 
     def run(self, picture: bytes) -> bytes:
-        """Sends a picture file and returns the one that comes back."""
+        """Sends an image file and returns the result."""
 
 
 class Job(NamedTuple):
-    """A picture file, and where its answer belongs."""
+    """An image file, and the path of its result."""
 
     picture: Path
     target: Path
 
 
 class Outcome(NamedTuple):
-    """What became of a job; `fault` is None if the answer was written."""
+    """The outcome of a job; `fault` is None if the result was written."""
 
     job: Job
     fault: str | None
 
 
 def find(inputs: Sequence[str], output: str | None, word: str) -> list[Job]:
-    """Finds the pictures to send.
+    """Finds the images to send.
 
-    A file's answer is `<output>` if that ends in .png and there is no other input,
-    `<output>/<name>.png`, or without an output `<stem>_<word>.png` beside it. A
-    folder's answers are `<output>/<path inside the folder>.png`, without an output in
-    `<folder>_<word>` beside it. .png is appended to the whole name, so that a.jpg and
-    a.webp have answers of their own.
+    A file's result is `<output>` if that ends in .png and there is no other input,
+    `<output>/<name>.png`, or without an output `<stem>_<word>.png` next to it. A
+    folder's results are `<output>/<path inside the folder>.png`, without an output in
+    `<folder>_<word>` next to it. .png is appended to the whole name, so that a.jpg and
+    a.webp have separate results.
 
     Args:
         inputs: Files and folders.
-        output: A folder or a .png file; None: beside the input.
-        word: Such as "translated".
+        output: A folder or a .png file; None: next to the input.
+        word: For example "translated".
 
     Raises:
-        UsageError: There is no such input, no picture, or two would have one answer.
+        UsageError: There is no such input, no image, or two would have the same result.
     """
     found = [
         job for given in inputs for job in _of_input(given, output, word, len(inputs))
     ]
     if not found:
         raise UsageError(
-            f"There is no picture ({' '.join(image_files.SUFFIXES)}) in "
+            f"There is no image ({' '.join(image_files.SUFFIXES)}) in "
             f"{', '.join(inputs)}."
         )
     _check_targets(found)
@@ -95,7 +95,7 @@ def _of_input(given: str, output: str | None, word: str, count: int) -> Iterator
     elif count == 1 and Path(output).suffix.lower() in image_files.SUFFIXES:
         if not output.lower().endswith(".png"):
             raise UsageError(
-                f"--output={output}: the answer is a PNG file. Give it a name that "
+                f"--output={output}: the result is a PNG file. Give it a name that "
                 "ends in .png"
             )
         yield Job(path, Path(output))
@@ -114,14 +114,14 @@ def _check_targets(found: Iterable[Job]) -> None:
         place = os.path.realpath(target)
         if place in inputs:
             raise UsageError(
-                f"The answer of {picture} would replace the picture {target}. Choose "
+                f"The result of {picture} would replace the image {target}. Give "
                 "another --output."
             )
         if place in takers:
             raise UsageError(
-                f"{takers[place]} and {picture} would both be answered in {target}. "
-                "Send them in two commands with an --output each, or give the folder "
-                "that holds both."
+                f"{takers[place]} and {picture} would both be written to {target}. "
+                "Send them in two commands, each with its own --output, or give the "
+                "folder that contains both."
             )
         takers[place] = picture
 
@@ -129,22 +129,22 @@ def _check_targets(found: Iterable[Job]) -> None:
 def run(
     client: ModelClient, found: Iterable[Job], retries: int, parallel: int
 ) -> Iterator[Outcome]:
-    """Sends pictures and writes their answers, each beside its place and renamed.
+    """Sends images and writes their results, each under a temporary name first.
 
-    Only the pictures in flight are in memory. A picture that cannot be translated has
-    a fault in its outcome, and the others go on.
+    Only the images in flight are in memory. If an image cannot be translated, its
+    outcome has a fault, and the others continue.
 
     Args:
         client: Used in several threads.
-        found: The pictures.
-        retries: How often a picture is sent again after a failure that may pass.
-        parallel: How many are in flight.
+        found: The images.
+        retries: Retries of an image after a transient failure.
+        parallel: Images in flight.
 
     Yields:
         The outcomes, in order.
 
     Raises:
-        FailureError: The endpoint does not answer any more.
+        FailureError: The endpoint no longer responds.
     """
     again = Retries(retries)
     send = functools.partial(_run, client, again)
@@ -179,13 +179,13 @@ def in_flight(
     Takes no more items than are needed to keep the threads busy.
 
     Args:
-        function: What is called with each item.
-        items: What it is called with.
+        function: Called with each item.
+        items: Its arguments.
         parallel: The number of threads.
-        again: The retries of the function, which are given up when one call fails.
+        again: The function's retries, abandoned when one call fails for good.
 
     Yields:
-        What it returns, in order.
+        Its results, in order.
     """
     pending: deque[Future[U]] = deque()
     pool = ThreadPoolExecutor(parallel)

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API, asked for one picture at a time."""
+"""A client of TensorFlow Serving's REST API, one image per request."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ from export.signatures.image_signature import SIGNATURE, Signature, image_signat
 from tfgan_models.errors import UsageError
 
 SECONDS = 120
-"""How long an answer may take."""
+"""Timeout of a response."""
 
 TRANSIENT = (429, 503, 504)
 """Statuses after which the same request may succeed."""
@@ -25,7 +25,7 @@ class RestClient:
 
     Args:
         model_url: Such as http://localhost:8501/v1/models/NAME, with /versions/N or
-            /labels/L for a version that is not the newest.
+            /labels/L for a version other than the newest.
         parallel: Connections that are kept open.
     """
 
@@ -46,19 +46,19 @@ class RestClient:
         self._session.close()
 
     def is_served(self) -> bool:
-        """Tells whether the endpoint has this model.
+        """Says whether the endpoint has this model.
 
         Raises:
-            TransientError: It did not answer, or not now.
+            TransientError: It did not respond, or is busy.
         """
         return self._ask("GET", self.url).ok
 
     def describe(self) -> Signature:
-        """Asks for the names of the signature `encoded`.
+        """Requests the names of the signature `encoded`.
 
         Raises:
-            TransientError: It did not answer, or not now.
-            UsageError: There is no such model, or it does not take pictures.
+            TransientError: It did not respond, or is busy.
+            UsageError: There is no such model, or it does not take images.
         """
         response = self._ask("GET", f"{self.url}/metadata")
         if not response.ok:
@@ -71,11 +71,11 @@ class RestClient:
         return image_signature(self.url, signatures, dtypes, outputs)
 
     def run(self, picture: bytes) -> bytes:
-        """Sends a picture file and returns the one that comes back.
+        """Sends an image file and returns the result.
 
         Raises:
-            TransientError: It did not answer, or not now.
-            ImageError: It refused.
+            TransientError: It did not respond, or is busy.
+            ImageError: It refused the image.
         """
         body = {
             "signature_name": SIGNATURE,
@@ -95,12 +95,12 @@ class RestClient:
             exceptions.MissingSchema,
         ) as error:
             raise UsageError(
-                f"{self.url} is no address: {error}. Give one such as "
+                f"{self.url} is not an address: {error}. Give one such as "
                 "http://localhost:8501/v1/models/mine_a2b"
             ) from error
         except exceptions.ReadTimeout as error:
             raise TransientError(
-                f"{self.url} did not answer in {SECONDS} seconds."
+                f"{self.url} did not respond within {SECONDS} seconds."
             ) from error
         except exceptions.RequestException as error:
             raise UnreachableError(
@@ -132,4 +132,4 @@ def _picture(content: dict[str, Any]) -> bytes:
             answer = answer[min(name for name in answer if name.endswith("_bytes"))]
         return base64.b64decode(answer["b64"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise ImageError("The endpoint's answer holds no picture.") from error
+        raise ImageError("The endpoint's response has no image.") from error

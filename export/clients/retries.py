@@ -1,4 +1,4 @@
-"""Trying again what an endpoint could not do at once."""
+"""Retries of what an endpoint could not do at once."""
 
 import random
 import threading
@@ -13,22 +13,22 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
 NO_ANSWER = (
-    "does not answer ({}). Start the endpoint: python -m export.serve "
+    "does not respond ({}). Start the endpoint: python -m export.serve "
     "--model_base=models"
 )
-"""What is told of an endpoint that is not there."""
+"""The message about an endpoint that is not running."""
 
 
 class TransientError(Exception):
-    """A failure that may pass by itself, in words."""
+    """A transient failure."""
 
 
 class UnreachableError(TransientError):
-    """The endpoint does not answer."""
+    """The endpoint does not respond."""
 
 
 class Retries:
-    """Calls again after a `TransientError`, with growing random pauses.
+    """Calls again after a `TransientError`, with random exponential backoff.
 
     Args:
         most: Attempts after the first one.
@@ -39,7 +39,7 @@ class Retries:
         self._stopped = threading.Event()
 
     def call(self, attempt: Callable[[], T]) -> T:
-        """Returns what `attempt` does, the last time that it is called."""
+        """Returns the result of `attempt`, called until it succeeds."""
         for number in range(self._most):
             try:
                 return attempt()
@@ -49,14 +49,14 @@ class Retries:
         return attempt()
 
     def stop(self) -> None:
-        """Ends all pauses, in any thread: what failed has failed."""
+        """Ends all pauses, in any thread: the failure is final."""
         self._stopped.set()
 
 
 def pause(number: int) -> float:
-    """Returns how many seconds to wait after attempt `number`, counted from 0.
+    """Returns the seconds to wait after attempt `number`, counted from 0.
 
-    Random, so that clients which failed together do not come back together.
+    Random, so that clients that failed together do not retry together.
     """
     longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**number)
     return longest * random.uniform(0.5, 1.0)

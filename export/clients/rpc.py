@@ -1,4 +1,4 @@
-"""TensorFlow Serving's gRPC API, asked for one picture at a time."""
+"""A client of TensorFlow Serving's gRPC API, one image per request."""
 
 import re
 import socket
@@ -31,10 +31,10 @@ TRANSIENT = (
 """Codes after which the same request may succeed."""
 
 _OPTIONS = (
-    # Pictures are larger than gRPC's 4 MiB.
+    # Images can be larger than gRPC's 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Its own pauses before it connects again would grow beyond ours.
+    # Its own reconnect backoff would grow beyond ours.
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
@@ -49,17 +49,17 @@ class RpcClient:
 
     Args:
         model_url: Such as grpc://localhost:8500/NAME, with /versions/N or /labels/L
-            for a version that is not the newest.
+            for a version other than the newest.
 
     Raises:
-        UsageError: It is no such address.
+        UsageError: It is not such an address.
     """
 
     def __init__(self, model_url: str) -> None:
         match = _URL.fullmatch(model_url)
         if not match:
             raise UsageError(
-                f"{model_url} is no address of a model. Give one such as "
+                f"{model_url} is not a model's address. Give one such as "
                 "grpc://localhost:8500/mine_a2b or "
                 "grpc://localhost:8500/mine_a2b/versions/1"
             )
@@ -88,10 +88,10 @@ class RpcClient:
         self._channel.close()
 
     def is_served(self) -> bool:
-        """Tells whether the endpoint has this model.
+        """Says whether the endpoint has this model.
 
         Raises:
-            TransientError: It did not answer, or not now.
+            TransientError: It did not respond, or is busy.
         """
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
         try:
@@ -101,11 +101,11 @@ class RpcClient:
         return True
 
     def describe(self) -> Signature:
-        """Asks for the names of the signature `encoded`.
+        """Requests the names of the signature `encoded`.
 
         Raises:
-            TransientError: It did not answer, or not now.
-            UsageError: There is no such model, or it does not take pictures.
+            TransientError: It did not respond, or is busy.
+            UsageError: There is no such model, or it does not take images.
         """
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec, metadata_field=["signature_def"]
@@ -126,12 +126,12 @@ class RpcClient:
         return self._signature
 
     def run(self, picture: bytes) -> bytes:
-        """Sends a picture file and returns the one that comes back.
+        """Sends an image file and returns the result.
 
         Raises:
-            TransientError: It did not answer, or not now.
-            ImageError: It refused.
-            UsageError: As `describe`, which this asks for once.
+            TransientError: It did not respond, or is busy.
+            ImageError: It refused the image.
+            UsageError: As `describe`, which is called once.
         """
         names = self._signature or self.describe()
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[picture])
@@ -147,7 +147,7 @@ class RpcClient:
             raise ImageError(self._refusal(error)) from error
         pictures = answer.outputs[names.output].string_val
         if len(pictures) != 1:
-            raise ImageError("The endpoint's answer holds no picture.")
+            raise ImageError("The endpoint's response has no image.")
         return pictures[0]
 
     def _ask(self, method: Callable[..., Any], request: Any) -> Any:
@@ -163,7 +163,7 @@ class RpcClient:
             raise TransientError(self._refusal(error)) from error
 
     def _listens(self) -> bool:
-        """Tells a full endpoint from one that is not there: both are UNAVAILABLE."""
+        """Distinguishes a full endpoint from a missing one: both are UNAVAILABLE."""
         try:
             socket.create_connection(self._address, timeout=2).close()
         except OSError:

@@ -1,4 +1,4 @@
-"""A signature of a SavedModel as one graph of constants, ready for a converter."""
+"""A SavedModel's signature as one graph of constants, ready for a converter."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Graph:
 
     Args:
         definition: The graph; each loop is one operation with its body in the library.
-        inputs: Name -> what is given, in the order of `definition`'s signature.
+        inputs: Name -> its spec, in the order of `definition`'s signature.
         outputs: Name -> tensor in `definition`.
     """
 
@@ -41,7 +41,7 @@ class Graph:
         return function
 
     def operations(self) -> set[str]:
-        """Returns the kinds of its operations, those in the bodies of loops too."""
+        """Returns the types of its operations, including those in loop bodies."""
         used, functions = set(), {f.signature.name: f for f in self._library}
         waiting = [self.definition.node]
         seen: set[str] = set()
@@ -70,8 +70,8 @@ def read(
     Args:
         directory: Of the SavedModel.
         signature: Its name.
-        image_size: Height and width which images are to have; None: any.
-        batch: How many samples a request is to have; None: any.
+        image_size: Height and width of images; None: any.
+        batch: Number of samples of a request; None: any.
 
     Raises:
         UsageError: There is no such signature, or it takes no image whose size could
@@ -85,11 +85,11 @@ def read(
     }
     if image_size and not any(is_image(spec) for spec in specs.values()):
         raise UsageError(
-            f"--image_size={image_size} has nothing to set: the signature "
-            f"{signature!r} takes {', '.join(sorted(specs))}, no image. Leave it out."
+            f"--image_size={image_size} does not apply: the signature "
+            f"{signature!r} takes {', '.join(sorted(specs))}, no image. Omit it."
         )
     if signature == "serving_default":
-        # SRGAN's: the same without the loop over tiles, which no format has.
+        # SRGAN's: the same without the loop over tiles, which no format supports.
         function = getattr(loaded, "untiled", function)
 
     @tf.function(autograph=False)
@@ -112,10 +112,10 @@ def read(
 
 
 def load(directory: Path, signature: str) -> tuple[Any, Any]:
-    """Loads a SavedModel; returns it, to be kept, and one of its signatures.
+    """Loads a SavedModel; returns it, to keep it alive, and one of its signatures.
 
     Raises:
-        UsageError: It is no SavedModel, or has no such signature.
+        UsageError: It is not a SavedModel, or has no such signature.
         FailureError: It cannot be loaded.
     """
     loaded = _load(directory)
@@ -135,7 +135,7 @@ def signatures(directory: Path) -> list[str]:
 def _load(directory: Path) -> Any:
     if not (directory / "saved_model.pb").is_file():
         raise UsageError(
-            f"--model={directory} is no SavedModel: there is no saved_model.pb in it. "
+            f"--model={directory} is not a SavedModel: it has no saved_model.pb. "
             "Give the folder of a version, such as models/mine_a2b/1."
         )
     try:
@@ -169,7 +169,7 @@ def _functions_of(node: Any) -> Iterator[str]:
 
 
 def _needed(definition: Any, outputs: Iterable[str]) -> Any:
-    """What of a graph its outputs are computed from: no checks, which no format has."""
+    """The part of a graph that outputs need, without checks, unsupported in formats."""
     nodes = {node.name: node for node in definition.node}
     waiting = [output.split(":")[0] for output in outputs]
     reached = set(waiting)
@@ -184,14 +184,14 @@ def _needed(definition: Any, outputs: Iterable[str]) -> Any:
 
 
 def _sources(node: Any) -> Iterator[str]:
-    """Names of the operations whose results an operation takes."""
+    """Names of the operations whose outputs an operation uses."""
     for tensor in node.input:
         if not tensor.startswith("^"):
             yield tensor.split(":")[0]
 
 
 def _with_nodes(definition: Any, nodes: Iterable[Any]) -> Any:
-    """The graph with other operations, in no order but that of their data."""
+    """The graph with other operations, in topologically unspecified order."""
     made = tf.compat.v1.GraphDef()
     made.versions.CopyFrom(definition.versions)
     functions = {f.signature.name: f for f in definition.library.function}
@@ -211,10 +211,10 @@ def _with_nodes(definition: Any, nodes: Iterable[Any]) -> Any:
 
 
 def _computed(definition: Any, outputs: set[str]) -> Any:
-    """The graph with what depends on no input replaced by its value.
+    """The graph with everything independent of the inputs replaced by its value.
 
-    So the noise of StyleGAN's `serving_default`, which is drawn in every call, needs
-    nothing random of a format.
+    The noise of StyleGAN's `serving_default`, which is generated in every call, then
+    needs no random operations of a format.
     """
     known = _independent(definition)
     left = _left(definition, known - {output.split(":")[0] for output in outputs})
@@ -238,9 +238,9 @@ def _computed(definition: Any, outputs: set[str]) -> Any:
 
 
 def _left(definition: Any, known: set[str]) -> dict[str, Any]:
-    """The operations that stay, by name: those that an input reaches, and constants.
+    """The operations that stay, by name: those that depend on an input, and constants.
 
-    Where they take what is no array, such as a list of a loop, what makes it stays too.
+    If they use a non-array, such as a loop's list, the operation that makes it stays.
     """
     with tf.Graph().as_default() as imported:
         tf.graph_util.import_graph_def(definition, name="")
@@ -265,7 +265,7 @@ def _left(definition: Any, known: set[str]) -> dict[str, Any]:
 
 
 def _independent(definition: Any) -> set[str]:
-    """Names of the operations that no input reaches."""
+    """Names of the operations that depend on no input."""
     readers: dict[str, list[str]] = {}
     for node in definition.node:
         for source in _sources(node):

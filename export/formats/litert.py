@@ -1,4 +1,4 @@
-"""LiteRT, TensorFlow Lite's successor: written by TensorFlow, for phones and boards."""
+"""LiteRT, TensorFlow Lite's successor for phones and boards, written by TensorFlow."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from export.formats.samples import Arrays, Runner
 
 SUFFIX = ".tflite"
 FIXED = True
-"""Whether sizes must be known when a signature is converted."""
+"""Whether sizes must be fixed for the conversion."""
 _SIGNATURE = "serving_default"
 
 
@@ -23,7 +23,7 @@ def write(graph: Graph, path: Path) -> None:
     """
     module = tf.Module()
     module.function = graph.function()
-    # Only from a SavedModel does the converter keep the names.
+    # The converter keeps the names only from a SavedModel.
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.function})
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -33,7 +33,7 @@ def write(graph: Graph, path: Path) -> None:
 
 
 def load(path: Path) -> Runner:
-    """Returns a function that runs what was written."""
+    """Returns a function that runs the result."""
     interpreter = Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
     run = interpreter.get_signature_runner(_SIGNATURE)

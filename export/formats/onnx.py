@@ -13,9 +13,9 @@ from export.formats.samples import Arrays, Runner
 
 SUFFIX = ".onnx"
 FIXED = False
-"""Whether sizes must be known when a signature is converted."""
+"""Whether sizes must be fixed for the conversion."""
 OPSET = 17
-"""Of 2022: what runs ONNX today has it."""
+"""Of 2022: today's runtimes support it."""
 
 
 def write(graph: Graph, path: Path) -> None:
@@ -30,13 +30,13 @@ def write(graph: Graph, path: Path) -> None:
         opset=OPSET,
         custom_op_handlers=_HANDLERS,
     )
-    # tf2onnx writes the operations that it does not know as if there were such.
+    # tf2onnx writes unknown operations as if they existed.
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
 def load(path: Path) -> Runner:
-    """Returns a function that runs what was written."""
+    """Returns a function that runs the result."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 

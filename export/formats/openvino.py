@@ -9,13 +9,13 @@ from export.formats.samples import Arrays, Runner
 
 SUFFIX = ".xml"
 FIXED = False
-"""Whether sizes must be known when a signature is converted."""
+"""Whether sizes must be fixed for the conversion."""
 
 
 def write(graph: Graph, path: Path) -> None:
     """Writes a signature; inputs and outputs keep their names.
 
-    The weights stay float32: as float16, OpenVINO's default, answers differ by a
+    The weights stay float32: as float16, OpenVINO's default, outputs differ by a
     thousandth.
 
     Raises:
@@ -26,8 +26,8 @@ def write(graph: Graph, path: Path) -> None:
 
 
 def load(path: Path) -> Runner:
-    """Returns a function that runs what was written."""
-    # Processors with units for bfloat16 would else compute in that.
+    """Returns a function that runs the result."""
+    # Processors with bfloat16 units would otherwise compute in that.
     precision = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", precision)
 

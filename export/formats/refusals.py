@@ -1,4 +1,4 @@
-"""What no other format holds of what a signature can do, by name."""
+"""What signatures can do and no other format supports, by name."""
 
 import re
 from pathlib import Path
@@ -13,16 +13,16 @@ _REFUSED = {
     r"|Encode(Png|Jpeg).*",
     "strings": r"String.*|Static(Regex|String).*|Regex.*|Substr|AsString|ReduceJoin"
     r"|(De|En)code(Raw|PaddedRaw|Base64)|Unicode.*",
-    "numbers drawn from seeds": r"(Stateless)?(Random|Truncated|Parameterized).*"
+    "random numbers from seeds": r"(Stateless)?(Random|Truncated|Parameterized).*"
     r"|Stateful(Uniform|StandardNormal|Truncated).*|Rng.*",
     "loops": r"(Stateless)?While",
     "inverse error function": r"Erfinv",
 }
-"""What it is -> the operations of TensorFlow that it shows by, a pattern."""
+"""Feature -> a pattern of TensorFlow operations that reveal it."""
 
 
 def check(name: str, directory: Path, signature: str, found: graph.Graph) -> None:
-    """Fails if there is something in a signature which formats do not hold.
+    """Fails if a signature uses something that formats do not support.
 
     Args:
         name: Of the format.
@@ -31,7 +31,7 @@ def check(name: str, directory: Path, signature: str, found: graph.Graph) -> Non
         found: The signature.
 
     Raises:
-        UsageError: With what it is, and what can be converted instead.
+        UsageError: It does; says what, and what can be converted instead.
     """
     reasons = reasons_against(found)
     if not reasons:
@@ -43,7 +43,7 @@ def check(name: str, directory: Path, signature: str, found: graph.Graph) -> Non
 
 
 def reasons_against(found: graph.Graph) -> list[str]:
-    """Returns what of a signature no format holds, with its operations and inputs."""
+    """Returns a signature's unsupported features, with operations and inputs."""
     operations = sorted(found.operations())
     reasons = []
     for what, pattern in _REFUSED.items():
@@ -64,6 +64,6 @@ def _advice(directory: Path, signature: str) -> str:
             "the rest (see examples)."
         )
     return (
-        "Nor can it hold another of this model's signatures. The .keras file beside "
-        "it takes arrays alone; Keras's Model.export converts that."
+        "Nor does it support this model's other signatures. The .keras file next to "
+        "it takes only arrays; Keras's Model.export converts that."
     )

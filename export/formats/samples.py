@@ -1,4 +1,4 @@
-"""What a converted model and its SavedModel are compared on: real images, latents."""
+"""Inputs for comparing a converted model with its SavedModel: real images, latents."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,27 +17,27 @@ Runner = Callable[[Arrays], Arrays]
 """Inputs by name to outputs by name."""
 
 LARGEST = 256
-"""Images are scaled down to this many pixels a side, unless a size is chosen."""
+"""Images are scaled down to this side in pixels, unless a size is given."""
 MOST_IMAGES = 16
-"""Of a folder, so many are taken, the first by name."""
+"""Number of images taken of a folder, the first by name."""
 _BUNDLED = {
     "satellite.jpg": (256, 256),
     "relief.jpg": (201, 150),
     "antique.jpg": (97, 131),
     "night.jpg": (64, 64),
 }
-"""Bundled image -> width and height of the piece taken from its middle."""
+"""Bundled image -> width and height of the centre crop."""
 
 
 def requests(
     inputs: Mapping[str, tf.TensorSpec], loaded: Any, images: Path | None
 ) -> list[Arrays]:
-    """Returns what a signature is to be asked.
+    """Returns requests for a signature.
 
-    Where a request may have several samples the first one has two.
+    If a request may have several samples, the first one has two.
 
     Args:
-        inputs: Of the signature, with the sizes that were chosen.
+        inputs: Of the signature, with the chosen sizes.
         loaded: The SavedModel.
         images: Folder of images; None: bundled ones.
 
@@ -48,8 +48,8 @@ def requests(
     if not photos:
         if images is not None:
             raise UsageError(
-                f"--images={images} has no use: the signature takes "
-                f"{', '.join(sorted(inputs))}, no image. Leave it out."
+                f"--images={images} does not apply: the signature takes "
+                f"{', '.join(sorted(inputs))}, no image. Omit it."
             )
         rng = np.random.default_rng(0)
         return [
@@ -84,13 +84,13 @@ def _drawn(
 
 
 def _array(picture: Image.Image, spec: tf.TensorSpec, first: bool) -> np.ndarray:
-    """A picture as the input takes it, [N, H, W, C]: in [-1, 1], or levels."""
+    """An image as the input takes it, [N, H, W, C]: in [-1, 1], or levels."""
     batch, height, width, channels = spec.shape
     if height is not None:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    # As many channels as it takes, by taking these again.
+    # As many channels as it takes, by repeating these.
     pixels = pixels[..., np.arange(channels) % pixels.shape[-1]]
     image = pixels if spec.dtype.is_integer else pixels / 127.5 - 1
     image = image.astype(spec.dtype.as_numpy_dtype)
@@ -121,12 +121,12 @@ def _of_folder(folder: Path) -> Iterator[Image.Image]:
             return
     if not taken:
         raise UsageError(
-            f"--images={folder} holds no image that can be read. Give a folder of "
-            "JPEG, PNG, WebP, BMP, GIF or TIFF files, or leave it out for bundled ones."
+            f"--images={folder} has no readable image. Give a folder of "
+            "JPEG, PNG, WebP, BMP, GIF or TIFF files, or omit it for bundled ones."
         )
 
 
 def _files(folder: Path) -> Sequence[Path]:
     if not folder.is_dir():
-        raise UsageError(f"--images={folder} is no folder.")
+        raise UsageError(f"--images={folder} is not a folder.")
     return sorted(path for path in folder.iterdir() if path.is_file())

@@ -1,4 +1,4 @@
-"""Our networks rebuilt from Keras's own layers, for apps that do not know us."""
+"""Our networks rebuilt from Keras's own layers, for apps without this package."""
 
 import functools
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _NEWER = {
     **dict.fromkeys(("input_axes", "output_axes", "ragged"), None),
     **{"renorm": False, "renorm_momentum": 0.99},
 }
-"""Settings that Keras 3.8 does not know, and the values at which they do nothing."""
+"""Settings that Keras 3.8 does not have, and their neutral values."""
 
 
 def to_plain_keras(network: keras.Model) -> keras.Model:
@@ -32,8 +32,8 @@ def to_plain_keras(network: keras.Model) -> keras.Model:
         A plain functional model with copies of the weights.
 
     Raises:
-        UsageError: A layer or something in its configuration is neither Keras's nor
-            known here.
+        UsageError: A layer or part of its configuration is neither Keras's nor
+            replaceable here.
     """
     clones: dict[int, tuple[keras.layers.Layer, list[Any]]] = {}
 
@@ -56,7 +56,7 @@ def to_plain_keras(network: keras.Model) -> keras.Model:
 
 
 def functional(network: keras.Model) -> keras.Model:
-    """Returns a network as a functional model, where it can say what it is as one."""
+    """Returns a network as a functional model, if it provides one."""
     return network.functional() if hasattr(network, "functional") else network
 
 
@@ -64,7 +64,7 @@ def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
     expansion = plain_layers.EXPANSIONS.get(type(operation))
     if expansion is not None:
         return expansion(operation, *args, **kwargs)
-    # To the precision that the network computes in. The class has no public name.
+    # To the network's compute dtype. The class has no public name.
     if type(operation).__name__ == "Cast" and operation.dtype in _HALVES:
         return keras.ops.cast(args[0], "float32")
     if isinstance(operation, keras.layers.GroupNormalization):
@@ -73,10 +73,10 @@ def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _config_of_old(operation: keras.Operation) -> dict[str, Any]:
-    """What an operation is saved as, so that Keras 3.8 reads it."""
+    """How an operation is saved so that Keras 3.8 can read it."""
     config = operation.get_config()
     if not isinstance(operation, keras.layers.Layer):
-        # They take none before Keras 3.11.
+        # They have none before Keras 3.11.
         config.pop("name", None)
     return _without_newer(config)
 
@@ -96,27 +96,27 @@ def _without_newer(config: Any) -> Any:
 def _plain_layer(
     layer: keras.layers.Layer,
 ) -> tuple[keras.layers.Layer, list[Any]]:
-    """A new layer of Keras's own that does what `layer` does, in float32; weights."""
+    """A new Keras layer that does what `layer` does, in float32; its weights."""
     replacement = plain_layers.REPLACEMENTS.get(type(layer))
     if replacement is not None:
         return replacement(layer)
     if not type(layer).__module__.startswith("keras."):
         raise UsageError(
             f"Cannot rebuild layer {layer.name!r}: {type(layer).__name__} is neither "
-            "Keras's own nor one that export.keras_file knows how to replace."
+            "Keras's own nor one that export.keras_file can replace."
         )
     config = {**layer.get_config(), "dtype": "float32"}
     foreign = list(_foreign_objects(config))
     if foreign:
         raise UsageError(
-            f"Cannot rebuild layer {layer.name!r}: its configuration holds "
+            f"Cannot rebuild layer {layer.name!r}: its configuration has "
             f"{', '.join(foreign)}, which is not Keras's own."
         )
     return type(layer).from_config(config), layer.get_weights()
 
 
 def _foreign_objects(config: Any) -> Iterator[str]:
-    """Names in a configuration which loading would look for outside of Keras."""
+    """Names in a configuration that loading would look up outside Keras."""
     if isinstance(config, dict):
         module = config.get("module")
         if isinstance(module, str) and module.split(".")[0] != "keras":

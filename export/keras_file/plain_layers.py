@@ -1,4 +1,4 @@
-"""What Keras's own layers and operations each of our layers is rebuilt from.
+"""What each of our layers is rebuilt from: Keras's own layers and operations.
 
 Everything computes in float32.
 """
@@ -31,10 +31,10 @@ def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
 
 
 def centred(layer: keras.layers.GroupNormalization, x: Any) -> Any:
-    """Returns what a layer is to be given for the sake of precision.
+    """Returns a layer's input, adapted for precision.
 
-    Keras subtracts the mean after both were scaled, which loses digits where an image
-    is flat: `x` comes without it, where each channel has its own.
+    Keras subtracts the mean after both were scaled, which loses digits if an image is
+    flat: where each channel has its own mean, `x` comes without it.
 
     Args:
         layer: Of a clone; it sets the number of groups when it is built.
@@ -164,10 +164,10 @@ def _minibatch_stddev(layer: layers.MinibatchStdDev, x: Any) -> Any:
     if layer.group_size > 1:
         raise UsageError(
             f"Cannot rebuild layer {layer.name!r}: it compares each {layer.group_size} "
-            "images of a batch, so that an answer would depend on its neighbours. Pass "
-            "what the discriminator's functional() returns."
+            "images of a batch, so that an output would depend on its neighbours. Pass "
+            "the result of the discriminator's functional()."
         )
-    # An image alone does not differ from its group: only epsilon is left.
+    # A single image does not differ from its group: only epsilon is left.
     plane = ops.ones_like(x[..., :1]) * math.sqrt(layer.epsilon)
     return ops.concatenate([x, plane], axis=-1)
 
@@ -245,7 +245,7 @@ REPLACEMENTS: dict[type, Callable[[Any], Replacement]] = {
     layers.SpectralConv2D: _spectral_conv,
     layers.SpectralDense: _spectral_dense,
 }
-"""Layers that become one layer: a function which returns it, and its weights."""
+"""Layers replaced by one layer: a function that returns it, and its weights."""
 
 EXPANSIONS: dict[type, Callable[..., Any]] = {
     layers.AdaIN: _adain,
@@ -259,4 +259,4 @@ EXPANSIONS: dict[type, Callable[..., Any]] = {
     layers.ReflectionPadding2D: _reflection_padding,
     layers.Truncation: _truncation,
 }
-"""Layers that become several: a function of the layer and what it is called with."""
+"""Layers replaced by several: a function of the layer and its inputs."""

@@ -1,4 +1,4 @@
-"""What the studio asks an endpoint, and what it makes of the answers.
+"""Requests of the studio to an endpoint, and what it makes of the responses.
 
 Nothing here opens a connection or a page.
 """
@@ -20,7 +20,7 @@ from tfgan_models.errors import FailureError, UsageError
 ENCODED, GENERATE, MIX = "encoded", "generate", "mix"
 TRANSLATED, UPSCALED = "translated_bytes", "upscaled_bytes"
 MOST_VALUES = 2**20
-"""Of the pictures that one request asks for: their numbers come along as text."""
+"""Images per request: their numbers come along as text."""
 LARGEST_SEED = 2**53 - 1
 """A browser's numbers are exact up to here."""
 
@@ -34,11 +34,11 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Generation:
-    """A signature that draws pictures of seeds.
+    """A signature that generates images from seeds.
 
     Args:
-        inputs: Its inputs: `seed`, perhaps `truncation_psi`, `label` and `caption`.
-        at_once: How many pictures to ask for in one request.
+        inputs: Its inputs: `seed`, possibly `truncation_psi`, `label` and `caption`.
+        at_once: Images per request.
     """
 
     inputs: frozenset[str]
@@ -47,12 +47,12 @@ class Generation:
 
 @dataclass(frozen=True)
 class Mixing:
-    """A signature that draws pictures of two seeds' styles.
+    """A signature that generates images from two seeds' styles.
 
     Args:
-        inputs: `seed_coarse`, `seed_fine`, `cutoff` and perhaps `label`.
-        layers: How many style layers there are; None: the model does not tell.
-        at_once: How many pictures to ask for in one request.
+        inputs: `seed_coarse`, `seed_fine`, `cutoff` and possibly `label`.
+        layers: Number of style layers; None: the model does not say.
+        at_once: Images per request.
     """
 
     inputs: frozenset[str]
@@ -62,15 +62,15 @@ class Mixing:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a served model has for a person to look at.
+    """What a served model offers.
 
     Args:
         name: Of the model.
-        version: That answered.
-        size: Of its images, such as "64 x 64 px", or "any size".
+        version: The version that responded.
+        size: Its image size, such as "64 x 64 px", or "any size".
         made: The output of its signature from image file to image file,
             `translated_bytes` or `upscaled_bytes`; None: it has no such signature.
-        generation: None: it draws nothing of seeds.
+        generation: None: it does not generate from seeds.
         mixing: None: it does not mix styles.
         signatures: The names of all signatures it has.
     """
@@ -88,10 +88,10 @@ def offer(metadata: Mapping[str, Any]) -> Offer:
     """Reads what a model offers.
 
     Args:
-        metadata: The endpoint's answer to GET /v1/models/NAME/metadata.
+        metadata: The endpoint's response to GET /v1/models/NAME/metadata.
 
     Raises:
-        FailureError: It is no such answer.
+        FailureError: It is not such a response.
     """
     try:
         spec = metadata["model_spec"]
@@ -103,7 +103,7 @@ def offer(metadata: Mapping[str, Any]) -> Offer:
             made=_made(signatures.get(ENCODED)),
             generation=_generation(signatures.get(GENERATE)),
             mixing=_mixing(signatures.get(MIX), signatures.get("synthesis")),
-            # TensorFlow Serving lists the loader's own as well.
+            # TensorFlow Serving also lists the loader's own.
             signatures=tuple(sorted(n for n in signatures if not n.startswith("__"))),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -114,16 +114,17 @@ def offer(metadata: Mapping[str, Any]) -> Offer:
 
 
 def file_request(contents: bytes) -> Body:
-    """Asks for what a model makes of one image file."""
+    """Returns a request for a model's result for one image file."""
     file = {"b64": base64.b64encode(contents).decode()}
     return {"signature_name": ENCODED, "inputs": {_FILES: [file]}}
 
 
 def seeds_from(first: float | None, count: float) -> list[int]:
-    """Returns `count` seeds, one after the other.
+    """Returns `count` consecutive seeds.
 
     Raises:
-        UsageError: The first one is not a whole number that a browser can tell.
+        UsageError: The first one is not a whole number that a browser represents
+            exactly.
     """
     seed, count = whole("seed", first), int(count)
     if not -LARGEST_SEED <= seed <= LARGEST_SEED - count:
@@ -138,8 +139,8 @@ def whole(name: str, value: float | None) -> int:
     """Returns a form's number as an int.
 
     Args:
-        name: What it is called in the message.
-        value: Of the form; None: the field is empty.
+        name: Its name in messages.
+        value: The form's value; None: the field is empty.
 
     Raises:
         UsageError: It is empty, or not a whole number.
@@ -153,10 +154,10 @@ def whole(name: str, value: float | None) -> int:
 def generate_requests(
     signature: Generation, seeds: Sequence[int], values: Mapping[str, Any]
 ) -> list[Body]:
-    """Asks for a picture of each seed.
+    """Returns a request for an image of each seed.
 
     Args:
-        signature: Of the model.
+        signature: The model's signature.
         seeds: One or more.
         values: The other inputs, by name; what the signature lacks is left out.
     """
@@ -170,12 +171,12 @@ def generate_requests(
 def mix_requests(
     signature: Mixing, pairs: Sequence[tuple[int, int]], values: Mapping[str, Any]
 ) -> list[Body]:
-    """Asks for a picture of each pair of seeds.
+    """Returns a request for an image of each pair of seeds.
 
     Args:
-        signature: Of the model.
+        signature: The model's signature.
         pairs: The coarse seed and the fine one.
-        values: `cutoff` and, where the signature has it, `label`.
+        values: `cutoff` and, if the signature has it, `label`.
     """
     others = {
         name: values[name] for name in signature.inputs - {"seed_coarse", "seed_fine"}
@@ -189,9 +190,9 @@ def mix_requests(
 
 
 def mix_pairs(coarse: Sequence[int], fine: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns the pairs of a table of mixtures, row by row.
+    """Returns the pairs of a mixing table, row by row.
 
-    Above the columns stand the fine seeds' own pictures, before the rows the coarse
+    Above the columns are the fine seeds' own images, left of the rows the coarse
     seeds'; the corner is left out.
     """
     pairs = [(seed, seed) for seed in fine]
@@ -201,11 +202,11 @@ def mix_pairs(coarse: Sequence[int], fine: Sequence[int]) -> list[tuple[int, int
 
 
 def files(answer: Mapping[str, Any], output: str = _FILES) -> list[bytes]:
-    """Reads the image files of an answer.
+    """Reads the image files of a response.
 
     Args:
-        answer: The endpoint's, to a request made here.
-        output: The name of the output that holds them.
+        answer: The endpoint's response to a request made here.
+        output: The name of the output with them.
 
     Raises:
         FailureError: There are none.
@@ -216,17 +217,17 @@ def files(answer: Mapping[str, Any], output: str = _FILES) -> list[bytes]:
         return [base64.b64decode(file["b64"], validate=True) for file in column]
     except (KeyError, TypeError, binascii.Error) as error:
         raise FailureError(
-            f"The endpoint's answer holds no files {output!r}. Received: "
+            f"The endpoint's response has no files {output!r}. Received: "
             f"{str(answer)[:200]}"
         ) from error
 
 
 def bicubic(contents: bytes, like: bytes) -> bytes:
-    """Enlarges a picture as any image viewer does.
+    """Enlarges an image as any image viewer does.
 
     Args:
         contents: An image file.
-        like: Another, whose width and height are wanted.
+        like: Another, whose width and height are the target.
 
     Returns:
         A PNG file.
@@ -248,14 +249,14 @@ def bicubic(contents: bytes, like: bytes) -> bytes:
 
 
 def table(cells: Sequence[bytes], columns: int) -> bytes:
-    """Lays pictures of one size out as a table, whose corner is empty.
+    """Arranges images of one size in a table with an empty corner.
 
     Args:
         cells: Image files, row by row, without the corner.
-        columns: How many there are in a row.
+        columns: Images per row.
 
     Returns:
-        A PNG file, transparent between the pictures.
+        A PNG file, transparent between the images.
     """
     images = [Image.open(io.BytesIO(file)).convert("RGBA") for file in cells]
     width, height = images[0].size
@@ -280,18 +281,18 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
 
 
 def grid_columns(count: int) -> int:
-    """Returns how many pictures stand beside one another, at most four."""
+    """Returns the number of images side by side, at most four."""
     return min(4, math.ceil(math.sqrt(count)))
 
 
 def width(contents: bytes) -> int:
-    """Returns how many pixels wide an image file is."""
+    """Returns an image file's width in pixels."""
     with Image.open(io.BytesIO(contents)) as image:
         return image.width
 
 
 def _size(signatures: Mapping[str, Any]) -> str:
-    """What a person is told of the images that a model takes, or draws of seeds."""
+    """The size of a model's images, for users."""
     for name, side in (("generate", "outputs"), ("serving_default", "inputs")):
         value = signatures.get(name, {}).get(side, {}).get("image")
         if value is not None and len(shape := _shape(value)) == _IMAGE_RANK:
@@ -330,7 +331,7 @@ def _mixing(
 
 
 def _at_once(signature: Mapping[str, Any]) -> int:
-    """How many pictures a request may ask for: their numbers come along, as text."""
+    """Images per request: their numbers come along as text."""
     if "image" not in signature["outputs"]:
         return 1
     sides = _shape(signature["outputs"]["image"])[1:]

@@ -15,22 +15,22 @@ LARGEST_PSI = 2
 PSI = 0.7
 CUTOFF = 4
 PSI_TOLD = (
-    "0: the average picture. 0.7: usual. 1: all the variety that was learned, with "
-    "more failures. Below 0: opposites."
+    "0: the average image. 0.7: the usual value. 1: the full variety that was learnt, "
+    "with more failures. Below 0: opposites."
 )
 
 Controls = dict[str, gr.components.Component]
 
 
 def generation_controls(generation: Generation) -> Controls:
-    """Lays out a field for each input of a generator, and how many pictures."""
+    """Lays out a field for each input of a generator, and the number of images."""
     controls: Controls = {}
     if "caption" in generation.inputs:
         controls["caption"] = gr.Textbox(
             label="Caption", placeholder="a red heart", lines=1, interactive=True
         )
     controls["seed"] = _number("Seed", 0)
-    controls["count"] = _slider("Pictures", 1, MAX_IMAGES, 4)
+    controls["count"] = _slider("Images", 1, MAX_IMAGES, 4)
     if "truncation_psi" in generation.inputs:
         controls["truncation_psi"] = _slider(
             "Truncation psi", -LARGEST_PSI, LARGEST_PSI, PSI, PSI_TOLD, step=0.05
@@ -41,14 +41,17 @@ def generation_controls(generation: Generation) -> Controls:
 
 
 def mixing_controls(mixing: Mixing) -> Controls:
-    """Lays out a field for each input of mixing, and how many rows and columns."""
+    """Lays out a field for each input of mixing, and for rows and columns."""
     controls: Controls = {
         "coarse": _number("First seed of the rows (coarse)", 0),
         "fine": _number("First seed of the columns (fine)", 100),
         "rows": _slider("Rows", 1, MOST_MIXED, 2),
         "columns": _slider("Columns", 1, MOST_MIXED, 3),
     }
-    label, told = "Crossover layer", "From this style layer on, the fine seed rules."
+    label, told = (
+        "Crossover layer",
+        "The fine seed's styles are used from this style layer on.",
+    )
     if mixing.layers is None:
         controls["cutoff"] = _number(label, CUTOFF, told)
     else:
@@ -63,7 +66,7 @@ def given(form: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a form's values as a signature's inputs.
 
     Raises:
-        UsageError: One of them must be a whole number, and is none.
+        UsageError: One of them must be a whole number, and is not.
     """
     wholes: dict[str, Callable[..., Any]] = {
         name: functools.partial(bodies.whole, name) for name in ("label", "cutoff")

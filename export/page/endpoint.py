@@ -1,4 +1,4 @@
-"""The endpoint that the studio talks to, over TensorFlow Serving's REST API."""
+"""The studio's endpoint, over TensorFlow Serving's REST API."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from export.signatures.image_signature import MAX_PIXELS
 from tfgan_models.errors import FailureError, UsageError
 
 SECONDS = 120
-"""How long an answer may take."""
+"""Timeout of a response."""
 _STOP_SECONDS = 40
 
 
@@ -36,11 +36,11 @@ class Unserved:
 
 
 class Endpoint:
-    """An endpoint that is running, or is about to.
+    """An endpoint that is running, or about to run.
 
     Args:
         url: Such as http://localhost:8501; empty: it is starting, see `own_endpoint`.
-        names: Gives the names of the models to show; the API has no list of them.
+        names: Returns the names of the models to show; the API does not list them.
     """
 
     def __init__(self, url: str, names: Callable[[], Sequence[str]]) -> None:
@@ -49,7 +49,7 @@ class Endpoint:
         self._started = time.monotonic()
 
     def waiting(self) -> str:
-        """Returns what it is doing before it answers, in words; else nothing."""
+        """Returns its progress before it is ready; else an empty string."""
         if self.url:
             return ""
         seconds = round(time.monotonic() - self._started)
@@ -57,18 +57,18 @@ class Endpoint:
         return f"Loading {count} {'model' if count == 1 else 'models'}, {seconds} s"
 
     def offers(self) -> list[Offer | Unserved]:
-        """Asks what each model offers.
+        """Requests what each model offers.
 
         Raises:
-            FailureError: The endpoint did not answer, or it is no such endpoint.
+            FailureError: The endpoint did not respond, or it is not such an endpoint.
         """
         return [self.offer(name) for name in self.names()]
 
     def offer(self, name: str) -> Offer | Unserved:
-        """Asks what a model offers.
+        """Requests what a model offers.
 
         Raises:
-            FailureError: The endpoint did not answer, or it is no such endpoint.
+            FailureError: The endpoint did not respond, or it is not such an endpoint.
         """
         try:
             return offer(self._ask("GET", f"{_path(name)}/metadata"))
@@ -76,18 +76,18 @@ class Endpoint:
             return Unserved(name, str(error))
 
     def predict(self, name: str, body: Body) -> dict[str, Any]:
-        """Asks a model.
+        """Sends a request to a model.
 
         Args:
             name: Of the model.
             body: See `bodies`.
 
         Returns:
-            The endpoint's answer.
+            The endpoint's response.
 
         Raises:
             UsageError: The endpoint refused the request.
-            FailureError: It did not answer, or it answered no JSON.
+            FailureError: It did not respond, or not with JSON.
         """
         return self._ask("POST", f"{_path(name)}:predict", body)
 
@@ -98,7 +98,7 @@ class Endpoint:
             )
         except requests.exceptions.RequestException as error:
             raise FailureError(
-                f"The endpoint {self.url} does not answer ({type(error).__name__})."
+                f"The endpoint {self.url} does not respond ({type(error).__name__})."
             ) from error
         try:
             content = response.json()
@@ -107,7 +107,7 @@ class Endpoint:
         if not response.ok:
             told = content.get("error") if isinstance(content, dict) else None
             raise UsageError(
-                f"The endpoint answered {response.status_code}: "
+                f"The endpoint responded with {response.status_code}: "
                 f"{told or response.reason}"
             )
         if not isinstance(content, dict):
@@ -130,7 +130,7 @@ def names_in(model_base: Path) -> list[str]:
 
 @contextmanager
 def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
-    """Runs `python -m export.serve` on a free port for as long as the context.
+    """Runs `python -m export.serve` on a free port for the duration of the context.
 
     Args:
         model_base: The folder that is served.
@@ -143,7 +143,7 @@ def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
             *(sys.executable, "-m", "export.serve", f"--model_base={model_base}"),
             *("--rest_port=0", "--grpc_port=0", "--norequest_log"),
             f"--timeout_ms={1000 * SECONDS}",
-            # Somebody looks on, and knows how long a picture is worth waiting for.
+            # Somebody is watching, and knows how long an image is worth waiting for.
             f"--max_pixels={MAX_PIXELS}",
         ],
         stdin=subprocess.DEVNULL,
@@ -162,7 +162,7 @@ def ready_url(process: subprocess.Popen) -> str:
     """Waits until an endpoint has loaded its models.
 
     Args:
-        process: Of `own_endpoint`.
+        process: From `own_endpoint`.
 
     Returns:
         Its address, such as http://127.0.0.1:43561. Empty: it did not start, and has

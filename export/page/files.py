@@ -14,20 +14,21 @@ class Files:
     """A folder of temporary files, which are deleted after a day.
 
     Args:
-        folder: Others may put files into folders of it too; those go with them.
+        folder: Others may put files into its sub-folders too; these are deleted as
+            well.
     """
 
     folder: Path
 
     def write(self, name: str, contents: bytes) -> str:
-        """Writes a file that is shown or downloaded under this name.
+        """Writes a file to show or download under a name.
 
         Args:
-            name: What no file should be called is replaced in it.
-            contents: Of the file.
+            name: Characters that file names should not have are replaced.
+            contents: The file's contents.
 
         Returns:
-            Its path, which no other file has had.
+            Its path, which is unique.
         """
         self._sweep()
         path = self.folder / secrets.token_hex(8) / re.sub(r"[^\w.-]", "_", name)

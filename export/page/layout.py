@@ -1,4 +1,4 @@
-"""The layout of the studio's page, and what its buttons do."""
+"""The layout of the studio's page, and its buttons' actions."""
 
 import functools
 import html
@@ -23,26 +23,26 @@ from tfgan_models.errors import FailureError, UsageError
 STYLE = Path(__file__).with_name("studio.css")
 LARGEST_RANDOM_SEED = 9999
 SMALL = 256
-"""Below this width, in pixels, the page shows each pixel as a square."""
+"""Below this width, in pixels, the page shows square pixels."""
 
-# Nothing of the page is for programs, which ask the endpoint.
+# The page has no API for programs, which use the endpoint.
 _on = functools.partial(gr.on, api_visibility="private")
 Results = tuple[Any, gr.DownloadButton]
 
 
 def build(endpoint: Endpoint, folder: Path) -> gr.Blocks:
-    """Builds the page: a card for each model, and the form of the one that is chosen.
+    """Builds the page: a card for each model, and the form of the chosen one.
 
     Args:
-        endpoint: Asked anew whenever the page is loaded or a model is chosen.
-        folder: Of temporary files, which are deleted there after a day.
+        endpoint: Queried whenever the page is loaded or a model is chosen.
+        folder: For temporary files, which are deleted after a day.
     """
     studio = _Studio(endpoint, Files(folder))
     with gr.Blocks(title="Studio", analytics_enabled=False) as page:
         with gr.Row(equal_height=True):
             gr.Markdown("# Studio")
             again = gr.Button(
-                "Look for new versions", size="sm", scale=0, min_width=190
+                "Check for new versions", size="sm", scale=0, min_width=190
             )
         models = gr.Radio(
             endpoint.names(),
@@ -71,13 +71,13 @@ def build(endpoint: Endpoint, folder: Path) -> gr.Blocks:
 
 @dataclass(frozen=True)
 class _Studio:
-    """The endpoint, and where files for the browser are put."""
+    """The endpoint, and the folder of files for the browser."""
 
     endpoint: Endpoint
     files: Files
 
     def look(self, chosen: str | None) -> tuple[Any, ...]:
-        """Returns the models, what is told of them, and whether to look again."""
+        """Returns the models, their status text, and whether to check again."""
         if waiting := self.endpoint.waiting():
             return gr.skip(), _busy(waiting), gr.skip()
         try:
@@ -93,7 +93,7 @@ class _Studio:
         return cards, "", gr.Timer(active=False)
 
     def show(self, name: str) -> None:
-        """Lays out what a model offers at this moment."""
+        """Lays out what a model offers at the moment."""
         try:
             offer = self.endpoint.offer(name)
         except FailureError as error:
@@ -111,7 +111,7 @@ class _Studio:
         if not forms:
             gr.Markdown(
                 "Its signatures have no form here: "
-                f"{html.escape(', '.join(offer.signatures))}. Programs can ask them."
+                f"{html.escape(', '.join(offer.signatures))}. Programs can call them."
             )
         elif len(forms) == 1:
             next(iter(forms.values()))()
@@ -126,7 +126,7 @@ class _Studio:
         if made == bodies.UPSCALED:
             does, busy, done = "enlarges", "Enlarging", "Bicubic | enlarged"
         with gr.Row(elem_classes="studio-panel"):
-            with _form(offer, f"{does}. Drop a picture, or take one of these:"):
+            with _form(offer, f"{does}. Drop an image, or use one of these:"):
                 with gr.Row():
                     tries = {
                         name: gr.Button(name, size="sm", min_width=80)
@@ -151,7 +151,7 @@ class _Studio:
                     elem_classes="studio-result",
                 )
                 download = gr.DownloadButton("Download PNG", visible=False)
-        # Whatever was sent: Gradio's own would stop, wordless, where Pillow does.
+        # Any file: Gradio's own component stops without a message if Pillow fails.
         photo.preprocess = lambda sent: sent
         for name, button in tries.items():
             _says(button.click, told, busy)
@@ -186,9 +186,11 @@ class _Studio:
         return shown, gr.DownloadButton(value=after, visible=True)
 
     def _show_generation(self, offer: Offer, generation: Generation) -> None:
-        does = "draws. Each seed has a picture of its own."
+        does = "generates images. Each seed gives a different one."
         if "caption" in generation.inputs:
-            does = "draws captions: write one, in words such as those of its training."
+            does = (
+                "generates images from captions, in words like those it was trained on."
+            )
         with gr.Row(elem_classes="studio-panel"):
             with _form(offer, does):
                 controls = generation_controls(generation)
@@ -196,7 +198,7 @@ class _Studio:
             with _results():
                 told = _told()
                 gallery = gr.Gallery(
-                    label="Pictures",
+                    label="Images",
                     show_label=False,
                     format="png",
                     object_fit="contain",
@@ -236,7 +238,7 @@ class _Studio:
         with gr.Row(elem_classes="studio-panel"):
             with _form(
                 offer,
-                "mixes styles. Pose and shape come from the picture on the left, "
+                "mixes styles. Pose and shape come from the image on the left, "
                 "colours and texture from the one above.",
             ):
                 controls = mixing_controls(mixing)
@@ -282,7 +284,7 @@ def _draws(
     seeds: Sequence[str],
     outputs: list[gr.components.Component],
 ) -> None:
-    """Lets the buttons below a form draw: of its seeds, and of random ones."""
+    """Connects the buttons below a form: generate from its seeds, or random ones."""
     names = tuple(controls)
 
     def of_form(*values: Any) -> Results:
@@ -312,7 +314,7 @@ def _makes(
     inputs: list[gr.components.Component],
     outputs: list[gr.components.Component],
 ) -> None:
-    """Shows what `make` returns, or nothing and why, when an event happens."""
+    """Shows what `make` returns, or an error, on an event."""
 
     def answer(*values: Any) -> tuple[Any, ...]:
         try:
@@ -326,13 +328,13 @@ def _makes(
 
 
 def _says(trigger: Callable[..., Any], told: gr.HTML, words: str) -> None:
-    """Says in the browser, before the server is asked, what is being done."""
+    """Says in the browser what is being done, before the server is called."""
     js = f"() => {json.dumps(_busy(words))}"
     trigger(None, None, told, js=js, api_visibility="private")
 
 
 def _card(offer: Offer | Unserved) -> str:
-    """What the card of a model says below its name."""
+    """The text of a model's card below its name."""
     if isinstance(offer, Unserved):
         return "Not served"
     if offer.made is not None:
@@ -340,10 +342,10 @@ def _card(offer: Offer | Unserved) -> str:
     elif offer.generation is None:
         task = "No form here"
     elif "caption" in offer.generation.inputs:
-        task = "Draws captions"
+        task = "Text to image"
     else:
-        task = "Draws" if offer.mixing is None else "Draws and mixes"
-    # A line ends before a dot, if it must.
+        task = "Generates" if offer.mixing is None else "Generates and mixes"
+    # A line breaks before a dot, if it must.
     return " ·\N{NO-BREAK SPACE}".join(
         (task, offer.size, f"version\N{NO-BREAK SPACE}{offer.version}")
     )
@@ -381,6 +383,6 @@ def _error(error: Exception | str) -> str:
 
 
 def _classes(contents: bytes) -> list[str]:
-    """Of what shows this picture."""
+    """The style of an element that shows this image."""
     small = bodies.width(contents) < SMALL
     return ["studio-result", *(["studio-pixels"] if small else [])]

@@ -1,4 +1,4 @@
-"""Pictures for a person who has none at hand: pieces of those that come along."""
+"""Sample images for users without their own: crops of the bundled ones."""
 
 import random
 from importlib import resources
@@ -9,7 +9,7 @@ from export.clients.image_files import to_png
 
 NAMES = ("Satellite", "Map", "Emoji")
 PLACES = ((500, 160), (600, 330), (1280, 100), (1560, 300), (2140, 120), (2160, 480))
-"""Left and top, in pixels, of where there is land and sea."""
+"""Left and top, in pixels, of places with land and sea."""
 
 _EARTH = {"Satellite": "earth/satellite.jpg", "Map": "earth/relief.jpg"}
 _EARTH_SIDE = 256
@@ -17,7 +17,7 @@ _EMOJI, _EMOJI_SIDE, _EMOJI_COLUMNS, _EMOJI_ROWS = "emoji/flat_64.png", 64, 40, 
 
 
 def draw(name: str) -> bytes:
-    """Returns a PNG file, mostly another one at each call.
+    """Returns a PNG file, mostly a different one in each call.
 
     Args:
         name: One of `NAMES`.

@@ -15,14 +15,14 @@ from export.serving.uvicorn_server import Server
 from tfgan_models.errors import FailureError
 
 LARGEST_FILE = 40 * 2**20
-"""Of an upload, in bytes: in base64 it is below the endpoint's limit of a request."""
+"""Maximum bytes of an upload: in base64 it is below the endpoint's request limit."""
 FONTS = (
-    # Gradio brings its file along: a page needs nothing of the Internet. The files of
-    # heavier weights lack most letters; browsers thicken this one.
+    # Gradio bundles this font: the page needs no Internet. Its files of
+    # heavier weights lack most letters; browsers embolden this one.
     gradio.themes.LocalFont("IBM Plex Sans", (400,)),
     gradio.themes.Font("sans-serif"),
 )
-# Open pages hold their connection for as long as they are open.
+# Open pages hold their connection while they are open.
 _GRACE_SECONDS = 1
 
 
@@ -37,8 +37,8 @@ def show_until_stopped(
     Args:
         page: The page.
         listener: Where it listens.
-        endpoint: That it shows.
-        process: The endpoint's, which may still be loading; None: it is not ours.
+        endpoint: The endpoint that it shows.
+        process: The endpoint's process, which may still be loading; None: not ours.
 
     Raises:
         FailureError: The endpoint's process ended.
@@ -63,7 +63,7 @@ def show_until_stopped(
     )
     config = uvicorn.Config(
         app,
-        # It would tell of each page that was open at the end.
+        # It would report each page still open at the end.
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -85,7 +85,7 @@ def show_until_stopped(
 def _watch(
     process: Popen, endpoint: Endpoint, server: uvicorn.Server, ended: list[int]
 ) -> None:
-    """Tells when the endpoint is ready; stops the server when its process ends."""
+    """Says when the endpoint is ready; stops the server when its process ends."""
 
     def wait() -> None:
         endpoint.url = ready_url(process)

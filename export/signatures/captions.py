@@ -1,6 +1,6 @@
-"""SavedModels that draw what a caption says: StackGAN (arXiv:1612.03242).
+"""SavedModels that generate images from captions: StackGAN (arXiv:1612.03242).
 
-One caption's picture never depends on the others of its request.
+A caption's image never depends on the others of its request.
 """
 
 import math
@@ -14,17 +14,17 @@ from tfgan_models import sampling, text_matching
 from tfgan_models.networks import StackGenerator
 
 SEED = 0
-"""Of `serving_default`: the same caption always has the same picture."""
+"""Seed of `serving_default`: the same caption always gives the same image."""
 
 _CAPTION = Argument("caption", tf.string)
 _SEED = Argument("seed", tf.int64)
-_DRAWS = "Draws the picture of each {}, of seed 0."
-_DRAWS_SEEDS = "Draws a picture of each {}, another for each seed."
+_DRAWS = "Generates an image from each {}, with seed 0."
+_DRAWS_SEEDS = "Generates an image from each {} and seed."
 _IMAGES = {
-    "seed": "Any number; the same one has the same picture on every machine.",
-    "embedding": "The vector of a text, of the encoder that training was given.",
+    "seed": "Any number; the same one gives the same image on every machine.",
+    "embedding": "A text's embedding, from the encoder used in training.",
     "image": "Pictures, [-1, 1].",
-    "image_bytes": "PNG files of them.",
+    "image_bytes": "The images as PNG files.",
 }
 
 
@@ -34,13 +34,13 @@ class CaptionModule(tf.Module):
     Images are float32 [N, R, R, C] in [-1, 1]; `image_bytes` string [N] are PNG files
     of them, for up to 4 channels. With a text encoder:
 
-    - `serving_default`: `caption` string [N] -> `image`, `image_bytes`, of seed 0.
+    - `serving_default`: `caption` string [N] -> `image`, `image_bytes`, with seed 0.
     - `generate`: `caption` and `seed` int64 [N] -> `image`, `image_bytes`.
     - `embedding`: `embedding` float32 [N, D] and `seed` -> `image`, `image_bytes`.
 
-    Without, `serving_default` takes `embedding` alone and there is no `generate`.
+    Without one, `serving_default` takes `embedding` only and there is no `generate`.
 
-    A caption is refused if there is neither letter nor digit in it. What is beyond the
+    A caption without any letter or digit is refused. What exceeds the
     text encoder's length is cut off.
 
     Args:
@@ -48,12 +48,12 @@ class CaptionModule(tf.Module):
 
     Attributes:
         endpoints: Signature name -> function, for `tf.saved_model.save`.
-        doc: What they are, in words.
+        doc: Their documentation.
     """
 
     def __init__(self, network: StackGenerator) -> None:
         super().__init__()
-        # The variables alone: the SavedModel then holds nothing of Keras.
+        # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         embedding = Argument("embedding", tf.float32, (network.embedding_size,))
 
@@ -73,7 +73,7 @@ class CaptionModule(tf.Module):
         else:
             kind = "caption"
             length = network.text_encoder.length
-            words = f"A text with a letter or digit; of it, the first {length} bytes."
+            words = f"A text with a letter or digit; its first {length} bytes are used."
             values = _IMAGES | {"caption": words}
             self.endpoints = {
                 "serving_default": make_endpoint([_CAPTION], draw_caption),
@@ -93,16 +93,16 @@ def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
     """Turns captions into embeddings.
 
     Args:
-        network: Has a text encoder.
+        network: A network with a text encoder.
         captions: string [N].
 
     Returns:
-        float32 [N, D]. A graph fails where a caption has neither letter nor digit.
+        float32 [N, D]. A graph fails if a caption has neither letter nor digit.
     """
     with tf.device("/CPU:0"):
         told = tf.strings.regex_full_match(captions, "(?s).*[a-zA-Z0-9].*")
         check = assert_all(
-            told, "Each caption must hold a letter or a digit. Received:", captions
+            told, "Each caption must contain a letter or a digit. Received:", captions
         )
     with tf.control_dependencies([check]):
         numbers = text_matching.characters(captions, network.text_encoder.length)
@@ -112,7 +112,7 @@ def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
 def pictures(
     network: StackGenerator, embedding: tf.Tensor, seeds: tf.Tensor
 ) -> tf.Tensor:
-    """Draws a picture of each embedding; what is random in it follows from its seed.
+    """Generates an image from each embedding; its random numbers follow from its seed.
 
     Args:
         network: The generator.
@@ -124,7 +124,7 @@ def pictures(
     """
     latent = sampling.latents(seeds, network.latent_size)
     noise = [
-        # From N(0, 1) by way of (-1, 1) to the truncated one.
+        # From N(0, 1) via (-1, 1) to the truncated normal distribution.
         sampling.truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
         for draw in sampling.noise(seeds, [(1, 1, network.condition_size)] * 2)
     ]

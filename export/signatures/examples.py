@@ -1,6 +1,6 @@
 """Small valid inputs for the signatures that this package exports.
 
-What a model is warmed up with, checked with and measured with.
+Models are warmed up, checked and benchmarked with them.
 """
 
 import io
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 SIDE = 64
-"""Of an example image where any is allowed, in pixels."""
+"""Side of an example image if any is allowed, in pixels."""
 
 _PSI = 0.7
 _CAPTION = b"a red heart"
@@ -25,9 +25,9 @@ def examples(
 
     Args:
         inputs: Name -> dtype, by TensorFlow's names.
-        shapes: Name -> shape; None for a size that is not known, or a whole shape.
-        n: How many samples.
-        side: What sizes not known are; None: 64 of images, 1 of others.
+        shapes: Name -> shape; None for an unknown size, or an unknown shape.
+        n: Number of samples.
+        side: Value of unknown sizes; None: 64 for images, 1 for others.
     """
     return {
         name: example(name, dtype, shapes[name], n, side)
@@ -45,14 +45,14 @@ def example(
     """Returns an example of one input.
 
     Args:
-        name: `image`: a smooth picture in [-1, 1], of 64 px where any size is allowed.
-            `image_bytes`: a PNG file of it. `latent`, `w`, `embedding`: evenly from -1
-            to 1. `truncation_psi`: 0.7. `caption`: a text. Any other: zeros, sizes not
-            known being 1, and empty strings.
-        dtype: By TensorFlow's name, as `float32`; `string`: bytes objects.
+        name: `image`: a smooth image in [-1, 1], of 64 px if any size is allowed.
+            `image_bytes`: a PNG file of it. `latent`, `w`, `embedding`: evenly spaced
+            from -1 to 1. `truncation_psi`: 0.7. `caption`: a text. Any other: zeros,
+            with unknown sizes 1, and empty strings.
+        dtype: By TensorFlow's name, such as `float32`; `string`: bytes objects.
         shape: With the samples' axis, if it has one; None: [n].
-        n: How many samples, where the first axis may be any.
-        side: What sizes not known are, images' among them.
+        n: Number of samples, if the first axis may be any.
+        side: Value of unknown sizes, including those of images.
     """
     sizes = [None] if shape is None else list(shape)
     if sizes and sizes[0] is None:
@@ -97,7 +97,7 @@ def png_file(height: int = SIDE, width: int = SIDE) -> bytes:
 
 
 def _gradient(height: int, width: int, channels: int) -> np.ndarray:
-    """A picture [H, W, C] in [-1, 1]: each channel's colour runs its own way."""
+    """An image [H, W, C] in [-1, 1] with a different gradient in each channel."""
     rows = np.linspace(-1, 1, height)[:, np.newaxis]
     columns = np.linspace(-1, 1, width)[np.newaxis]
     turns = np.pi * np.arange(channels) / max(channels, 2)

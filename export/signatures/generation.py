@@ -1,6 +1,6 @@
-"""SavedModels of networks that draw images from latents.
+"""SavedModels of networks that generate images from latents.
 
-One sample's picture never depends on the other samples of its request.
+A sample's image never depends on the other samples of its request.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from tfgan_models import sampling
 from tfgan_models.networks import StyleGenerator
 
 PSI = 0.7
-"""How far `serving_default` draws towards the average w, as in the paper."""
+"""Truncation psi of `serving_default`, as in the paper."""
 CUTOFF = 8
 """The style layers before this one are truncated: 4 to 32 px, as in the paper."""
 LARGEST_PSI = 2
@@ -25,10 +25,10 @@ class Argument:
     """An input of a signature.
 
     Args:
-        name: As requests have it.
-        dtype: Of its values.
+        name: Its name in requests.
+        dtype: Its dtype.
         shape: Of one sample's; None: any size.
-        limits: The smallest and the largest value allowed; None: all are.
+        limits: The smallest and the largest value allowed; None: any.
     """
 
     name: str
@@ -39,23 +39,23 @@ class Argument:
 
 _SEED = Argument("seed", tf.int64)
 _WORDS = {
-    "latent": "What the picture is made from, drawn from N(0, 1).",
-    "seed": "Any number; the same one has the same picture on every machine.",
+    "latent": "The generator's input, sampled from N(0, 1).",
+    "seed": "Any number; the same one gives the same image on every machine.",
     "label": "Class, from 0.",
     "image": "Pictures, about [-1, 1].",
-    "image_bytes": "PNG files of them.",
+    "image_bytes": "The images as PNG files.",
 }
-_UNIFORM_LATENT = "What the picture is made from, drawn evenly from [-1, 1)."
+_UNIFORM_LATENT = "The generator's input, sampled uniformly from [-1, 1)."
 
 
 def draws_from_latents(network: Any) -> bool:
-    """Whether a network turns latents, and perhaps classes, straight into images.
+    """Whether a network maps latents, and possibly classes, straight to images.
 
     It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
     `grown` and `channels`, is called with (latent [N, latent_size], labels=one-hot
-    [N, label_size] or None), and gives images [N, grown, grown, channels].
+    [N, label_size] or None), and returns images [N, grown, grown, channels].
     """
-    # What draws from a text has a latent too.
+    # Text-to-image networks have a latent too.
     return (
         hasattr(network, "latent_size")
         and hasattr(network, "label_size")
@@ -64,12 +64,12 @@ def draws_from_latents(network: Any) -> bool:
 
 
 def latent_distribution(network: Any) -> str:
-    """What a generator's latents are drawn from, one of `sampling.DISTRIBUTIONS`."""
+    """The distribution of a generator's latents, one of `sampling.DISTRIBUTIONS`."""
     return getattr(network, "latent_distribution", "normal")
 
 
 class LatentModule(tf.Module):
-    """A generator without a w, of GAN, CGAN, DCGAN or ProGAN, behind signatures.
+    """A generator without w (GAN, CGAN, DCGAN or ProGAN) behind signatures.
 
     `serving_default`: `latent` float32 [N, latent_size] -> `image` float32
     [N, R, R, C], about [-1, 1]. `generate`: `seed` int64 [N] -> `image` and, for up to
@@ -82,22 +82,23 @@ class LatentModule(tf.Module):
 
     Attributes:
         endpoints: Signature name -> function, for `tf.saved_model.save`.
-        latent_distribution: Function of nothing -> what latents are drawn from, one of
-            `sampling.DISTRIBUTIONS`.
-        doc: What they are, in words.
+        latent_distribution: Function without arguments -> the latents' distribution,
+            one of `sampling.DISTRIBUTIONS`.
+        doc: Their documentation.
     """
 
     doc = signature_doc.Doc(
         signatures={
-            "serving_default": "Draws a picture of each latent.",
-            "generate": "Draws a picture of each seed, whose latent it draws first.",
+            "serving_default": "Generates an image from each latent.",
+            "generate": "Generates an image from each seed, which determines the "
+            "latent.",
         },
         values=_WORDS,
     )
 
     def __init__(self, network: Any) -> None:
         super().__init__()
-        # The variables alone: the SavedModel then holds nothing of Keras.
+        # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         size, classes = network.latent_size, network.label_size
         distribution = latent_distribution(network)
@@ -153,31 +154,33 @@ class StyleModule(tf.Module):
         w_avg: The average w, a variable [D].
         noise_synthesis: Function of `w` [N, L, D] and `noise`, a list of a map
             [N or 1, h, w, 1] for each style layer -> the images.
-        style_kernels: Function of nothing -> for each style layer the kernel [D, 2C]
-            that turns w into its scales, then its offsets.
-        doc: What the signatures are, in words.
+        style_kernels: Function without arguments -> for each style layer the kernel [D,
+            2C] that maps w to its scales, then its offsets.
+        doc: The signatures' documentation.
     """
 
     doc = signature_doc.Doc(
         signatures={
-            "serving_default": f"Draws a picture of each latent; psi {PSI} and the "
-            "same noise in all.",
-            "generate": "Draws a picture of each seed, whose latent and noise it draws "
-            "first.",
-            "mapping": "Maps latents to w, not truncated.",
-            "synthesis": "Draws a picture of each w; the noise of serving_default.",
-            "mix": "Draws a picture of two seeds' styles with the noise of the coarse "
-            "one; nothing is truncated.",
+            "serving_default": f"Generates an image from each latent; psi {PSI} and "
+            "the same noise in all.",
+            "generate": "Generates an image from each seed, which determines latent "
+            "and noise first.",
+            "mapping": "Maps latents to w, without truncation.",
+            "synthesis": "Generates an image from each w, with the noise of "
+            "serving_default.",
+            "mix": "Generates an image from two seeds' styles, with the noise of the "
+            "coarse one, without truncation.",
         },
         values=_WORDS
         | {
-            "truncation_psi": f"-{LARGEST_PSI} to {LARGEST_PSI}: how far w is left "
-            "from its average, 1 all the way, 0 the average itself; in the style "
+            "truncation_psi": f"-{LARGEST_PSI} to {LARGEST_PSI}: the truncation of w "
+            "towards its average, 1 for none, 0 for the average itself, in the style "
             f"layers before {CUTOFF}.",
-            "w": "A style: of each sample one, or one for each style layer.",
-            "seed_coarse": "The seed whose w the style layers before the cutoff take.",
-            "seed_fine": "The seed whose w the others take.",
-            "cutoff": "The first style layer that takes the fine seed's w, from 0 to "
+            "w": "A style: one per sample, or one per sample and style layer.",
+            "seed_coarse": "The seed whose w is used by the style layers before the "
+            "cutoff.",
+            "seed_fine": "The seed whose w is used by the others.",
+            "cutoff": "The first style layer that uses the fine seed's w, from 0 to "
             "their number.",
         },
     )
@@ -223,9 +226,9 @@ class StyleModule(tf.Module):
 
 
 class _StyleFunctions:
-    """What the signatures compute.
+    """The computation of the signatures.
 
-    Apart from the module, in which Keras's objects would be stored with it.
+    Separate from the module, which would store Keras's objects with it.
     """
 
     def __init__(self, network: StyleGenerator) -> None:
@@ -286,14 +289,15 @@ class _StyleFunctions:
         return self.network(latent, labels=labels, noise=noise, psi=psi, cutoff=CUTOFF)
 
     def _fixed_noise(self) -> list[tf.Tensor]:
-        # Drawn in every call: stored, it would be as large as the weights of 1024 px.
+        # Generated in every call: stored, it would be as large as the weights at 1024
+        # px.
         return sampling.noise(
             tf.constant([sampling.FIXED_NOISE], tf.int64), self.shapes
         )
 
 
 def make_endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -> Any:
-    """A signature: `function` of inputs that have been checked."""
+    """A signature: a `function` of inputs that have been checked."""
 
     @tf.function(autograph=False)
     def endpoint(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -312,8 +316,8 @@ def make_endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -
 def _checked(
     inputs: dict[str, tf.Tensor], arguments: Sequence[Argument]
 ) -> dict[str, tf.Tensor]:
-    """The inputs, once their shapes and values are seen to be allowed."""
-    # A wrong rank in a first convolution would abort the whole process.
+    """The inputs, after a check of their shapes and values."""
+    # A wrong rank in the first convolution would abort the whole process.
     inputs = {
         argument.name: tf.ensure_shape(inputs[argument.name], [None, *argument.shape])
         for argument in arguments
@@ -323,7 +327,8 @@ def _checked(
     checks = [
         assert_all(
             (sizes > 0) & (sizes == sizes[0]),
-            f"Give 1 or more samples, and as many of each input. Received of {names}:",
+            "Give 1 or more samples, the same number for each input. Received for "
+            f"{names}:",
             sizes,
         )
     ]
@@ -343,14 +348,14 @@ def _checked(
 
 
 def assert_all(condition: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operation:
-    """Fails with a message and what was received unless all of a tensor is true."""
+    """Fails with a message and what was received unless all elements are true."""
     return tf.debugging.Assert(
         tf.reduce_all(condition), [message, received], summarize=16
     )
 
 
 def _label(classes: int) -> list[Argument]:
-    """The input of a network with classes, none without."""
+    """The label input of a network with classes, none without."""
     return [Argument("label", tf.int64, (), (0, classes - 1))] if classes else []
 
 
@@ -359,7 +364,7 @@ def _one_hot(label: tf.Tensor | None, classes: int) -> tf.Tensor | None:
 
 
 def with_files(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Adds PNG files where there can be any."""
+    """Adds PNG files if the number of channels allows it."""
     image = outputs["image"]
     if image.shape[-1] > png.MOST_CHANNELS:
         return outputs

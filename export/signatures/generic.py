@@ -1,7 +1,6 @@
-"""SavedModels of networks that are neither translations nor generators.
+"""SavedModels of networks that are neither translation networks nor generators.
 
-Discriminators, and functional models of which nothing is known but their inputs and
-outputs.
+Discriminators, and functional models known only by their inputs and outputs.
 """
 
 import enum
@@ -22,21 +21,21 @@ from tfgan_models.networks import (
 )
 
 SIDES = (64, 128, 256, 512, 1024)
-"""What is tried for sizes that a network leaves open, the smallest one first."""
+"""Values tried for sizes that a network leaves open, smallest first."""
 
-# Keras's names for inputs that were given none.
+# Keras's names for unnamed inputs.
 _UNNAMED = re.compile(r"keras_tensor(_\d+)?(CLONE)?")
 _JUDGED = (
-    "Images to judge, in [-1, 1]; where a discriminator judges pairs, the channels of "
+    "Images in [-1, 1]; for a discriminator of pairs, the channels of "
     "the input, then those of the image."
 )
 _LOGITS = (
-    "higher is more real: trained by the logistic loss, real is above 0; by least "
-    "squares, real is 1 and generated 0."
+    "higher is more real: trained with the logistic loss, real is above 0; with least "
+    "squares, real is 1 and fake 0."
 )
 _DOCS = {
     kind: signature_doc.Doc(
-        {"serving_default": f"Judges each {part} of the images."},
+        {"serving_default": f"Scores each {part} of the images."},
         {"image": _JUDGED, "logits": f"A number for each {part}{more}, {_LOGITS}"},
     )
     for kind, part, more in (
@@ -45,41 +44,41 @@ _DOCS = {
     )
 } | {
     StyleDiscriminator: signature_doc.Doc(
-        {"serving_default": "Judges images, each by itself."},
+        {"serving_default": "Scores each image on its own."},
         {
-            "image": "Images to judge, in [-1, 1].",
+            "image": "Images in [-1, 1].",
             "labels": "The class of each, one-hot.",
-            "score": "A number for each image: above 0 is real, below 0 generated.",
+            "score": "A number for each image: above 0 is real, below 0 fake.",
         },
     )
 }
 
 
 class GenericModule(tf.Module):
-    """A functional network behind one signature, by its inputs and outputs.
+    """A functional network behind one signature, with its inputs and outputs.
 
     `serving_default`: each input of the network, by its name -> each output, by the
     name of the layer that makes it; floats of half or double precision as float32. An
-    input without a name is called `input`, of several `input_0`, `input_1`, ...; what
-    names cannot hold becomes an underscore.
+    input without a name is called `input`, of several `input_0`, `input_1`, ...;
+    characters that names cannot have become underscores.
 
     Args:
         network: Functional, or with a method `functional()` that returns such a model.
 
     Attributes:
         endpoints: Signature name -> function, for `tf.saved_model.save`.
-        side: A size that does where the network leaves sizes open; None: it leaves
+        side: A valid value for the network's open sizes; None: it has
             none.
-        doc: What the signature is, in words.
+        doc: The signature's documentation.
 
     Raises:
-        UsageError: The network is not functional, or takes no size that is tried.
+        UsageError: The network is not functional, or none of the sizes tried is valid.
     """
 
     def __init__(self, network: keras.Model) -> None:
         super().__init__()
         model = _functional(network)
-        # The variables alone: the SavedModel then holds nothing of Keras.
+        # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in model.variables]
         inputs = input_names(model)
         outputs = output_names(model, inputs)
@@ -104,7 +103,7 @@ class GenericModule(tf.Module):
 
 
 def input_names(model: keras.Model) -> list[str]:
-    """Returns what the inputs of a functional model are called in its signature."""
+    """Returns the names of a functional model's inputs in its signature."""
     several = len(model.inputs) > 1
     names = [
         (f"input_{i}" if several else "input") if _is_unnamed(tensor) else tensor.name
@@ -114,7 +113,7 @@ def input_names(model: keras.Model) -> list[str]:
 
 
 def output_names(model: keras.Model, inputs: Sequence[str]) -> list[str]:
-    """Returns what its outputs are called; never as an input, which REST confuses."""
+    """Returns the names of its outputs, none of them an input's, to suit REST."""
     taken = set(inputs)
     names = [_usable(name) for name in model.output_names]
     names = [f"{name}_output" if name in taken else name for name in names]
@@ -128,7 +127,7 @@ def _functional(network: keras.Model) -> keras.Model:
             f"{type(network).__name__} {network.name!r} cannot be exported: its inputs "
             "and outputs are not known. Build it as keras.Model(inputs, outputs)."
         )
-    # Called with a list, whatever structure its inputs had.
+    # Called with a list, whatever structure its inputs have.
     return keras.Model(list(model.inputs), list(model.outputs), name=model.name)
 
 
@@ -143,7 +142,7 @@ def _usable(name: str) -> str:
 
 
 def _distinct(names: Iterable[str], others: Iterable[str]) -> list[str]:
-    """Makes names usable, and unlike each other and the others, by numbers."""
+    """Makes names valid and unique by numbering."""
     found: list[str] = []
     for name in map(_usable, names):
         number, distinct = 0, name
@@ -155,22 +154,23 @@ def _distinct(names: Iterable[str], others: Iterable[str]) -> list[str]:
 
 
 def _large_enough(argument: Argument, value: tf.Tensor, least: int) -> tf.Operation:
-    """Fails where an input is so small that nothing of it is left inside.
+    """Fails if an input is so small that nothing is left of it inside the network.
 
-    TensorFlow's own convolutions do not: what they return then is undefined.
+    TensorFlow's own convolutions do not fail: their result is then undefined.
     """
     sizes = tf.shape(value)
     is_open = [False, *(size is None for size in argument.shape)]
     return assert_all(
         tf.boolean_mask(sizes, is_open) >= least,
-        f"{argument.name} must be of {least} or more each way. Received the shape:",
+        f"{argument.name} must be at least {least} in each direction. Received the "
+        "shape:",
         sizes,
     )
 
 
 def _told(argument: Argument, least: int) -> str:
     small = least == 1 or None not in argument.shape
-    return "" if small else f" {least} or more each way."
+    return "" if small else f" At least {least} in each direction."
 
 
 def _served(value: tf.Tensor) -> tf.Tensor:
@@ -178,14 +178,14 @@ def _served(value: tf.Tensor) -> tf.Tensor:
 
 
 def _sizes(model: keras.Model) -> tuple[int, int | None]:
-    """Returns the least that sizes left open can be, and one that surely does."""
+    """Returns the minimum of open sizes, and a value that is certainly valid."""
     if all(None not in tensor.shape[1:] for tensor in model.inputs):
         return 1, None
     side = next((side for side in SIDES if _traced(model, side) is _Traced.TAKEN), None)
     if side is None:
         raise UsageError(
-            f"{model.name!r} takes no height and width that was tried: "
-            f"{', '.join(map(str, SIDES))}. Give its inputs the sizes they take, as "
+            f"{model.name!r} accepts none of the heights and widths that were tried: "
+            f"{', '.join(map(str, SIDES))}. Give its inputs fixed sizes, as "
             "keras.Input((300, 300, 3))."
         )
     too_small, least = 0, side
@@ -199,7 +199,7 @@ def _sizes(model: keras.Model) -> tuple[int, int | None]:
 
 
 class _Traced(enum.Enum):
-    """What comes of inputs of a size: an answer, nothing, or some other error."""
+    """The result for inputs of a size: an output, nothing, or some other error."""
 
     TAKEN = enum.auto()
     EMPTY = enum.auto()
@@ -207,7 +207,7 @@ class _Traced(enum.Enum):
 
 
 def _traced(model: keras.Model, side: int) -> _Traced:
-    """Runs the network on the shapes alone of one sample of a size."""
+    """Runs the network on just the shapes of one sample of a size."""
     specs = [
         tf.TensorSpec([1, *(side if s is None else s for s in x.shape[1:])], x.dtype)
         for x in model.inputs
@@ -222,7 +222,7 @@ def _traced(model: keras.Model, side: int) -> _Traced:
         except (ValueError, tf.errors.OpError) as error:
             negative = "Negative dimension" in str(error)
             found = _Traced.EMPTY if negative else _Traced.REFUSED
-        # Padding can make something of nothing again.
+        # Padding can make an empty image non-empty again.
         if _holds_nothing(values[0].graph):
             found = _Traced.EMPTY
 
@@ -243,12 +243,12 @@ def _doc(
     model: keras.Model, inputs: Sequence[str], outputs: Sequence[str]
 ) -> signature_doc.Doc:
     given = {
-        name: "What the network takes as its input "
+        name: "The network's input "
         + ("without a name." if _is_unnamed(tensor) else f"{tensor.name!r}.")
         for name, tensor in zip(inputs, model.inputs, strict=True)
     }
     made = {
-        name: f"What its layer {layer!r} gives."
+        name: f"The output of its layer {layer!r}."
         for name, layer in zip(outputs, model.output_names, strict=True)
     }
     return signature_doc.Doc({"serving_default": "Runs the network."}, given | made)

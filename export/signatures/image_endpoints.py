@@ -1,4 +1,4 @@
-"""The signatures of functions from image to image: arrays, and files."""
+"""The signatures of image-to-image functions: arrays, and files."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import tensorflow as tf
 from export.signatures import image_headers, png
 
 DECODABLE_CHANNELS = (1, 3)
-"""What tf.io.decode_image can decode every format to."""
+"""Numbers of channels to which tf.io.decode_image can decode every format."""
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 """Images float32 [N, H, W, C] in [-1, 1] to images float32."""
@@ -33,8 +33,8 @@ def files(function: Function, channels: int, output: str) -> Any:
     """Returns the signature `image_bytes` string [N] -> `output`, PNG files [N].
 
     Args:
-        function: What is done to each image.
-        channels: That files are decoded to, one of `DECODABLE_CHANNELS`.
+        function: Applied to each image.
+        channels: Number of channels of decoded files, one of `DECODABLE_CHANNELS`.
         output: The name of the output.
     """
 
@@ -53,7 +53,7 @@ def files(function: Function, channels: int, output: str) -> Any:
     )
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = tf.ensure_shape(image_bytes, [None])
-        # Strings cannot be copied to a GPU, where the loop would else be placed. One
+        # Strings cannot be copied to a GPU, where the loop would otherwise run. One
         # image at a time, so that memory does not grow with the batch.
         with tf.device("/CPU:0"):
             made = tf.map_fn(

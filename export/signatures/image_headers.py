@@ -1,7 +1,7 @@
-"""How large an image file's picture is, from its header, inside TensorFlow functions.
+"""The size of an image file from its header, inside TensorFlow functions.
 
-A file of a few hundred bytes can claim a picture of gigabytes: nothing is decoded that
-has not been measured here first.
+A file of a few hundred bytes can claim to hold gigabytes: nothing is decoded before its
+size has been checked here.
 """
 
 import functools
@@ -12,25 +12,24 @@ import tensorflow as tf
 from export.signatures.image_signature import MAX_PIXELS
 
 SHORTEST_SIDE = 256
-"""Sides below count as this: networks continue an image up to a size they take."""
+"""Sides below count as this: networks pad an image up to a valid size."""
 
 _HEADER = 32
-"""Bytes, which every header but that of JPEG fits in."""
+"""Bytes, enough for every header except JPEG's."""
 
 _Size = tuple[tf.Tensor, tf.Tensor]
 """Width and height in pixels, int64 []."""
 
 
 def checked(contents: tf.Tensor) -> tf.Tensor:
-    """Fails unless a file's picture is small enough to be decoded.
+    """Fails unless a file's image is small enough to be decoded.
 
     Args:
         contents: A PNG, JPEG, BMP or WebP file, string [].
 
     Returns:
-        The file. A graph fails where the header is of none of these formats, is cut
-        off, or tells of more than `MAX_PIXELS` pixels. That it can be decoded is not
-        promised.
+        The file. A graph fails if the header has none of these formats, is truncated,
+        or claims more than `MAX_PIXELS` pixels. Decoding may still fail.
     """
     width, height = measured(contents)
     message = tf.strings.join(
@@ -39,7 +38,7 @@ def checked(contents: tf.Tensor) -> tf.Tensor:
             tf.strings.as_string(width),
             " x ",
             tf.strings.as_string(height),
-            f" pixels is larger than {MAX_PIXELS} pixels, the most that is decoded "
+            f" pixels is larger than {MAX_PIXELS} pixels, the limit "
             f"(a side below {SHORTEST_SIDE} counts as {SHORTEST_SIDE}). "
             "Make it smaller first.",
         ]
@@ -52,7 +51,7 @@ def checked(contents: tf.Tensor) -> tf.Tensor:
 
 
 def measured(contents: tf.Tensor) -> _Size:
-    """Returns the width and height that a file's header tells of.
+    """Returns the width and height in a file's header.
 
     Args:
         contents: See `checked`.
@@ -64,7 +63,7 @@ def measured(contents: tf.Tensor) -> _Size:
         (b"\xff\xd8\xff", 0, _jpeg, contents),
         (b"\x89PNG\r\n\x1a\n", 0, _png, header),
         (b"BM", 0, _bmp, header),
-        # Behind RIFF, what is in it and how long it is.
+        # After RIFF, what it contains and its length.
         (b"WEBP", 8, _webp, header),
     ]
     return tf.case(
@@ -77,13 +76,13 @@ def measured(contents: tf.Tensor) -> _Size:
 
 
 def _jpeg(contents: tf.Tensor) -> _Size:
-    # What tells of the size may be anywhere in it: libjpeg finds it.
+    # The size may be anywhere in it: libjpeg finds it.
     size = tf.cast(tf.io.extract_jpeg_shape(contents), tf.int64)
     return size[1], size[0]
 
 
 def _png(header: tf.Tensor) -> _Size:
-    # Where other chunks come first, libpng looks for it further on.
+    # If other chunks come first, libpng looks for it further on.
     is_first = _holds(header, b"IHDR", 12)
     header = _unless(is_first, "The PNG file does not begin with IHDR.", header)
     return _big(header, 16), _big(header, 20)
@@ -91,7 +90,7 @@ def _png(header: tf.Tensor) -> _Size:
 
 def _bmp(header: tf.Tensor) -> _Size:
     height = _little(header, 22, 4)
-    # Of 32 bits, with a sign: below 0 where the rows run from the top.
+    # Signed 32 bits: negative if the rows run from the top.
     height = tf.where(height < 2**31, height, 2**32 - height)
     return _little(header, 18, 4), height
 
@@ -106,7 +105,7 @@ def _webp(header: tf.Tensor) -> _Size:
     found = tf.stack([_holds(header, tag, 12) for tag in sizes])
     found = _unless(
         _holds(header, b"RIFF", 0) & tf.reduce_any(found),
-        "The WebP file begins with none of VP8, VP8L and VP8X.",
+        "The WebP file starts with none of VP8, VP8L and VP8X.",
         found,
     )
     size = tf.boolean_mask(tf.stack([tf.stack(pair) for pair in sizes.values()]), found)
@@ -125,8 +124,8 @@ def _unknown() -> _Size:
 def _unless(condition: tf.Tensor, message: str | tf.Tensor, values: Any) -> Any:
     """`values`; a graph fails with the message unless the condition is true.
 
-    What is computed of them is computed after it: no later failure comes before this
-    one, whichever thread is faster.
+    Whatever is computed from them is computed afterwards: no later failure comes before
+    this one, whichever thread is faster.
     """
     with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
         return tf.nest.map_structure(tf.identity, values)
@@ -137,10 +136,10 @@ def _holds(header: tf.Tensor, magic: bytes, at: int) -> tf.Tensor:
 
 
 def _little(header: tf.Tensor, at: int, count: int) -> tf.Tensor:
-    """A number whose lowest byte comes first."""
+    """A little-endian number."""
     return tf.reduce_sum(header[at : at + count] * [256**i for i in range(count)])
 
 
 def _big(header: tf.Tensor, at: int) -> tf.Tensor:
-    """A number of 4 bytes, the highest first."""
+    """A big-endian number of 4 bytes."""
     return tf.reduce_sum(header[at : at + 4] * [256**i for i in (3, 2, 1, 0)])

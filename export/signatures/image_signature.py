@@ -1,4 +1,4 @@
-"""The signature from a picture file to a picture file, which clients look for."""
+"""The signature from an image file to an image file, which clients look for."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -9,11 +9,11 @@ SIGNATURE = "encoded"
 """Its name."""
 
 MAX_PIXELS = 2**24
-"""Of the largest picture that exported models decode, as 4096 x 4096."""
+"""Of the largest image that exported models decode, such as 4096 x 4096."""
 
 
 class Signature(NamedTuple):
-    """The names of what a picture goes into, and of what comes out."""
+    """The names of the signature's input and output."""
 
     input: str
     output: str
@@ -25,11 +25,11 @@ def image_signature(
     inputs: Mapping[str, str],
     outputs: Iterable[str],
 ) -> Signature:
-    """Checks that a signature takes one picture file and returns one.
+    """Checks that a signature takes one image file and returns one.
 
     Args:
-        told: The model, as people named it.
-        signatures: The names of all that the model has.
+        told: The model, as the user named it.
+        signatures: The names of all of the model's signatures.
         inputs: Name -> "DT_..." of the signature `encoded`; empty if there is none.
         outputs: Names of that signature's outputs.
 
@@ -39,7 +39,8 @@ def image_signature(
     found = sorted(name for name in outputs if name.endswith("_bytes"))
     if list(inputs.values()) != ["DT_STRING"] or not found:
         raise UsageError(
-            f"{told} does not take pictures: that needs a signature {SIGNATURE} from "
-            f"one file to a file (..._bytes). Its signatures are {sorted(signatures)}"
+            f"{told} does not take image files: that needs a signature {SIGNATURE} "
+            "from one file to a file (..._bytes). Its signatures are "
+            f"{sorted(signatures)}"
         )
     return Signature(next(iter(inputs)), found[0])

@@ -3,14 +3,14 @@
 import tensorflow as tf
 
 MOST_CHANNELS = 4
-"""An image of more channels cannot be a PNG file."""
+"""Maximum number of channels of a PNG file."""
 
 
 def encode(images: tf.Tensor) -> tf.Tensor:
-    """Writes each image as a PNG file.
+    """Encodes each image as a PNG file.
 
     Args:
-        images: float32 [..., H, W, C], C up to 4, in [-1, 1]; what is outside is
+        images: float32 [..., H, W, C], C up to 4, in [-1, 1]; values outside are
             clipped.
 
     Returns:

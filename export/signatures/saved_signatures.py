@@ -10,12 +10,12 @@ from tfgan_models.errors import FailureError
 MODEL_FILE = "saved_model.pb"
 
 Shape = tuple[int | None, ...] | None
-"""None for what is not known: a size, or the whole shape."""
+"""A shape; None for an unknown size, or an unknown shape."""
 
 
 @dataclass(frozen=True)
 class SavedSignature:
-    """What a signature takes and gives.
+    """The inputs and outputs of a signature.
 
     Args:
         inputs: Name -> dtype, by TensorFlow's names.
@@ -48,7 +48,7 @@ def read(directory: Path) -> dict[str, SavedSignature]:
     except (DecodeError, OSError) as error:
         raise FailureError(f"{path} cannot be read: {error}") from error
     if not model.meta_graphs:
-        raise FailureError(f"{path} holds no model.")
+        raise FailureError(f"{path} has no model.")
     defined = model.meta_graphs[0].signature_def
     return {
         name: SavedSignature(
@@ -58,7 +58,7 @@ def read(directory: Path) -> dict[str, SavedSignature]:
             _shapes(defined[name].outputs),
         )
         for name in sorted(defined)
-        # TensorFlow's own, as the one that initializes the model, begin so.
+        # TensorFlow's own start like this, such as the model's initializer.
         if not name.startswith("__")
     }
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from export.signatures import image_endpoints, png, signature_doc
 
 TILE = 256
-"""Side of the tiles, in pixels of the input, that a large image is cut into."""
+"""Side of the tiles, in pixels of the input, that a large image is split into."""
 
 
 class SuperResolutionModule(tf.Module):
@@ -28,28 +28,28 @@ class SuperResolutionModule(tf.Module):
 
     Attributes:
         endpoints: Signature name -> tf.function, for `tf.saved_model.save`.
-        untiled: As `serving_default`, large images too at once: what export.convert
-            converts, for formats that have no loop over tiles.
-        doc: What they are, in words.
+        untiled: As `serving_default`, but without tiles: what export.convert
+            converts, for formats without loops.
+        doc: Their documentation.
     """
 
     doc = signature_doc.Doc(
         signatures={
-            "serving_default": "Enlarges images of one size, any from 1 x 1 up.",
-            "encoded": "Enlarges image files, each of its own size.",
+            "serving_default": "Enlarges images of the same size, from 1 x 1 up.",
+            "encoded": "Enlarges image files of any sizes.",
         },
         values={
             "image": "Images to enlarge, in [-1, 1].",
             "upscaled_image": "The enlarged images, clipped to [-1, 1]. H and W are "
             "the scale times those of `image`.",
             "image_bytes": "PNG, JPEG, BMP or WebP files.",
-            "upscaled_bytes": "PNG files of the enlarged images.",
+            "upscaled_bytes": "The enlarged images as PNG files.",
         },
     )
 
     def __init__(self, network: keras.Model, tile: int = TILE) -> None:
         super().__init__()
-        # The variables alone: the SavedModel then holds nothing of Keras.
+        # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         channels = network.inputs[0].shape[-1]
         upscale = tiled(network, tile)
@@ -76,18 +76,18 @@ class SuperResolutionModule(tf.Module):
 
 
 def tiled(network: keras.Model, tile: int = TILE) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function that enlarges images of any size in bounded memory.
+    """Returns a function that enlarges images of any size in bounded memory.
 
-    Large images are cut into tiles, which are enlarged one at a time, each with so much
-    of the image around it that nothing further away can reach it (see `reach`): the
-    result is the network's own, without seams. What surrounds a tile never leaves the
-    image, so that the network pads where the image ends and nowhere else.
+    Large images are split into tiles, which are enlarged one at a time, each with
+    enough of its surroundings that nothing further away can affect it (see `reach`):
+    the result is the network's own, without seams. A tile's window never leaves the
+    image, so the network pads only where the image ends.
 
     Args:
         network: Image [N, H, W, C] in [-1, 1] to image [N, sH, sW, C]; convolutions
-            and what works on each pixel.
-        tile: Side of the tiles in pixels of the input. Images that are no larger than
-            a tile and its surroundings are enlarged at once.
+            and pixelwise operations.
+        tile: Side of the tiles in pixels of the input. Images no larger than
+            a tile's window are enlarged at once.
 
     Returns:
         Images [N, H, W, C] to float32 [N, sH, sW, C], clipped to [-1, 1].
@@ -108,8 +108,8 @@ def tiled(network: keras.Model, tile: int = TILE) -> Callable[[tf.Tensor], tf.Te
                 0,
             ]
             window = tf.slice(image, start, [1, rows.window, columns.window, -1])
-            # Keras compiles a convolution of an unknown number of channels by XLA,
-            # which TensorFlow Serving has switched off.
+            # Keras compiles a convolution of an unknown number of channels with XLA,
+            # which TensorFlow Serving has disabled.
             window = tf.ensure_shape(window, [1, None, None, image.shape[-1]])
             enlarged = tf.cast(network(window, training=False), tf.float32)[0]
             top, left = rows.start(row) - start[1], columns.start(column) - start[2]
@@ -140,7 +140,7 @@ def tiled(network: keras.Model, tile: int = TILE) -> Callable[[tf.Tensor], tf.Te
 
 
 def scale_of(network: keras.Model) -> int:
-    """Returns how many times larger than its input a network's output is.
+    """Returns a network's scale: output size over input size.
 
     Args:
         network: Image [N, H, W, C] to image, of any H and W.
@@ -150,10 +150,10 @@ def scale_of(network: keras.Model) -> int:
 
 
 def reach(network: keras.Model) -> int:
-    """Returns how far from an output pixel, in input pixels, its inputs can be.
+    """Returns the radius of the receptive field, in input pixels.
 
-    At most: the radii of all kernels added up, as if each counted at the resolution of
-    the input.
+    An upper bound: the sum of all kernels' radii, as if each were at the input's
+    resolution.
     """
     return sum(
         max(layer.kernel_size) // 2 * max(layer.dilation_rate)
@@ -164,13 +164,13 @@ def reach(network: keras.Model) -> int:
 
 @dataclass(frozen=True)
 class _Cut:
-    """How one axis is cut, in pixels of the input; all are scalar int32 tensors.
+    """The tiling of one axis, in pixels of the input; all are scalar int32 tensors.
 
     Args:
         size: Of the image.
-        tile: Of a tile: all are equal, so the last one overlaps the one before it.
-        window: Of what the network sees for a tile.
-        count: How many tiles.
+        tile: Of a tile: all are equal, so the last one overlaps the previous one.
+        window: Of a tile with its surroundings.
+        count: Number of tiles.
     """
 
     size: tf.Tensor
@@ -179,16 +179,16 @@ class _Cut:
     count: tf.Tensor
 
     def start(self, i: tf.Tensor) -> tf.Tensor:
-        """Where tile i begins."""
+        """Where tile i starts."""
         return tf.minimum(i * self.tile, self.size - self.tile)
 
     def window_start(self, i: tf.Tensor) -> tf.Tensor:
-        """Where the window of tile i begins, inside the image as all of it is."""
+        """Where the window of tile i starts, inside the image like all of it."""
         before = self.start(i) - (self.window - self.tile) // 2
         return tf.clip_by_value(before, 0, self.size - self.window)
 
     def places(self, scale: int) -> tf.Tensor:
-        """Where each pixel of the enlarged axis is among the tiles set end to end."""
+        """The index of each pixel of the enlarged axis in the concatenated tiles."""
         pixels = tf.range(scale * self.size)
         tiles = tf.minimum(pixels // (scale * self.tile), self.count - 1)
         return pixels - scale * self.start(tiles) + scale * self.tile * tiles

@@ -14,35 +14,35 @@ class TranslationModule(tf.Module):
     (PNG, JPEG, BMP or WebP files, each of its own size) -> `translated_bytes`
     string [N] (PNG files).
 
-    H and W may be any from 1 up. An image is continued to the right and downwards by
-    mirroring, border pixel repeated and as often as needed, up to the next size that
-    the network takes; the output is cropped back.
+    H and W may be any from 1 up. An image is padded on the right and at the bottom, by
+    repeated symmetric mirroring, up to the next size that the network takes; the output
+    is cropped back.
 
     Args:
         network: Image [N, H, W, C] in [-1, 1] to image of the same size.
-        multiple: H and W which the network takes are multiples of this.
+        multiple: The network takes H and W that are multiples of this.
 
     Attributes:
         endpoints: Signature name -> tf.function, for `tf.saved_model.save`.
-        doc: What they are, in words.
+        doc: Their documentation.
     """
 
     doc = signature_doc.Doc(
         signatures={
-            "serving_default": "Translates images of one size, any from 1 x 1 up.",
-            "encoded": "Translates image files, each of its own size.",
+            "serving_default": "Translates images of the same size, from 1 x 1 up.",
+            "encoded": "Translates image files of any sizes.",
         },
         values={
             "image": "Images to translate, in [-1, 1].",
             "translated_image": "Their translations, in [-1, 1], of the same size.",
             "image_bytes": "PNG, JPEG, BMP or WebP files.",
-            "translated_bytes": "PNG files of the translations, of the same size.",
+            "translated_bytes": "The translations as PNG files, of the same size.",
         },
     )
 
     def __init__(self, network: keras.Model, multiple: int) -> None:
         super().__init__()
-        # The variables alone: the SavedModel then holds nothing of Keras.
+        # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         channels = network.inputs[0].shape[-1]
         smallest = _smallest_side(network, multiple, channels)
@@ -73,7 +73,7 @@ def _continue_axis(
 ) -> tf.Tensor:
     """Mirrors `image` beyond its end, up to the next size that the network takes.
 
-    Indices instead of tf.pad, which mirrors at most once: a 1 px image can need 255.
+    Indices instead of tf.pad, which mirrors only once: a 1 px image can need 255.
     """
     target = tf.maximum(-(-size // multiple) * multiple, smallest)
     index = tf.range(target) % (2 * size)
@@ -81,10 +81,10 @@ def _continue_axis(
 
 
 def _smallest_side(network: keras.Model, multiple: int, channels: int) -> int:
-    """The smallest H = W that the network takes.
+    """The smallest valid H = W.
 
-    Reflection padding inside needs more pixels than it adds, so that one multiple may
-    be too few: the network is tried.
+    Reflection padding inside needs more pixels than it adds, so one multiple may be
+    too few: the network is tried.
     """
     try:
         network(tf.zeros([1, multiple, multiple, channels]), training=False)

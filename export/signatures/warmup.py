@@ -1,4 +1,4 @@
-"""The requests that TensorFlow Serving runs before a version takes its first one.
+"""The requests that TensorFlow Serving runs before it serves a version.
 
     <version>/assets.extra/tf_serving_warmup_requests
 
@@ -27,9 +27,9 @@ def write(directory: Path, name: str, side: int | None = None) -> None:
     Nothing is loaded or run.
 
     Args:
-        directory: The SavedModel, which no server may be able to see yet.
+        directory: The SavedModel, which no server must see yet.
         name: Of the model.
-        side: Of images of any size and the like, see `export.signatures.examples`.
+        side: Value of open sizes, see `export.signatures.examples`.
     """
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -50,7 +50,7 @@ def write(directory: Path, name: str, side: int | None = None) -> None:
 
 
 def read(directory: Path) -> "list[PredictRequest]":
-    """Returns the warm-up requests of a SavedModel, none where it has no such file.
+    """Returns the warm-up requests of a SavedModel, none if it has no such file.
 
     Raises:
         FailureError: The file is damaged.
@@ -69,7 +69,7 @@ def read(directory: Path) -> "list[PredictRequest]":
         reason = str(error).split("\n")[0]
         raise FailureError(f"{path} is damaged: {reason}") from error
     if not all(log.HasField("predict_log") for log in logs):
-        raise FailureError(f"{path} holds requests that are no Predict requests.")
+        raise FailureError(f"{path} holds requests other than Predict requests.")
     return [log.predict_log.request for log in logs]
 
 

@@ -16,19 +16,19 @@ from tfgan_models.networks import SRResNet, StackGenerator, StyleGenerator
 
 
 def write_saved_model(network: keras.Model, directory: Path) -> int | None:
-    """Writes the SavedModel of a network, and what its signatures are, in words.
+    """Writes a network's SavedModel, and its signatures' documentation.
 
     Args:
-        network: A generator that draws from latents; `SRResNet`; image to image of the
+        network: A generator with latents; `SRResNet`; image to image of the
             same size, with an attribute `size_multiple`; or any other functional model.
         directory: Created; must not exist.
 
     Returns:
-        The side of images that the network takes, where that is to be known for an
-        example; None: see `export.signatures.examples`.
+        A valid side of images, if an example needs one; None: see
+        `export.signatures.examples`.
 
     Raises:
-        UsageError: The network is neither of these nor functional, or takes no images
+        UsageError: The network is none of these, or does not take images
             of a common size.
     """
     module = _module(network)

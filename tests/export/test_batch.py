@@ -272,8 +272,8 @@ def test_what_cannot_be_done_is_refused(
         ((str(model), str(tmp_path / "nobody"), out), "does not exist"),
         ((str(model), given, given), "is the folder of the inputs"),
         ((str(model), given, inside_a_file), "cannot be written: Not"),
-        ((str(tmp_path), given, out), "is no exported model"),
-        ((str(model_base / "half"), given, out), "does not take pictures"),
+        ((str(tmp_path), given, out), "is not an exported model"),
+        ((str(model_base / "half"), given, out), "does not take image files"),
         ((str(model), "nobody://x", out), "Unable to get filesystem"),
     ]:
         with pytest.raises(UsageError, match=reason):

@@ -128,11 +128,11 @@ def test_an_endpoint_that_is_not_there_ends_the_run(tmp_path: Path, url: str) ->
     found = photos(tmp_path / "in", 20)
     url = url.format(free_port())
     with client.connect(url) as model:
-        with pytest.raises(UnreachableError, match="does not answer"):
+        with pytest.raises(UnreachableError, match="does not respond"):
             model.run(picture())
-        with pytest.raises(FailureError, match=r"does not answer .*--skip_existing"):
+        with pytest.raises(FailureError, match=r"does not respond .*--skip_existing"):
             list(jobs.run(model, found, retries=1, parallel=2))
-    with pytest.raises(FailureError, match="does not answer"):
+    with pytest.raises(FailureError, match="does not respond"):
         client.is_served(url)
     assert not (tmp_path / "in_translated").exists()
 
@@ -209,7 +209,10 @@ def test_large_messages_and_versions_go_through_grpc() -> None:
     "url", ["grpc://localhost:8500", "grpc://localhost:8500/m/versions/x", "ftp://a/b"]
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address"), client.connect(url) as model:
+    with (
+        pytest.raises(UsageError, match="is not an address"),
+        client.connect(url) as model,
+    ):
         model.run(picture())
 
 
@@ -240,10 +243,10 @@ def test_inputs_that_cannot_be_answered_are_refused(tmp_path: Path) -> None:
     first, second = str(tmp_path / "in/0.png"), str(tmp_path / "in/sub/0.png")
     for inputs, output, reason in [
         ([str(tmp_path / "nobody.png")], None, "neither a file nor a folder"),
-        ([str(tmp_path / "none")], None, "There is no picture"),
-        ([first, second], str(tmp_path), "would both be answered in"),
-        ([first], first, "would replace the picture"),
-        ([first], "answer.jpg", "the answer is a PNG file"),
+        ([str(tmp_path / "none")], None, "There is no image"),
+        ([first, second], str(tmp_path), "would both be written to"),
+        ([first], first, "would replace the image"),
+        ([first], "answer.jpg", "the result is a PNG file"),
     ]:
         with pytest.raises(UsageError, match=reason):
             jobs.find(inputs, output, "translated")

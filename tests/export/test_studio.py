@@ -242,7 +242,7 @@ def test_the_keyboard_alone_is_enough(studio: Studio, page: Page) -> None:
 
 def test_a_random_seed_draws_another_picture(studio: Studio, page: Page) -> None:
     panel = choose(page, "faces", "Draw")
-    assert panel.get_by_text("0: the average picture").is_visible()
+    assert panel.get_by_text("0: the average image").is_visible()
     watch(page)
     panel.get_by_role("button", name="Generate").click()
     first = panel.get_by_role("img", name="seed 0")
@@ -284,7 +284,12 @@ def test_all_models_on_a_telephone(studio: Studio, page: Page) -> None:
     page.evaluate(NO_FIELDS)
     cards = page.locator(".studio-models label")
     assert cards.count() == len(MODELS)
-    tasks = ("Draws and mixes · 8 x 8 px", "Translates", "Enlarges", "Draws captions")
+    tasks = (
+        "Generates and mixes · 8 x 8 px",
+        "Translates",
+        "Enlarges",
+        "Text to image",
+    )
     for card, name, task in zip(cards.all(), MODELS, tasks, strict=True):
         assert f"{name} {task}" in " ".join(card.inner_text().split())
         box = card.bounding_box()
@@ -326,7 +331,7 @@ def test_a_new_version_is_shown(studio: Studio, page: Page) -> None:
     while requests.get(metadata, timeout=30).json()["model_spec"]["version"] != "2":
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    page.get_by_role("button", name="Look for new versions").click()
+    page.get_by_role("button", name="Check for new versions").click()
     card.get_by_text("version 2").wait_for()
 
 
@@ -337,7 +342,9 @@ def test_models_of_an_endpoint_that_runs(studio: Studio, browser: Browser) -> No
         page.goto(told_url(process))
         choose(page, "words")
         page.get_by_role("radio", name="missing", disabled=False).check(force=True)
-        told = "missing is not served. The endpoint answered 404: Servable not found"
+        told = (
+            "missing is not served. The endpoint responded with 404: Servable not found"
+        )
         page.get_by_text(told).wait_for()
         page.close()
     finally:

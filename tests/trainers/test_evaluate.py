@@ -121,7 +121,7 @@ def test_an_endpoint_answers_what_the_saved_model_does(
             sources.find(request(photos, address))
         with pytest.raises(UsageError, match="answered 4"):
             client.translate(f"{address}/v1/models/nobody", pixels(photos, "testA"))
-    with pytest.raises(FailureError, match="does not answer"):
+    with pytest.raises(FailureError, match="does not respond"):
         sources.find(request(photos, url))
 
 

@@ -25,14 +25,14 @@ def test_image_files(translation: Path) -> None:
 
 def test_seeds(with_classes: Path) -> None:
     text = refused(with_classes, "generate")
-    assert "no numbers drawn from seeds (StatelessRandom" in text
+    assert "no random numbers from seeds (StatelessRandom" in text
     assert "Convert --signature=serving_default;" in text
 
 
 def test_inputs_that_are_strings(model_base: Path) -> None:
     text = refused(model_base / "mixed" / "1", "scalar")
     assert text.startswith("ONNX has no strings (text), which the signature 'scalar'")
-    assert "Nor can it hold another" in text
+    assert "Nor does it support this" in text
 
 
 def test_what_formats_hold_passes(translation: Path) -> None:

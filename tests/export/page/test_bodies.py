@@ -169,7 +169,7 @@ def test_files_of_an_answer() -> None:
     several = {"outputs": {"image": [[0.5]], "image_bytes": [file]}}
     assert bodies.files(several) == [b"one"]
     for wrong in ({}, {"outputs": {"image": []}}, {"outputs": [{"b64": "?"}]}):
-        with pytest.raises(FailureError, match="holds no files 'image_bytes'"):
+        with pytest.raises(FailureError, match="has no files 'image_bytes'"):
             bodies.files(wrong)
 
 

@@ -69,7 +69,7 @@ def test_what_models_offer_is_asked_each_time(url: str) -> None:
     names.append("gone")
     assert endpoint.offers() == [
         offer,
-        Unserved("gone", "The endpoint answered 404: Servable not found"),
+        Unserved("gone", "The endpoint responded with 404: Servable not found"),
     ]
 
 
@@ -88,7 +88,7 @@ def test_answers_and_refusals(url: str) -> None:
 def test_an_endpoint_that_is_not_there() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         port = server.server_port
-    with pytest.raises(FailureError, match=r"does not answer \(ConnectionError\)"):
+    with pytest.raises(FailureError, match=r"does not respond \(ConnectionError\)"):
         Endpoint(f"http://127.0.0.1:{port}", lambda: ["a b"]).offers()
 
 

@@ -84,7 +84,7 @@ def test_names_and_types(served: Served, bare: Served) -> None:
         "embedding": embedding | seed | outputs,
     }
     words = (served.directory / "assets.extra/signatures.md").read_text()
-    assert "of it, the first 12 bytes" in words
+    assert "its first 12 bytes" in words
 
 
 def test_a_caption_always_has_the_same_picture(served: Served) -> None:
@@ -148,11 +148,23 @@ def test_latent_and_both_noises_are_drawn_apart() -> None:
 @pytest.mark.parametrize(
     ("signature", "inputs", "message"),
     [
-        ("serving_default", {"caption": ["a", " ?! "]}, "must hold a letter or a dig"),
-        ("serving_default", {"caption": ["日本"]}, "must hold a letter or a digit"),
-        ("generate", {"caption": ["a", "b"], "seed": [1]}, "as many of each input"),
+        (
+            "serving_default",
+            {"caption": ["a", " ?! "]},
+            "must contain a letter or a dig",
+        ),
+        ("serving_default", {"caption": ["日本"]}, "must contain a letter or a digit"),
+        (
+            "generate",
+            {"caption": ["a", "b"], "seed": [1]},
+            "the same number for each input",
+        ),
         ("serving_default", {"caption": []}, "Give 1 or more samples"),
-        ("embedding", {"embedding": np.zeros((2, D)), "seed": [1]}, "as many of each"),
+        (
+            "embedding",
+            {"embedding": np.zeros((2, D)), "seed": [1]},
+            "the same number for each",
+        ),
     ],
 )
 def test_refusals(

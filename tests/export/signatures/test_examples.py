@@ -108,5 +108,5 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FailureError, match=r"saved_model.pb cannot be read"):
         saved_signatures.read(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(FailureError, match=r"saved_model.pb holds no model"):
+    with pytest.raises(FailureError, match=r"saved_model.pb has no model"):
         saved_signatures.read(tmp_path)

@@ -52,12 +52,14 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Served:
         (
             "generate",
             {"seed": [1, 2], "truncation_psi": [1.0]},
-            "as many of each input. Received of seed, truncation_psi, label:] [2 1 ",
+            "the same number for each input. Received for seed, truncation_psi, "
+            "label:] [2 1 ",
         ),
         (
             "serving_default",
             {"latent": np.zeros((0, LATENT)), "label": []},
-            "Give 1 or more samples, and as many of each input. Received of latent",
+            "Give 1 or more samples, the same number for each input. Received for "
+            "latent",
         ),
     ],
 )

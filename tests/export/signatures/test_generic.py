@@ -216,7 +216,7 @@ def test_what_does_not_fit_is_refused_and_nothing_dies(exported: Exported) -> No
         with pytest.raises(ServingError):
             exported.ask(**{**inputs, name: wrong})
     if len(inputs) > 1:
-        with pytest.raises(ServingError, match="as many of each input"):
+        with pytest.raises(ServingError, match="the same number for each input"):
             exported.ask(**{**inputs, name: value[:1]})
     assert exported.ask(**inputs)
 
@@ -232,12 +232,14 @@ def test_warm_up_is_large_enough_for_many_halvings(tmp_path: Path) -> None:
     signature = Model(directory).signature("serving_default")
     for side in (191, 100, 3, 0):
         for shape in ((1, side, 256, 3), (1, 256, side, 3)):
-            with pytest.raises(ServingError, match="image must be of 192 or more each"):
+            with pytest.raises(
+                ServingError, match="image must be at least 192 in each"
+            ):
                 signature.run({"image": np.zeros(shape, "float32")})
     answer = signature.run({"image": np.zeros((2, 192, 256, 3), "float32")})
     assert answer["logits"].shape == (2, 1, 2, 1)
     words = (directory / "assets.extra/signatures.md").read_text()
-    assert "the image. 192 or more each way. |" in words
+    assert "the image. At least 192 in each direction. |" in words
 
 
 def test_names_are_usable_and_distinct() -> None:
@@ -276,7 +278,7 @@ def test_what_cannot_be_served_is_named() -> None:
     flat = layers.Flatten()(layers.Conv2D(2, 9, strides=2000)(image))
     picky = keras.ops.concatenate([image[:, :7, :, 0], image[:, :, :7, 0]], axis=1)
     for outputs in (picky, [flat, picky]):
-        with pytest.raises(UsageError, match="'picky' takes no height and width"):
+        with pytest.raises(UsageError, match="'picky' accepts none of the heights"):
             generic.GenericModule(keras.Model(image, outputs, name="picky"))
 
 

@@ -74,5 +74,5 @@ def test_damaged_files_are_named(directory: Path) -> None:
         warmup.read(directory)
     with tf.io.TFRecordWriter(str(path)) as records:
         records.write(PredictionLog(classify_log={}).SerializeToString())
-    with pytest.raises(FailureError, match="no Predict requests"):
+    with pytest.raises(FailureError, match="other than Predict requests"):
         warmup.read(directory)
