@@ -103,7 +103,7 @@ class _Studio:
             return
         forms: dict[str, Callable[[], None]] = {}
         if offer.made is not None:
-            forms["Pictures"] = lambda: self._show_files(offer, offer.made)
+            forms["Images"] = lambda: self._show_files(offer, offer.made)
         if offer.generation is not None:
             forms["Draw"] = lambda: self._show_generation(offer, offer.generation)
         if offer.mixing is not None:

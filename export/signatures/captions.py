@@ -23,7 +23,7 @@ _DRAWS_SEEDS = "Generates an image from each {} and seed."
 _IMAGES = {
     "seed": "Any number; the same one gives the same image on every machine.",
     "embedding": "A text's embedding, from the encoder used in training.",
-    "image": "Pictures, [-1, 1].",
+    "image": "Images, [-1, 1].",
     "image_bytes": "The images as PNG files.",
 }
 

@@ -42,7 +42,7 @@ _WORDS = {
     "latent": "The generator's input, sampled from N(0, 1).",
     "seed": "Any number; the same one gives the same image on every machine.",
     "label": "Class, from 0.",
-    "image": "Pictures, about [-1, 1].",
+    "image": "Images, about [-1, 1].",
     "image_bytes": "The images as PNG files.",
 }
 _UNIFORM_LATENT = "The generator's input, sampled uniformly from [-1, 1)."

@@ -221,7 +221,7 @@ def test_the_keyboard_alone_is_enough(studio: Studio, page: Page) -> None:
     press(page, panel.get_by_label("Seed", exact=True))
     page.keyboard.press("Control+a")
     page.keyboard.type("41")
-    press(page, panel.get_by_label("number input for Pictures"))
+    press(page, panel.get_by_label("number input for Images"))
     page.keyboard.press("Control+a")
     page.keyboard.type("2")
     press(page, panel.get_by_role("button", name="Generate"))
