@@ -145,7 +145,7 @@ def test_survives_serialisation() -> None:
 
 
 def test_refuses_networks_without_labels() -> None:
-    message = "label_size must be 1 or more, the classes. Received: label_size=0"
+    message = "label_size must be the number of classes. Received: label_size=0"
     with pytest.raises(ValueError, match=message):
         CGAN(MLPGenerator(16), MLPDiscriminator(16))
     with pytest.raises(ValueError, match="Received: label_size=10 and label_size=3"):

@@ -124,7 +124,7 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
     [
         (
             lambda: cyclegan(unbuilt()),
-            "generator_a2b must be .* begin it with keras.In",
+            "generator_a2b must be .* start it with keras.In",
         ),
         (
             lambda: cyclegan(lambda x: x),
@@ -134,7 +134,7 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
             lambda: cyclegan(drawing()),
             r"generator_a2b .* inputs \[\(None, 5\)\], outpu",
         ),
-        (lambda: cyclegan(shrinking()), "image_size=8, of which it makes 6 x 6"),
+        (lambda: cyclegan(shrinking()), "image_size=8, which becomes 6 x 6"),
         (
             lambda: cyclegan(image_to_image(side=9)),
             "cannot take images of image_size=8",
@@ -158,11 +158,11 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
         ),
         (
             lambda: SRGAN(drawing(), judge(), features=None),
-            "generator must make images",
+            "generator must map images",
         ),
         (
             lambda: GAN(image_to_image(), scoring()),
-            "of latents .* Received: a generator",
+            "map latents .* Received: a generator",
         ),
         (lambda: GAN(drawing(), judge()), "one resolution. Received: .*=.8, 4. and "),
         (

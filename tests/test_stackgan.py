@@ -218,9 +218,9 @@ def built() -> StackGAN:
         ({"ema_decay": 1.0}, "ema_decay must be in"),
         (
             {"stage_one_discriminator": StageOneDiscriminator(32, **SMALL)},
-            "stage one must go together. Received: .*: 16.* and .*: 32",
+            "stage one do not match. Received: .*: 16.* and .*: 32",
         ),
-        ({"stage_two_discriminator": None}, "stage two must go together.* and None"),
+        ({"stage_two_discriminator": None}, "stage two do not match.* and None"),
     ],
 )
 def test_refuses_what_cannot_be(

@@ -1,4 +1,4 @@
-"""Gradient descent as the first GANs were trained: Pylearn2's way to calm it down."""
+"""Gradient descent with Pylearn2's momentum and rate schedules, of the first GANs."""
 
 import math
 from typing import Any
@@ -9,15 +9,15 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ExponentialDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """`learning_rate / decay ** step`, and never less than `lowest`.
+    """`learning_rate / decay ** step`, but at least `lowest`.
 
     Args:
         learning_rate: The rate of step 0.
-        decay: What it is divided by at every step, 1 or more.
-        lowest: Where the decay ends.
+        decay: Divisor of the rate at every step, 1 or more.
+        lowest: The lowest rate.
 
     Raises:
-        ValueError: A number that cannot be.
+        ValueError: A number is out of range.
     """
 
     def __init__(self, learning_rate: float, decay: float, lowest: float) -> None:
@@ -33,7 +33,7 @@ class ExponentialDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> tf.Tensor:
         """Returns the float32 rate of `step`, counted from 0."""
-        # Not a power of the rounded 1 / decay, which is as good as 1.
+        # Not a power of 1 / decay, which rounds to 1.
         exponent = -math.log(self.decay) * tf.cast(step, tf.float32)
         return tf.maximum(self.learning_rate * tf.exp(exponent), self.lowest)
 
@@ -60,11 +60,11 @@ class RisingMomentumSGD(keras.optimizers.SGD):
         learning_rate: Step size, a number or a schedule.
         momentum: At the first step.
         final_momentum: From step `rise_steps` on.
-        rise_steps: How long it rises, 1 or more.
+        rise_steps: Number of steps over which it rises, 1 or more.
         **kwargs: `name` and the like of `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: A number that cannot be.
+        ValueError: A number is out of range.
     """
 
     def __init__(

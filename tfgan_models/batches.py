@@ -1,7 +1,7 @@
-"""What `fit` and `evaluate` are given, as the batch that a step takes.
+"""Arguments of `fit` and `evaluate`, converted to the batch that a step takes.
 
-A model says by `batch_spec` what a batch is: its names, in order, with shape and type.
-Images are the float tensors of rank 4.
+A model's `batch_spec` defines a batch: its names, in order, with shape and type.
+Float tensors of rank 4 are images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ import tensorflow as tf
 Specs = Mapping[str, tf.TensorSpec]
 
 FURTHEST = 1.5
-"""Of a value from 0, in an image: filters that sharpen leave [-1, 1] by less."""
+"""Absolute values allowed in an image: sharpening filters leave [-1, 1] by less."""
 
-_DEFAULT_SIZE = 32  # Keras's own.
-_RESCALE = "Bytes become images of this range by `images / 127.5 - 1`"
+_DEFAULT_SIZE = 32  # Keras's default.
+_RESCALE = "Convert bytes to this range with `images / 127.5 - 1`"
 
 
 def images(*shape: int | None) -> tf.TensorSpec:
@@ -33,16 +33,16 @@ def labels() -> tf.TensorSpec:
 def named(data: Any, specs: Specs, model: str) -> dict[str, tf.Tensor]:
     """Names the parts of a batch and checks their shapes and types.
 
-    Nothing of it is left in a traced function but the cast of other floats to float32.
+    A traced function only keeps the cast of other floats to float32.
 
     Args:
-        data: A dict of the names in `specs`, with or without others; or as many values
-            in their order, as `fit(x, y)` and data sets of tuples give them.
-        specs: What the model takes; nothing, where it does not tell.
+        data: A dict of the names in `specs`, possibly with others; or as many values
+            in the same order, as from `fit(x, y)` and data sets of tuples.
+        specs: What the model takes; empty if it does not say.
         model: Its class's name, for the error.
 
     Returns:
-        The named parts alone.
+        Only the named parts.
 
     Raises:
         ValueError: Parts are missing, too many, or of another shape or type.
@@ -73,14 +73,14 @@ def named(data: Any, specs: Specs, model: str) -> dict[str, tf.Tensor]:
 
 
 def check_first(x: Any, y: Any, specs: Specs, model: str) -> None:
-    """Looks at the first batch of what `fit` or `evaluate` was given.
+    """Checks the first batch of the arguments of `fit` or `evaluate`.
 
-    That of a `tf.data.Dataset` is made once more for it; of what can be read but once,
-    generators and distributed data sets, nothing is read.
+    A `tf.data.Dataset` makes its first batch once more for this; sources that can be
+    read only once, generators and distributed data sets, are not read.
 
     Args:
-        x: As `fit` takes it.
-        y: Likewise.
+        x: As for `fit`.
+        y: As for `fit`.
         specs: See `named`.
         model: See `named`.
 
@@ -105,7 +105,7 @@ def check_first(x: Any, y: Any, specs: Specs, model: str) -> None:
 
 
 def is_arrays(x: Any) -> bool:
-    """Tells whether `x` is an array, or a list, tuple or dict of arrays."""
+    """Says whether `x` is an array, or a list, tuple or dict of arrays."""
     leaves = keras.tree.flatten(x)
     return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
 
@@ -118,18 +118,18 @@ def dataset(
     shuffle: bool = True,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Makes batches of arrays, all of one size: a part of one trains no replica.
+    """Makes full batches of arrays: replicas cannot train on a partial one.
 
     Args:
         x: Arrays of one length.
         y: None, or more of them.
-        batch_size: Of all replicas; None: 32, or as many as there are.
-        replicas: Of which a batch is a multiple.
-        shuffle: Whether they are mixed anew for each pass, or come in their order.
-        seed: Decides the mix.
+        batch_size: Over all replicas; None: 32, or all images if there are fewer.
+        replicas: A batch is a multiple of this number.
+        shuffle: Whether to reshuffle for each pass, or keep the order.
+        seed: For shuffling.
 
     Raises:
-        ValueError: There are too few for a batch.
+        ValueError: There are too few images for a batch.
     """
     arrays = keras.tree.map_structure(tf.convert_to_tensor, x if y is None else (x, y))
     count = keras.tree.flatten(arrays)[0].shape[0]
@@ -150,21 +150,21 @@ def dataset(
 
 
 def x_and_y(data: Any) -> tuple[Any, Any]:
-    """Takes `validation_data` apart: of a tuple both, else what is given and None."""
+    """Splits `validation_data`: both elements of a tuple, otherwise itself and None."""
     return (*data, None)[:2] if isinstance(data, tuple) else (data, None)
 
 
 def split(arrays: Any, share: float) -> tuple[Any, Any]:
-    """Returns the first of some arrays and, `share` of them, the last."""
+    """Returns the first of some arrays and, as a fraction `share`, the last."""
     count = len(_leaves(arrays)[0])
     kept = int(count * (1.0 - share))
     return _cut(arrays, 0, kept), _cut(arrays, kept, count)
 
 
 def _parts(data: Any, specs: Specs) -> dict[str, Any]:
-    """The parts by name, numbered from 1 where there is no name for them."""
+    """The parts by name, numbered from 1 if they have no name."""
     if isinstance(data, list | tuple):
-        # Keras adds the targets and weights that were not given.
+        # Keras adds missing targets and weights.
         data = [part for part in data if part is not None]
         if len(data) == 1 and isinstance(data[0], Mapping | list | tuple):
             return _parts(data[0], specs)
@@ -220,7 +220,7 @@ def _cut(structure: Any, start: int, end: int) -> Any:
 
 def _check_range(name: str, pixels: np.ndarray, model: str) -> None:
     low, high = float(pixels.min()), float(pixels.max())
-    # Neither is true of NaN.
+    # Neither holds for NaN.
     if not (low >= -FURTHEST and high <= FURTHEST):
         raise ValueError(
             f"{model} takes images in [-1, 1]. Received: {name} from {low:g} to "

@@ -1,4 +1,4 @@
-"""Where what can be worked out again is kept, so that it is worked out once."""
+"""The user's cache folder, for results that can be recomputed."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ def directory(name: str) -> Path:
     """Returns `tfgan_models/<name>` in the user's cache folder.
 
     Args:
-        name: What is kept there.
+        name: The cache's name.
     """
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if root.startswith("~"):  # there is no home
@@ -20,15 +20,15 @@ def directory(name: str) -> Path:
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file whole or not at all; one that cannot be written is left out.
+    """Writes a file completely or not at all; failures are ignored.
 
     Args:
-        path: The file; its folder is made.
-        write: Writes it to the path that it is given.
+        path: The file; its folder is created.
+        write: Writes to the given path.
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A place of its own: several processes may write the same file at once.
+        # A unique path: several processes may write the same file at once.
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             written = Path(scratch) / path.name
             write(written)

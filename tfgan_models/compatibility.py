@@ -1,4 +1,4 @@
-"""Whether networks go together, and are what a GAN needs of them."""
+"""Checks whether networks fit together, and fit a GAN."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ def shapes(name: str, network: keras.Model) -> tuple[list[Shape], list[Shape]]:
     """Returns the shapes of a network's inputs and of its outputs.
 
     Args:
-        name: What it is to the model, for the error.
+        name: Its role in the model, for the error.
         network: Functional or sequential.
 
     Raises:
-        ValueError: It does not know them.
+        ValueError: Its shapes are not known.
     """
     try:
         ends = network.inputs, network.outputs
@@ -25,33 +25,33 @@ def shapes(name: str, network: keras.Model) -> tuple[list[Shape], list[Shape]]:
     if ends is None or None in ends:
         raise ValueError(
             f"{name} must be a functional or sequential keras.Model whose inputs are "
-            f"known: begin it with keras.Input. Received: {network!r}"
+            f"known: start it with keras.Input. Received: {network!r}"
         )
     inputs, outputs = ([tuple(tensor.shape) for tensor in end] for end in ends)
     return inputs, outputs
 
 
 def check_translator(name: str, network: keras.Model) -> tuple[int, int]:
-    """Returns the channels of the images that a network takes and makes.
+    """Returns the channels of an image-to-image network's inputs and outputs.
 
     Raises:
-        ValueError: It does not make images of images.
+        ValueError: It is not an image-to-image network.
     """
     inputs, outputs = shapes(name, network)
     if not _are_images(inputs) or not _are_images(outputs):
         raise ValueError(
-            f"{name} must make images [N, H, W, channels] of such images. Received: "
+            f"{name} must map images to images [N, H, W, channels]. Received: "
             f"inputs {inputs}, outputs {outputs}"
         )
     return inputs[0][-1], outputs[0][-1]
 
 
 def check_side(name: str, network: keras.Model, side: int) -> None:
-    """Raises ValueError unless a network makes images of the size it is given.
+    """Raises ValueError unless a network keeps the size of images.
 
     Args:
-        name: What it is to the model.
-        network: Image to image; its `size_multiple`, where it has one, is believed.
+        name: Its role in the model.
+        network: Image to image; its `size_multiple`, if it has one, is trusted.
         side: Height and width in pixels.
     """
     multiple = getattr(network, "size_multiple", None)
@@ -72,21 +72,21 @@ def check_side(name: str, network: keras.Model, side: int) -> None:
         ) from error
     if made != (side, side):
         raise ValueError(
-            f"{name} must make images of the size it is given. Received: "
-            f"image_size={side}, of which it makes {made[0]} x {made[1]}"
+            f"{name} must keep the size of images. Received: "
+            f"image_size={side}, which becomes {made[0]} x {made[1]}"
         )
 
 
 def check_judge(name: str, network: keras.Model, channels: int) -> Shape:
-    """Returns the shape [H, W, channels] of the images that a discriminator takes.
+    """Returns the shape [H, W, channels] of a discriminator's images.
 
     Raises:
-        ValueError: It takes others, or more than images.
+        ValueError: It takes other images, or more than images.
     """
     inputs, outputs = shapes(name, network)
     if not _are_images(inputs) or inputs[0][-1] != channels or len(outputs) != 1:
         raise ValueError(
-            f"{name} must make logits of images [N, H, W, {channels}]. Received: "
+            f"{name} must map images [N, H, W, {channels}] to logits. Received: "
             f"inputs {inputs}, outputs {outputs}"
         )
     return inputs[0][1:]
@@ -101,14 +101,14 @@ def check_networks(
         generator: Latents [N, size] to images; labelled: lists of latents and one-hot
             labels.
         discriminator: Images to logits; labelled: lists of images and the same labels.
-        conditional: Whether both are to be told the label, or neither.
+        conditional: Whether both take labels, or neither.
 
     Returns:
-        The sizes of a latent and of a label, 0 where there is none.
+        The sizes of a latent and of a label, 0 if there is none.
 
     Raises:
-        ValueError: They are of different images or labels, or the label is missing, or
-            there is no use for it.
+        ValueError: Their images or labels differ, or the label is missing, or
+            not used.
     """
     inputs, drawn = shapes("generator", generator)
     judged, logits = shapes("discriminator", discriminator)
@@ -121,21 +121,21 @@ def check_networks(
     )
     if not are_networks:
         raise ValueError(
-            "The generator must draw images [N, H, W, channels] of latents [N, size], "
-            "and the discriminator make logits of such images; a second input of each "
-            f"is labels. Received: a generator of {inputs} to {drawn}, a discriminator "
-            f"of {judged} to {logits}"
+            "The generator must map latents [N, size] to images [N, H, W, channels], "
+            "and the discriminator such images to logits; a second input of each "
+            f"is labels. Received: a generator from {inputs} to {drawn}, a "
+            f"discriminator of {judged} to {logits}"
         )
     ours, theirs = _judged([*drawn, *inputs[1:]]), _judged(judged)
     for name, size in ours.items():
         if size != theirs[name]:
             raise ValueError(
-                f"Generator and discriminator must have one {name}. Received: "
+                f"Generator and discriminator must have the same {name}. Received: "
                 f"{name}={size} and {name}={theirs[name]}"
             )
     label_size = ours["label_size"]
     if conditional != bool(label_size):
-        needed = "1 or more, the classes" if conditional else "0: there are no labels"
+        needed = "the number of classes" if conditional else "0: there are no labels"
         raise ValueError(
             f"label_size must be {needed}. Received: label_size={label_size}"
         )
@@ -143,7 +143,7 @@ def check_networks(
 
 
 def latent_distribution(generator: keras.Model) -> str:
-    """Returns "normal", or what a generator says that its latents are."""
+    """Returns the distribution of latents that a generator declares, or "normal"."""
     return getattr(generator, "latent_distribution", "normal")
 
 
@@ -153,16 +153,16 @@ def check_attributes(
     """Raises ValueError unless a network has all attributes that training needs.
 
     Args:
-        name: What it is to the model.
-        network: Any.
+        name: Its role in the model.
+        network: Any network.
         needed: Names of attributes.
         example: A network that has them.
     """
     missing = [attribute for attribute in needed if not hasattr(network, attribute)]
     if missing:
         raise ValueError(
-            f"{name} must be a {example}, or have what it has. Received: {network!r} "
-            f"without {', '.join(missing)}"
+            f"{name} must be a {example}, or have its attributes. Received: "
+            f"{network!r} without {', '.join(missing)}"
         )
 
 
@@ -179,7 +179,7 @@ def _are_images(ends: Sequence[Shape]) -> bool:
 
 
 def _judged(ends: Sequence[Shape]) -> dict[str, Any]:
-    """What a discriminator is of, by the shapes of its images and labels."""
+    """A discriminator's inputs, by the shapes of its images and labels."""
     (_, height, width, channels), *labels = ends
     return {
         "resolution": height if height == width else (height, width),

@@ -1,4 +1,4 @@
-"""Whether an address answers: asked before a download that would hang without it."""
+"""Whether an address responds: checked before a download that would otherwise hang."""
 
 import re
 import threading
@@ -6,19 +6,19 @@ import threading
 import requests
 
 SECONDS = 6.0
-"""How long an address has to answer before the network counts as missing."""
+"""Timeout after which the network counts as missing."""
 
 
 def fault(url: str) -> str | None:
-    """Asks an address for its head.
+    """Sends an address a HEAD request.
 
     Args:
         url: An http address.
 
     Returns:
-        Why it does not answer, in a few words, or None.
+        Why it does not respond, in a few words, or None.
     """
-    faults = [f"no answer within {SECONDS:.0f} s"]
+    faults = [f"no response within {SECONDS:.0f} s"]
 
     def ask() -> None:
         try:
@@ -27,7 +27,7 @@ def fault(url: str) -> str | None:
         except requests.exceptions.RequestException as error:
             faults[:] = [reason(error)]
 
-    # A name look-up has no time limit of its own, so it gets a thread to hang in.
+    # A name lookup has no timeout, so it gets its own thread.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(SECONDS)
@@ -35,7 +35,7 @@ def fault(url: str) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Returns what an exception says, in one short line."""
+    """Returns an exception's message in one short line."""
     text = " ".join(str(error).split())
     resolve = re.search(r"Failed to resolve '[^']*'", text)
     return resolve.group() if resolve else f"{type(error).__name__}: {text}"[:200]

@@ -1,4 +1,4 @@
-"""Packages that only some commands need: the extras of this one, in setup.cfg."""
+"""Optional packages, which only some commands need: the extras in setup.cfg."""
 
 import importlib.util
 import shlex
@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 def install_command(extra: str) -> str:
-    """Returns the command that installs an extra the way this package is installed.
+    """Returns the command that installs an extra in the way this package is installed.
 
     Args:
         extra: Its name in setup.cfg, such as "export".
@@ -25,19 +25,19 @@ def missing(what: str, package: str | None, extra: str) -> str:
     """Returns the message for a package that is not installed.
 
     Args:
-        what: What needs it, the beginning of a sentence.
+        what: What needs it, the start of a sentence.
         package: Its name.
-        extra: The extra that brings it.
+        extra: The extra that has it.
     """
     return f"{what} needs the package {package}: {install_command(extra)}"
 
 
 def require(what: str, extra: str, *modules: str) -> None:
-    """Refuses to go on without modules, none of which is imported for that.
+    """Raises an error unless modules are installed, without importing them.
 
     Args:
-        what: What needs them, the beginning of a sentence.
-        extra: The extra that brings them.
+        what: What needs them, the start of a sentence.
+        extra: The extra that has them.
         *modules: Their names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How Keras's `fit`, `evaluate` and `export` run a model that is trained by steps."""
+"""How Keras's `fit`, `evaluate` and `export` run a model trained by steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,19 +12,19 @@ Logs = dict[str, tf.Tensor]
 
 
 class SteppedModel(keras.Model):
-    """A `keras.Model` that says what its batches are, under any strategy.
+    """A `keras.Model` that declares its batches, under any strategy.
 
     A subclass has `batch_spec`, `train_step`, `test_losses` and `loss_metrics`.
     """
 
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        """What a batch is: its parts by name, in order; see `batches`."""
+        """Definition of a batch: its parts by name, in order; see `batches`."""
         return {}
 
     @property
     def default_batch_size(self) -> int | None:
-        """Images of a batch that `fit` makes of arrays; None: Keras's 32."""
+        """Batch size that `fit` uses for arrays; None: Keras's 32."""
         return None
 
     def fit(
@@ -35,21 +35,21 @@ class SteppedModel(keras.Model):
         epochs: int = 1,
         **kwargs: Any,
     ) -> keras.callbacks.History:
-        """Trains; see `keras.Model.fit`. The first batch is looked at before.
+        """Trains; see `keras.Model.fit`. The first batch is checked first.
 
         Args:
             x: Batches: a `tf.data.Dataset`, or another source that Keras takes, of
                 dicts, tuples or tensors as `batch_spec` has them. Or arrays: one, a
                 list, tuple or dict of them, or the first of two.
             y: The second of two arrays.
-            batch_size: Of arrays, over all replicas. They are mixed anew for every
-                epoch; images left over at its end are left out of it.
-            epochs: How many.
+            batch_size: For arrays, over all replicas. They are reshuffled every
+                epoch; leftover images at its end are dropped.
+            epochs: Number of epochs.
             **kwargs: Those of `keras.Model.fit`.
 
         Raises:
-            ValueError: The batches are not as `batch_spec` has them, or hold images
-                that are not in [-1, 1].
+            ValueError: The batches are not as `batch_spec` has them, or have images
+                outside [-1, 1].
         """
         self._check(x, y)
         if kwargs.get("validation_data") is not None:
@@ -68,46 +68,48 @@ class SteppedModel(keras.Model):
             )
             kwargs.setdefault("validation_batch_size", batch_size)
             y = batch_size = None
-        # Of a data set Keras would warn that it cannot.
+        # Keras would warn that it cannot shuffle a data set.
         kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs=epochs, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures `test_losses`; see `keras.Model.evaluate` and `fit`."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # Else `fit` has looked at it.
+        if not kwargs.get(
+            "_use_cached_eval_dataset"
+        ):  # Otherwise `fit` has checked it.
             self._check(x, y)
         if self.train_function is None:
-            self.test_function = None  # A stage may have begun since it was traced.
+            self.test_function = None  # A stage may have started since it was traced.
         return super().evaluate(x, y, *args, **kwargs)
 
     def _check(self, x: Any, y: Any) -> None:
         batches.check_first(x, y, self.batch_spec, type(self).__name__)
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> Logs:
-        """Returns losses of the networks that a user takes away, and updates nothing.
+        """Returns losses of the exported networks, and updates nothing.
 
         Args:
             data: This replica's part of the batch.
 
         Returns:
-            Means over its images, by names in `loss_names`; of all, less is better.
+            Means over its images, by names in `loss_names`; lower is better for all.
         """
         raise NotImplementedError(f"{type(self).__name__} has no test_losses")
 
     def test_step(self, data: dict[str, tf.Tensor]) -> Logs:
-        """Adds `test_losses` of a batch to the means that `evaluate` returns."""
+        """Adds a batch's `test_losses` to the means that `evaluate` returns."""
         found = self.test_losses(data)
         count = tf.cast(tf.shape(next(iter(data.values())))[0], tf.float32)
         for metric in self.loss_metrics:
             if metric.name in found:
-                # The last batch may have left nothing for this replica.
+                # The last batch may have no images for this replica.
                 value = tf.where(count > 0, found[metric.name], 0.0)
                 metric.update_state(value, sample_weight=count)
         return found
 
     @property
     def call_spec(self) -> Any:
-        """What the model is called with: tensors' specs, nested as they are."""
+        """The model's input: tensor specs, in their structure."""
         raise NotImplementedError(f"{type(self).__name__} has no call_spec")
 
     def export(
@@ -118,23 +120,23 @@ class SteppedModel(keras.Model):
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Writes what `predict` answers, for serving; see `keras.Model.export`.
+        """Writes `predict` for serving; see `keras.Model.export`.
 
         What `export.saved_model` writes has more: signatures for files, seeds and
         captions, and inputs of any size.
 
         Args:
-            filepath: Of the artifact.
-            format: One of Keras's.
+            filepath: Path of the artifact.
+            format: One of Keras's formats.
             verbose: Whether to print what was written.
             input_signature: None: `call_spec`.
-            **kwargs: Those of the format.
+            **kwargs: Options of the format.
         """
         signature = input_signature or [self.call_spec]
         if format != "tf_saved_model":
             super().export(filepath, format, verbose, signature, **kwargs)
             return
-        # Keras's own would add the networks that answer nothing: discriminators.
+        # Keras's own would add networks that are not called: discriminators.
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serve", self.__call__, signature, **kwargs)
         archive.write_out(filepath, verbose=verbose is not False)
@@ -146,7 +148,7 @@ class SteppedModel(keras.Model):
         workers; this one averages each log over all replicas.
 
         Args:
-            force: Whether to build it anew.
+            force: Whether to rebuild it.
         """
         if self.train_function is None or force:
             mean = tf.distribute.ReduceOp.MEAN
@@ -163,7 +165,7 @@ class SteppedModel(keras.Model):
         """Returns the compiled function that `evaluate` calls for every batch.
 
         Args:
-            force: Whether to build it anew.
+            force: Whether to rebuild it.
         """
         if self.test_function is None or force:
 
@@ -177,7 +179,7 @@ class SteppedModel(keras.Model):
     def _on_replicas(
         self, step: Callable[..., Logs], together: Callable[[Logs], Logs]
     ) -> Any:
-        """Compiles a function that takes an iterator's next batch to all replicas."""
+        """Compiles a function that passes an iterator's next batch to all replicas."""
 
         def on_replica(data: Any) -> Logs:
             return step(batches.named(data, self.batch_spec, type(self).__name__))
@@ -188,7 +190,7 @@ class SteppedModel(keras.Model):
 
         if self.run_eagerly:
             return on_batch
-        # Without AutoGraph: a step branches on Python values alone.
+        # Without AutoGraph: a step branches only on Python values.
         return tf.function(on_batch, reduce_retracing=True, autograph=False)
 
     def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:

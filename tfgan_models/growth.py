@@ -1,7 +1,7 @@
 """When a progressively growing GAN grows (arXiv:1710.10196, arXiv:1812.04948).
 
-Training starts at a low resolution. Each next one is faded in while `fade_images` are
-shown and then trained for `stable_images`; the last one is trained until
+Training starts at a low resolution. Each next one is faded in over `fade_images`
+images and then trained for `stable_images`; the last one is trained until
 `total_images`. Everything here is a function of the images seen.
 """
 
@@ -27,16 +27,16 @@ class Growth:
     Args:
         resolution: Side of the full-size images, a power of two.
         first_resolution: Where training starts; `resolution` for no growing.
-        stable_images: Images shown at a resolution before the next fade.
-        fade_images: Images shown while a resolution is faded in.
-        total_images: Images shown in all.
-        batch_size: Images of a step ...
-        batch_sizes: ... where this does not tell for a resolution.
+        stable_images: Images at a resolution before the next fade.
+        fade_images: Images while a resolution is faded in.
+        total_images: Total number of images.
+        batch_size: Images per step ...
+        batch_sizes: ... unless this has the resolution.
         learning_rate: Adam's rate ...
-        learning_rates: ... where this does not tell for a resolution.
+        learning_rates: ... unless this has the resolution.
 
     Raises:
-        ValueError: A number that cannot be.
+        ValueError: A number is out of range.
     """
 
     resolution: int
@@ -82,7 +82,7 @@ class Growth:
                 )
 
     def batch_size_at(self, resolution: int) -> int:
-        """Returns the images of a step at a resolution."""
+        """Returns the images per step at a resolution."""
         return self.batch_sizes.get(resolution, self.batch_size)
 
     def learning_rate_at(self, resolution: int) -> float:
@@ -201,7 +201,7 @@ def phases(growth: Growth) -> list[Phase]:
 
 
 def at_step(spans: Sequence[S], step: int) -> S:
-    """Returns that of successive spans of steps which a step is in.
+    """Returns the span that a step is in.
 
     Args:
         spans: `Phase`s or the like, with `end_step`.

@@ -1,4 +1,4 @@
-"""The history of generated images of SimGAN (arXiv:1612.07828), as CycleGAN uses it."""
+"""The history of generated images from SimGAN (arXiv:1612.07828), as in CycleGAN."""
 
 import tensorflow as tf
 
@@ -14,12 +14,12 @@ def query(
 
     Args:
         stored_images: The pool, [P, H, W, C]; slots from `stored` on are empty.
-        stored: How many slots are filled, int32.
+        stored: Number of filled slots, int32.
         images: The new images, [N, H, W, C].
         seed: int32 [2], a key of `tf.random.stateless_uniform`.
 
     Returns:
-        What the discriminator is shown [N, H, W, C], the new pool [P, H, W, C] and
+        The discriminator's images [N, H, W, C], the new pool [P, H, W, C] and
         the new number of filled slots.
     """
     capacity = stored_images.shape[0]
@@ -59,9 +59,9 @@ def query(
 
 
 class ImagePool(tf.Module):
-    """A pool of generated images, one a replica.
+    """A pool of generated images, one per replica.
 
-    The state is two variables which every replica reads and writes on its own:
+    The state is two variables that every replica reads and writes on its own:
     under `tf.distribute`, `strategy.experimental_local_results(variable)` are the
     replicas' copies, to be checkpointed one by one.
 
@@ -84,7 +84,7 @@ class ImagePool(tf.Module):
             self.stored = _local_variable(tf.constant(0, tf.int32))
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Returns what the discriminator is shown instead of `images` [N, H, W, C].
+        """Returns the discriminator's images in place of `images` [N, H, W, C].
 
         Args:
             images: New float32 images.
@@ -101,7 +101,7 @@ class ImagePool(tf.Module):
 
 
 def _local_variable(value: tf.Tensor) -> tf.Variable:
-    """A variable of which each replica has its own copy."""
+    """A variable with a separate copy on each replica."""
     return tf.Variable(
         value,
         trainable=False,

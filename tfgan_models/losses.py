@@ -12,13 +12,13 @@ import tensorflow as tf
 
 
 def least_squares_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """LSGAN's loss of a generator: (D(fake) - 1)^2 (arXiv:1611.04076).
+    """LSGAN's generator loss: (D(fake) - 1)^2 (arXiv:1611.04076).
 
     Args:
         fake_logits: The discriminator's outputs for fakes, [N, ...], no sigmoid.
 
     Returns:
-        A scalar, 0 where every fake is judged 1.
+        A scalar, 0 if every output is 1.
     """
     return tf.reduce_mean(tf.square(_float32(fake_logits) - 1.0))
 
@@ -26,14 +26,14 @@ def least_squares_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 def least_squares_discriminator_loss(
     real_logits: tf.Tensor, fake_logits: tf.Tensor
 ) -> tf.Tensor:
-    """LSGAN's loss of a discriminator: ((D(real) - 1)^2 + D(fake)^2) / 2.
+    """LSGAN's discriminator loss: ((D(real) - 1)^2 + D(fake)^2) / 2.
 
     Args:
         real_logits: The discriminator's outputs for reals, [N, ...], no sigmoid.
         fake_logits: The same for fakes.
 
     Returns:
-        A scalar, 0 where every real is judged 1 and every fake 0.
+        A scalar, 0 if every output is 1 for reals and 0 for fakes.
     """
     real = tf.reduce_mean(tf.square(_float32(real_logits) - 1.0))
     fake = tf.reduce_mean(tf.square(_float32(fake_logits)))
@@ -41,14 +41,14 @@ def least_squares_discriminator_loss(
 
 
 def cross_entropy_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """The generator's loss that does not saturate: -log D(fake) (arXiv:1406.2661).
+    """The non-saturating generator loss: -log D(fake) (arXiv:1406.2661).
 
     Args:
         fake_logits: The discriminator's outputs for fakes, [N, ...]; D is their
             sigmoid.
 
     Returns:
-        A scalar, log 2 where the discriminator cannot tell.
+        A scalar, log 2 if D = 0.5 everywhere.
     """
     return tf.reduce_mean(tf.nn.softplus(-_float32(fake_logits)))
 
@@ -56,7 +56,7 @@ def cross_entropy_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 def cross_entropy_discriminator_loss(
     real_logits: tf.Tensor, fake_logits: tf.Tensor
 ) -> tf.Tensor:
-    """The discriminator's loss: -log D(real) - log(1 - D(fake)) (arXiv:1406.2661).
+    """The discriminator loss: -log D(real) - log(1 - D(fake)) (arXiv:1406.2661).
 
     Args:
         real_logits: The discriminator's outputs for reals, [N, ...]; D is their
@@ -64,7 +64,7 @@ def cross_entropy_discriminator_loss(
         fake_logits: The same for fakes.
 
     Returns:
-        A scalar, 2 log 2 where the discriminator cannot tell.
+        A scalar, 2 log 2 if D = 0.5 everywhere.
     """
     real = tf.reduce_mean(tf.nn.softplus(-_float32(real_logits)))
     fake = tf.reduce_mean(tf.nn.softplus(_float32(fake_logits)))
@@ -72,16 +72,16 @@ def cross_entropy_discriminator_loss(
 
 
 def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """The generator's loss of the minimax game: log(1 - D(fake)) (arXiv:1406.2661).
+    """The generator's minimax loss: log(1 - D(fake)) (arXiv:1406.2661).
 
-    It saturates: its slope vanishes where the discriminator tells every fake.
+    It saturates: its gradient vanishes if the discriminator detects every fake.
 
     Args:
         fake_logits: The discriminator's outputs for fakes, [N, ...]; D is their
             sigmoid.
 
     Returns:
-        A scalar, 0 at most; -log 2 where the discriminator cannot tell.
+        A scalar, at most 0; -log 2 if D = 0.5 everywhere.
     """
     return -tf.reduce_mean(tf.nn.softplus(_float32(fake_logits)))
 
@@ -108,7 +108,7 @@ def hinge_discriminator_loss(
         fake_scores: The same for fakes.
 
     Returns:
-        A scalar, 0 where all reals are above 1 and all fakes below -1.
+        A scalar, 0 if all reals are above 1 and all fakes below -1.
     """
     real = tf.reduce_mean(tf.nn.relu(1.0 - _float32(real_scores)))
     fake = tf.reduce_mean(tf.nn.relu(1.0 + _float32(fake_scores)))
@@ -125,7 +125,7 @@ def relativistic_average_discriminator_loss(
         fake_logits: The same for fakes.
 
     Returns:
-        A scalar, 2 log 2 where both are alike. The averages are over this replica.
+        A scalar, 2 log 2 if both are equal. The averages are over this replica.
     """
     real, fake = _float32(real_logits), _float32(fake_logits)
     return cross_entropy_discriminator_loss(
@@ -136,14 +136,14 @@ def relativistic_average_discriminator_loss(
 def relativistic_average_generator_loss(
     real_logits: tf.Tensor, fake_logits: tf.Tensor
 ) -> tf.Tensor:
-    """The discriminator's loss with reals and fakes exchanged (arXiv:1807.00734).
+    """The discriminator loss with reals and fakes exchanged (arXiv:1807.00734).
 
     Args:
         real_logits: The discriminator's outputs for reals, [N, ...].
         fake_logits: The same for fakes.
 
     Returns:
-        A scalar, 2 log 2 where both are alike.
+        A scalar, 2 log 2 if both are equal.
     """
     return relativistic_average_discriminator_loss(fake_logits, real_logits)
 
@@ -183,7 +183,7 @@ def label_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         logits: [N, classes].
 
     Returns:
-        A scalar, log(classes) where all are equally likely.
+        A scalar, log(classes) if all are equally likely.
     """
     return tf.reduce_mean(
         tf.nn.softmax_cross_entropy_with_logits(_float32(labels), _float32(logits))
@@ -219,7 +219,7 @@ def l2_loss(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 def gaussian_kl_loss(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
     """KL divergence of N(mean, sigma^2) from N(0, 1), per dimension.
 
-    The mean over batch and dimensions, as StackGAN's published code takes it; the
+    The mean over batch and dimensions, as in StackGAN's published code; the
     divergence of a whole vector is this times the number of dimensions.
 
     Args:
@@ -237,12 +237,12 @@ def gaussian_kl_loss(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
-    """What generator and discriminator minimise against each other.
+    """The losses of generator and discriminator.
 
     Attributes:
         generator: Scores of fakes -> a scalar.
         discriminator: (scores of reals, scores of fakes) -> a scalar.
-        penalizes_slopes: Whether the discriminator needs the gradient penalty too.
+        penalizes_slopes: Whether the discriminator also needs the gradient penalty.
     """
 
     generator: Callable[[tf.Tensor], tf.Tensor]
@@ -265,14 +265,14 @@ ADVERSARIAL = {
         wasserstein_generator_loss, wasserstein_discriminator_loss, True
     ),
 }
-"""The games that an unconditional or conditional GAN can be trained with, by name."""
+"""Adversarial losses of an unconditional or conditional GAN, by name."""
 
 
 def adversarial(name: str) -> AdversarialLoss:
     """Returns one of `ADVERSARIAL`.
 
     Raises:
-        ValueError: There is none of that name.
+        ValueError: There is none with that name.
     """
     if name not in ADVERSARIAL:
         raise ValueError(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def reset(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes an optimizer forget everything learned about the gradients, and its steps.
+    """Resets an optimizer's moments and step count.
 
     Learning rate and loss scale stay.
     """
@@ -21,10 +21,10 @@ def reset(optimizer: keras.optimizers.Optimizer) -> None:
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class SkippingAdam(keras.optimizers.Adam):
-    """Adam in one kernel, which leaves a step out where a gradient is not finite.
+    """Adam in one kernel, which skips a step if a gradient is not finite.
 
     If a gradient of any replica holds a NaN or an infinity, then weights, moments and
-    iterations stay as they are on all of them, and `skipped` counts it.
+    iterations are unchanged on all of them, and `skipped` counts it.
 
     Args:
         learning_rate: Step size, a number.
@@ -51,7 +51,7 @@ class SkippingAdam(keras.optimizers.Adam):
         trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
         """Updates `trainable_variables`; call it in a replica context."""
-        # A sum is as finite as its terms, and is taken without a copy.
+        # A sum is finite only if its terms are, and needs no copy.
         sums = tf.stack([tf.reduce_sum(tf.cast(g, tf.float32)) for g in grads])
         bad = tf.reduce_any(~tf.math.is_finite(sums))
         context = tf.distribute.get_replica_context()
@@ -65,7 +65,7 @@ class SkippingAdam(keras.optimizers.Adam):
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any
     ) -> None:
-        """Updates one variable and its moments where all gradients are finite."""
+        """Updates one variable and its moments if all gradients are finite."""
         index = self._get_variable_index(variable)
         mean, square = (
             m[index].value.handle for m in (self._momentums, self._velocities)
@@ -91,6 +91,6 @@ class SkippingAdam(keras.optimizers.Adam):
         tf.cond(self._is_finite, update, tf.no_op)
 
     def reset(self) -> None:
-        """Forgets everything learned about the gradients; `skipped` stays."""
+        """Resets moments and step count; `skipped` stays."""
         for variable in (*self._momentums, *self._velocities, self.iterations):
             variable.assign(tf.zeros(variable.shape, variable.dtype))

@@ -1,4 +1,4 @@
-"""Gradient penalties: how steep a discriminator is at given images."""
+"""Gradient penalties of a discriminator at given images."""
 
 from collections.abc import Callable
 
@@ -32,14 +32,14 @@ def gradient_penalty(squared: tf.Tensor, target: float = 1.0) -> tf.Tensor:
 
     Args:
         squared: Squared norms, [N].
-        target: The norm that costs nothing.
+        target: The norm without a penalty.
     """
     # The root has no derivative at 0.
     return tf.reduce_mean(tf.square(tf.sqrt(squared + 1e-12) - target))
 
 
 def drift(scores: tf.Tensor) -> tf.Tensor:
-    """Mean squared score: keeps a critic near 0 (ProGAN, arXiv:1710.10196).
+    """Mean squared score, which keeps a critic near 0 (ProGAN, arXiv:1710.10196).
 
     Args:
         scores: Of reals, [N, ...].
@@ -48,7 +48,7 @@ def drift(scores: tf.Tensor) -> tf.Tensor:
 
 
 def interpolates(real: tf.Tensor, fake: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns images between real and fake ones.
+    """Returns interpolations between real and fake images.
 
     Args:
         real: [N, H, W, C].

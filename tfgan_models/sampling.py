@@ -1,6 +1,6 @@
 """Latents and noise as functions of a seed: the same on every machine, in any batch.
 
-Philox (Salmon et al., 2011) is what every device computes alike.
+Philox (Salmon et al., 2011) gives the same numbers on every device.
 """
 
 import math
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 FIXED_NOISE = 0
-"""The seed of the noise that pictures share where noise is not to vary."""
+"""The seed of the noise shared by images if noise should not vary."""
 
 _LATENT, _NOISE = 0, 1
 
 
 DISTRIBUTIONS = ("normal", "uniform")
-"""What latents are drawn from: N(0, 1), or evenly from [-1, 1)."""
+"""Distributions of latents: N(0, 1), or uniform in [-1, 1)."""
 
 
 def draw(shape: Sequence[int], key: tf.Tensor, distribution: str) -> tf.Tensor:
-    """Draws float32 numbers.
+    """Draws float32 random numbers.
 
     Args:
         shape: Of the result.
@@ -76,13 +76,13 @@ def _draw(
 
 
 def truncated_normal(uniform: tf.Tensor) -> tf.Tensor:
-    """Turns even draws into a normal distribution's that is cut off at 2 deviations.
+    """Maps uniform numbers to a normal distribution truncated at 2 standard deviations.
 
     Args:
         uniform: In [-1, 1), any shape.
 
     Returns:
-        As many draws of N(0, 1), given that they are in [-2, 2].
+        As many samples of N(0, 1), conditioned on [-2, 2].
     """
     root = math.sqrt(2.0)
     return root * tf.math.erfinv(uniform * math.erf(root))

@@ -59,14 +59,14 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 def halving(
     learning_rate: float, every: int, times: int
 ) -> keras.optimizers.schedules.PiecewiseConstantDecay:
-    """Returns half the rate every so many steps: StackGAN's (arXiv:1612.03242).
+    """Returns a rate halved at regular intervals: StackGAN's (arXiv:1612.03242).
 
     At step s the rate is `learning_rate * 0.5 ** min(floor(s / every), times)`.
 
     Args:
         learning_rate: The rate of the first `every` steps.
         every: Steps between two halvings.
-        times: How often it is halved, 1 or more.
+        times: Number of halvings, 1 or more.
 
     Raises:
         ValueError: `learning_rate` is not above 0, or another number is below 1.
@@ -76,7 +76,7 @@ def halving(
             "learning_rate must be above 0, every and times 1 or more. Received: "
             f"learning_rate={learning_rate}, every={every}, times={times}"
         )
-    # Not ExponentialDecay: graphs divide by multiplying, and halve a step too late.
+    # Not ExponentialDecay: graphs divide by multiplying, and halve one step too late.
     return keras.optimizers.schedules.PiecewiseConstantDecay(
         [every * (i + 1) - 1 for i in range(times)],
         [learning_rate * 0.5**i for i in range(times + 1)],
@@ -85,11 +85,11 @@ def halving(
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class HalvingEvery(keras.optimizers.schedules.PiecewiseConstantDecay):
-    """What `halving` returned before it was Keras's: .keras files have this name."""
+    """The former class of `halving`, which old .keras files name."""
 
     @classmethod
     def from_config(
         cls, config: dict[str, Any]
     ) -> keras.optimizers.schedules.PiecewiseConstantDecay:
-        """Returns Keras's; 30 halvings are more than any training has."""
+        """Returns Keras's schedule; 30 halvings are more than any run has."""
         return halving(**config, times=30)

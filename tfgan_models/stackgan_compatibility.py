@@ -1,4 +1,4 @@
-"""Whether StackGAN's networks and numbers go together."""
+"""Checks whether StackGAN's networks and numbers fit together."""
 
 import keras
 
@@ -12,16 +12,16 @@ def check_networks(
     stage_two: keras.Model | None,
     image_encoder: keras.Model | None,
 ) -> None:
-    """Refuses networks without what training needs, or that do not go together.
+    """Refuses networks without what training needs, or that do not fit together.
 
     Args:
-        generator: A `StackGenerator`, or what has its parts.
+        generator: A `StackGenerator`, or a network with its parts.
         stage_one: The discriminator of stage one's images.
-        stage_two: That of stage two's, where there is one.
-        image_encoder: Of stage 0, likewise.
+        stage_two: That of stage two's, if there is one.
+        image_encoder: Of the matching stage, likewise.
 
     Raises:
-        ValueError: They are others.
+        ValueError: They are not.
     """
     parts = "stage_one stage_two text_encoder stages latent_size condition_size"
     sizes = "resolution embedding_size channels"
@@ -40,7 +40,7 @@ def check_networks(
 def check_numbers(
     matching_steps: int, first_stage_steps: int, kl_weight: float
 ) -> None:
-    """Raises ValueError for numbers that cannot be."""
+    """Raises ValueError for numbers out of range."""
     if matching_steps < 0 or first_stage_steps < 1 or kl_weight < 0:
         raise ValueError(
             "matching_steps and kl_weight must be 0 or more and first_stage_steps 1 or "
@@ -52,7 +52,7 @@ def check_numbers(
 def check_encoders(
     generator: StackGenerator, image_encoder: keras.Model | None, matching_steps: int
 ) -> None:
-    """Raises ValueError unless matching has what it needs, and nothing is idle."""
+    """Raises ValueError unless matching has what it needs, and nothing is unused."""
     missing = generator.text_encoder is None or image_encoder is None
     if matching_steps and missing:
         raise ValueError(
@@ -62,7 +62,7 @@ def check_encoders(
         )
     if image_encoder is not None and not matching_steps:
         raise ValueError(
-            "An image encoder is for matching alone, 1 step or more. Received: "
+            "An image encoder is only for matching, of 1 step or more. Received: "
             "matching_steps=0"
         )
 
@@ -70,7 +70,7 @@ def check_encoders(
 def _check_pair(
     stage: str, generator: keras.Model | None, discriminator: keras.Model | None
 ) -> None:
-    """Raises ValueError unless both networks of a stage are of one kind."""
+    """Raises ValueError unless both networks of a stage fit together."""
     names = ("resolution", "embedding_size", "channels")
     sizes = [
         n and {name: getattr(n, name) for name in names}
@@ -78,6 +78,6 @@ def _check_pair(
     ]
     if sizes[0] != sizes[1]:
         raise ValueError(
-            f"Generator and discriminator of stage {stage} must go together. "
+            f"Generator and discriminator of stage {stage} do not match. "
             f"Received: {sizes[0]} and {sizes[1]}"
         )

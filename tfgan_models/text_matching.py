@@ -1,4 +1,4 @@
-"""Captions as numbers, and encoders of texts and images that learn to match.
+"""Encoding of captions, and the loss that matches texts and images.
 
 Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions"
 (arXiv:1605.05395).
@@ -10,15 +10,15 @@ import tensorflow as tf
 from tfgan_models.networks.text_encoder import ALPHABET, SPACE
 
 MARGIN = 1.0
-"""By how much a matching pair is to score above others."""
+"""Margin by which a matching pair must score above others."""
 
 
 def characters(captions: tf.Tensor, length: int) -> tf.Tensor:
-    """Turns captions into the numbers of their characters, in any TensorFlow graph.
+    """Encodes captions as character numbers, in any TensorFlow graph.
 
-    Capitals count as small letters and white space around a caption is left out. A
-    byte that is not in `networks.text_encoder.ALPHABET` becomes a space. What is
-    beyond `length` characters is cut off.
+    Captions are stripped of white space and converted to lower case. A
+    byte that is not in `networks.text_encoder.ALPHABET` becomes a space. Characters
+    beyond `length` are cut off.
 
     Args:
         captions: string [N].
@@ -37,9 +37,9 @@ def characters(captions: tf.Tensor, length: int) -> tf.Tensor:
 def matching_loss(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
     """The structured joint embedding loss, symmetric (arXiv:1605.05395, section 3).
 
-    The score of an image and a text is the product of their vectors. Each image's own
-    text is to score `MARGIN` more than every other text of the batch, and each text's
-    own image more than every other image: what is missing to that is the loss.
+    The score of an image and a text is the dot product of their vectors. Each image's
+    own text should score `MARGIN` more than every other text of the batch, and each
+    text's own image more than every other image; the loss is the shortfall.
 
     Args:
         images: Vectors of images, [N, D], N 2 or more.
@@ -47,7 +47,7 @@ def matching_loss(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
 
     Returns:
         A scalar: the mean over all pairs that do not match, `2 * MARGIN` where
-        everything scores alike.
+        all scores are equal.
     """
     scores = _scores(images, texts)
     own = tf.linalg.diag_part(scores)
@@ -60,7 +60,7 @@ def matching_loss(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
 
 
 def retrieval_accuracy(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
-    """The share of texts that score best with their own image among all; chance: 1/N.
+    """The share of texts that score best with their own image; chance: 1/N.
 
     Args:
         images: Vectors of images, [N, D].
@@ -75,7 +75,7 @@ def retrieval_accuracy(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
 
 
 def _scores(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
-    """Products of all images with all texts, float32 [images, texts]."""
+    """Dot products of all images with all texts, float32 [images, texts]."""
     images, texts = (tf.cast(x, tf.float32) for x in (images, texts))
     return tf.matmul(images, texts, transpose_b=True)
 
@@ -83,7 +83,7 @@ def _scores(images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
 def _numbers() -> tf.Tensor:
     """The number of each byte, int32 [256]."""
     numbers = np.full(256, SPACE, np.int32)
-    numbers[0] = 0  # what decode_raw fills up with
+    numbers[0] = 0  # decode_raw's padding
     for place, byte in enumerate(ALPHABET.encode("ascii")):
         numbers[byte] = SPACE + place
     return tf.constant(numbers)

@@ -120,7 +120,7 @@ def test_a_latents_distribution_is_told() -> None:
     assert "N(0, 1)" in signature_doc.text(LatentModule(network), network)
     network.latent_distribution = "uniform"
     text = signature_doc.text(LatentModule(network), network)
-    assert "evenly from [-1, 1)" in text
+    assert "uniformly from [-1, 1)" in text
     assert "N(0, 1)" not in text
 
 
