@@ -90,7 +90,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 def test_empty_domain(tmp_path: Path, save_images: Save) -> None:
     save_images(tmp_path / "trainA", 3)
     (tmp_path / "trainB").mkdir()
-    with pytest.raises(UsageError, match="trainB cannot be used: it holds no image"):
+    with pytest.raises(UsageError, match="trainB cannot be used: it has no image"):
         load(tmp_path)
 
 

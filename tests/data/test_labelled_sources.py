@@ -225,7 +225,7 @@ def test_tests_of_another_class(
     with pytest.raises(UsageError) as caught:
         catalog.labelled(f"folder:{tmp_path}")
     message = str(caught.value)
-    assert f"{tmp_path / strange / '000.png'} is of no class that trai" in message
+    assert f"{tmp_path / strange / '000.png'} is of a class that trai" in message
     assert f"Allowed in {tmp_path / 'test'}: ants/." in message
     assert "\n" not in message
 
@@ -237,7 +237,7 @@ def test_images_beside_folders_of_images(tmp_path: Path, save_images: Save) -> N
     with pytest.raises(UsageError) as caught:
         catalog.labelled(f"folder:{tmp_path}")
     message = str(caught.value)
-    assert f"{tmp_path} has images, such as 000.png, beside folders" in message
+    assert f"{tmp_path} has images, such as 000.png, next to folders" in message
     assert "class0/, class1/" in message
     assert "class7/, ..." in message
     assert "\n" not in message
@@ -246,7 +246,7 @@ def test_images_beside_folders_of_images(tmp_path: Path, save_images: Save) -> N
 def test_folder_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere is not a folder\. .*in train/"):
         catalog.labelled(f"folder:{tmp_path / 'nowhere'}")
-    with pytest.raises(UsageError, match="cannot be used: it holds no image"):
+    with pytest.raises(UsageError, match="cannot be used: it has no image"):
         catalog.labelled(f"folder:{tmp_path}")
 
 

@@ -61,7 +61,7 @@ def test_broken_files_are_named_in_one_warning_and_skipped(tmp_path: Path) -> No
 
 
 def test_folder_without_a_readable_image(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="it holds no image"):
+    with pytest.raises(UsageError, match="it has no image"):
         read_images(tmp_path)
     (tmp_path / "a.jpg").touch()
     with pytest.raises(UsageError, match=r"can be read: a\.jpg \(empty file\)"):
@@ -83,7 +83,7 @@ def test_other_and_hidden_files_are_counted(tmp_path: Path) -> None:
     assert found.passed_over == {
         ".txt": 3,
         ".db": 1,
-        "without an ending": 1,
+        "without an extension": 1,
         "hidden files": 1,
         ".ipynb_checkpoints/": 1,
         "@eaDir/": 1,
@@ -104,15 +104,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
         "cat/c.png",
         "dog/deep/a.png",
     ]
-    assert found.passed_over == {"round/ (a link to a folder that it is in)": 1}
+    assert found.passed_over == {"round/ (a link to a folder that contains it)": 1}
 
 
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.warns(
-        UserWarning, match=r"1 of 2 .*b\.png \(a link that leads nowhere"
-    ):
+    with pytest.warns(UserWarning, match=r"1 of 2 .*b\.png \(a broken link"):
         assert len(read_images(tmp_path).paths) == 1
 
 

@@ -36,14 +36,14 @@ def test_val_counts_as_test(
     found = read(tmp_path)
     assert [len(split.images.paths) for split in found.train] == [3] * len(found.train)
     assert all(split and split.name.startswith(test) for split in found.test)
-    assert not any("stand in" in line for line in found.lines())
+    assert not any("used instead" in line for line in found.lines())
     if test == "test":
         for ending in endings:
             save(tmp_path / f"val{ending}", 4)
         told = found.lines()
         found = read(tmp_path)
         beside = ", ".join(f"val{ending}/" for ending in endings)
-        assert found.lines() == [*told, f"  passed over: {beside}"]
+        assert found.lines() == [*told, f"  skipped: {beside}"]
 
 
 def test_lines_of_two_domains(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_lines_of_two_domains(tmp_path: Path) -> None:
         "  trainA: 3 images, 64 x 32 to 640 x 480 px",
         "  trainB: 4 images, 8 x 8 px",
         "  testB: 1 image, 8 x 8 px",
-        "  no test images: the first 3 of trainA stand in for them",
-        "  passed over: 1 .heic, 2 .txt, .ipynb_checkpoints/, other/",
+        "  no test images: the first 3 of trainA are used instead",
+        "  skipped: 1 .heic, 2 .txt, .ipynb_checkpoints/, other/",
     ]
 
 
@@ -74,7 +74,7 @@ def test_lines_of_classes(tmp_path: Path) -> None:
     assert told == [
         f"Found in {tmp_path}:",
         f"  train: 55 images, 8 x 8 px; 10 classes: {counts}, ...",
-        "  no test images: the first 16 of train stand in for them",
+        "  no test images: the first 16 of train are used instead",
     ]
 
 
@@ -116,5 +116,5 @@ def test_class_whose_name_is_not_utf8(tmp_path: Path) -> None:
 def test_folder_of_something_else_tells_what_is_there(tmp_path: Path) -> None:
     for name in ("a.heic", "b.heic", "c.txt"):
         (tmp_path / name).touch()
-    with pytest.raises(UsageError, match=r"holds no image, but 2 \.heic, 1 \.txt\. "):
+    with pytest.raises(UsageError, match=r"has no image, but 2 \.heic, 1 \.txt\. "):
         layouts.labelled(tmp_path)

@@ -1,1 +1,1 @@
-"""What is in a folder of images, without TensorFlow: files, sizes, layouts."""
+"""What a folder of images holds, without TensorFlow: files, sizes, layouts."""

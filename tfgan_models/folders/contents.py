@@ -1,4 +1,4 @@
-"""What was found in a data set's folder, as plain data and in words."""
+"""What a data set's folder holds, as plain data and as text."""
 
 import collections
 import dataclasses
@@ -14,16 +14,15 @@ from tfgan_models.folders import files, headers
 from tfgan_models.folders.decoding import SUFFIXES
 
 STAND_IN_TEST_IMAGES = 16
-"""Where there are no test images, this many training images stand in for them: the
-first ones by path. They stay in the training split, so they show how training goes
-and measure nothing."""
+"""Without test images, this many training images are used instead: the first ones by
+path. They stay in the training split, so they show progress but measure nothing."""
 
 _SHOWN = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """The readable images of a folder and of those below it.
+    """The readable images of a folder and its sub-folders.
 
     Attributes:
         folder: The folder.
@@ -40,7 +39,7 @@ class Images:
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def only(self, places: Sequence[int]) -> "Images":
-        """Returns those at some places."""
+        """Returns those at some indices."""
         return dataclasses.replace(
             self,
             paths=tuple(self.paths[place] for place in places),
@@ -49,7 +48,7 @@ class Images:
 
 
 class Facts(TypedDict):
-    """What a person is told of a split; shapes are [height, width] in pixels."""
+    """What is printed about a split; shapes are [height, width] in pixels."""
 
     name: str
     images: int
@@ -63,11 +62,11 @@ class Split:
     """Images to train on, or to test with.
 
     Attributes:
-        name: Of the folder below the data set's, or what the images are.
-        images: The images; of pairs the inputs, or both side by side.
-        targets: Of pairs of files the targets, at the inputs' places.
-        classes: The names of the classes, or () where there are none.
-        labels: Each image's place in `classes`; 0 where there are none.
+        name: Of the folder in the data set's, or a description of the images.
+        images: The images; for pairs the inputs, or both side by side.
+        targets: For pairs of files the targets, in the order of the inputs.
+        classes: The names of the classes, or () if there are none.
+        labels: Each image's index in `classes`; 0 if there are none.
     """
 
     name: str
@@ -77,7 +76,7 @@ class Split:
     labels: tuple[int, ...] = ()
 
     def facts(self) -> Facts:
-        """Returns what a person is told, as plain data."""
+        """Returns what is printed, as plain data."""
         shapes = self.images.shapes
         counts = collections.Counter(self.labels)
         return {
@@ -95,12 +94,12 @@ class Contents:
 
     Attributes:
         folder: The folder.
-        train: The training splits: one, or one for each domain.
+        train: The training splits: one, or one per domain.
         test: The test split of each; None: the first `STAND_IN_TEST_IMAGES` of
-            training stand in.
-        passed_over: What lies in the folder itself and is not used, see
+            training are used.
+        passed_over: Unused contents of the folder itself, see
             `files.Listing`.
-        used: Endings of files that are not images and yet are not passed over.
+        used: Extensions of files that are used though not images.
     """
 
     folder: Path
@@ -110,7 +109,7 @@ class Contents:
     used: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """Describes the contents to a person, in a few lines."""
+        """Describes the contents in a few lines."""
         told = [f"Found in {shown(self.folder)}:"]
         told += [f"  {_described(split)}" for split in self.train]
         told += [f"  {_described(split)}" for split in self.test if split]
@@ -121,10 +120,10 @@ class Contents:
             if split is None
         ]
         if missing:
-            told.append(f"  no test images: {' and '.join(missing)} stand in for them")
+            told.append(f"  no test images: {' and '.join(missing)} are used instead")
         left = self._left()
         if left:
-            told.append(f"  passed over: {left}")
+            told.append(f"  skipped: {left}")
         return told
 
     def _left(self) -> str:
@@ -142,12 +141,12 @@ class Contents:
 
 
 def read_images(folder: Path) -> Images:
-    """Finds the images of a folder that can be read.
+    """Finds the readable images of a folder.
 
-    Those that cannot be are named, each with the reason, in one warning.
+    The others are named, each with the reason, in one warning.
 
     Args:
-        folder: Where to look; folders below it count too.
+        folder: The folder; its sub-folders are included.
 
     Raises:
         UsageError: There is no readable image.
@@ -179,7 +178,7 @@ def read_images(folder: Path) -> Images:
 
 
 def shown(path: Path | str) -> str:
-    """Returns a path, or a text with one, as it can be printed anywhere."""
+    """Returns a path, or a text with one, as printable text."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -187,7 +186,7 @@ def _no_images(folder: Path, bad: Sequence[str], others: Mapping[str, int]) -> s
     if bad:
         found = f"none of its {len(bad)} images can be read: {', '.join(bad)}"
     else:
-        found = "it holds no image"
+        found = "it has no image"
         if others:
             found += f", but {', '.join(_few([f'{n} {k}' for k, n in others.items()]))}"
     return (

@@ -1,4 +1,4 @@
-"""The image files below a folder, and what else is there."""
+"""The image files below a folder, and its other contents."""
 
 import collections
 import dataclasses
@@ -18,16 +18,16 @@ _SYSTEM_FOLDERS = {
     "lost+found",
     "system volume information",
 }
-"""What storages and systems put beside a person's folders, in lower case."""
+"""What storage and operating systems add to users' folders, in lower case."""
 
 
 class ImageFile(NamedTuple):
-    """A file that by its name is an image.
+    """A file that is an image by its name.
 
     Attributes:
-        path: Where it is.
-        size: Its bytes; 0 for a link that leads nowhere.
-        modified: When it was last written, in nanoseconds.
+        path: Its path.
+        size: Its bytes; 0 for a broken link.
+        modified: Its modification time, in nanoseconds.
     """
 
     path: Path
@@ -41,8 +41,8 @@ class Listing:
 
     Attributes:
         images: Its image files, sorted by path.
-        passed_over: How many there are of all else: by ending (`.txt`), `hidden files`,
-            and folders that are not looked into by name (`.ipynb_checkpoints/`).
+        passed_over: Counts of everything else: by extension (`.txt`), `hidden files`,
+            and folders that are skipped by name (`.ipynb_checkpoints/`).
     """
 
     images: list[ImageFile]
@@ -50,18 +50,18 @@ class Listing:
 
 
 def is_system(name: str) -> bool:
-    """Says whether a name is hidden or one that a system gives, not a person."""
+    """Says whether a name is hidden or the system's, not the user's."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 
 def walk(folder: Path) -> Listing:
-    """Lists the files of a folder and of those below it; links are followed.
+    """Lists the files of a folder and its sub-folders; links are followed.
 
     Hidden and system folders, and hidden files, are left out: systems put broken twins
     of images (`._x.jpg`) and small copies of them there.
 
     Args:
-        folder: Where to look.
+        folder: The folder.
 
     Raises:
         UsageError: A folder cannot be read.
@@ -79,12 +79,12 @@ def _walk(
     images: list[ImageFile],
     passed_over: collections.Counter[str],
 ) -> None:
-    """Adds what is in a folder; `above` are those that it is in."""
+    """Adds a folder's contents; `above` are the folders that contain it."""
     try:
         known = folder.stat()
         here = known.st_dev, known.st_ino
         if here in above:
-            passed_over[f"{folder.name}/ (a link to a folder that it is in)"] += 1
+            passed_over[f"{folder.name}/ (a link to a folder that contains it)"] += 1
             return
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -108,12 +108,12 @@ def _add(
     images: list[ImageFile],
     passed_over: collections.Counter[str],
 ) -> None:
-    """Adds a file, or a link that leads nowhere."""
+    """Adds a file, or a broken link."""
     ending = os.path.splitext(entry.name)[1].lower()
     if is_system(entry.name):
         passed_over["hidden files"] += 1
     elif ending not in SUFFIXES:
-        passed_over[ending or "without an ending"] += 1
+        passed_over[ending or "without an extension"] += 1
     elif entry.is_symlink() and not os.path.exists(entry.path):
         images.append(ImageFile(Path(entry.path), 0, 0))
     else:

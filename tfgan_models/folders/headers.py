@@ -1,4 +1,4 @@
-"""Which image files can be read, and their sizes: by their headers, and remembered."""
+"""Which image files are readable, and their sizes: from their headers, cached."""
 
 import hashlib
 import json
@@ -19,20 +19,20 @@ from tfgan_models.folders.files import ImageFile
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
-"""Values of EXIF's orientation for which width and height change places."""
+"""EXIF orientations that swap width and height."""
 _PNG_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 _TAIL = 4096
 _BLOCK = 64
 _MANY = 1000
-"""So many files to read are shown as a bar."""
+"""From this many files on, a progress bar is shown."""
 _THREADS = 16
 """More than there are CPUs: storage makes them wait."""
 _MADE_BY = f"2, Pillow {PIL.__version__}"
-"""Changes when what is remembered means something else."""
+"""Changes when cached values change their meaning."""
 
 
 class Header(NamedTuple):
-    """What is known of an image file without decoding it.
+    """What is known about an image file without decoding it.
 
     Attributes:
         height: In pixels, upright; 0 with a fault.
@@ -46,13 +46,13 @@ class Header(NamedTuple):
 
 
 def read_all(folder: Path, files: Sequence[ImageFile]) -> list[Header]:
-    """Reads the headers of files that were not read before.
+    """Reads the headers of files that are not in the cache.
 
-    What is found is kept in the user's cache folder, by a file's path, size and time
-    of its last change. Faults are not: they may be mended without a change of these.
+    Results are kept in the user's cache folder, by a file's path, size and modification
+    time. Faults are not: they may be fixed without a change of these.
 
     Args:
-        folder: Where the files are, or below it.
+        folder: The folder of the files, or one above.
         files: The files.
 
     Returns:
@@ -75,10 +75,10 @@ def read_all(folder: Path, files: Sequence[ImageFile]) -> list[Header]:
 
 
 def read(file: ImageFile) -> Header:
-    """Reads the header of one file, and all of it where its end looks cut off."""
+    """Reads a file's header, and the whole file if its end looks truncated."""
     try:
         if file.path.is_symlink() and not file.path.exists():
-            return Header(0, 0, "a link that leads nowhere")
+            return Header(0, 0, "a broken link")
         if not file.size:
             return Header(0, 0, "empty file")
         with (
@@ -86,7 +86,7 @@ def read(file: ImageFile) -> Header:
             Image.open(opened, formats=FORMATS) as image,
         ):
             width, height = image.size
-            # A PNG's own method decodes it.
+            # PNG's own method decodes it.
             turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
             if _is_whole(image.format, opened, file.size):
                 return Header(width, height) if turned else Header(height, width)
@@ -105,7 +105,7 @@ def fault(error: Exception) -> str:
 
 
 def _is_whole(kind: str | None, file: BinaryIO, size: int) -> bool:
-    """Says whether a file ends as its kind does, with all that is told of it before."""
+    """Says whether a file ends as its format requires, with everything announced."""
     file.seek(0)
     head = file.read(8)
     file.seek(max(0, size - _TAIL))
@@ -125,19 +125,19 @@ def _is_whole(kind: str | None, file: BinaryIO, size: int) -> bool:
 
 
 def _read(folder: Path, files: Sequence[tuple[str, ImageFile]]) -> Iterator[Header]:
-    """Reads many headers at once, with a bar where a person waits for it."""
+    """Reads many headers at once, with a progress bar in a terminal."""
 
     def block(start: int) -> list[Header]:
         return [read(file) for _, file in files[start : start + _BLOCK]]
 
     starts = range(0, len(files), _BLOCK)
-    # None: shown on a terminal alone.
+    # None: shown only in a terminal.
     hidden = None if len(files) >= _MANY else True
     bar = tqdm.tqdm(
-        total=len(files), desc=f"Looking at {folder}", leave=False, disable=hidden
+        total=len(files), desc=f"Reading {folder}", leave=False, disable=hidden
     )
     with ThreadPoolExecutor(_THREADS) as pool, bar, warnings.catch_warnings():
-        # Of odd metadata, and of large pictures.
+        # About odd metadata, and large images.
         warnings.simplefilter("ignore")
         for found in pool.map(block, starts):
             bar.update(len(found))

@@ -1,4 +1,4 @@
-"""How folders of images are laid out: which of them are trained on and tested with."""
+"""Layouts of image folders: which images are for training and which for testing."""
 
 import collections
 import dataclasses
@@ -17,27 +17,27 @@ from tfgan_models.folders.contents import (
 from tfgan_models.folders.decoding import SUFFIXES
 
 CAPTION_ENDING = ".txt"
-"""How the name of a text file beside an image ends."""
+"""The extension of a text file next to an image."""
 
 _TESTS = ("test", "val")
-"""Names of folders of test images; the first that is there counts."""
+"""Names of folders of test images; the first that exists is used."""
 
-_UNPAIRED = "trainA/ trainB/ and, if there are any, testA/ testB/, each with images"
+_UNPAIRED = "trainA/ trainB/ and optionally testA/ testB/, each with images"
 _PAIRED = (
-    "trainA/ trainB/ with images of the same names (testA/ testB/ if there are any), "
+    "trainA/ trainB/ with images of the same names (optionally testA/ testB/), "
     "or train/ with images that show input and target side by side (test/ or val/)"
 )
-_LABELLED = "images, or a folder of images for each class, there or in train/"
+_LABELLED = "images, or one folder of images per class, there or in train/"
 
 
 def of_name(dataset: str) -> Path | None:
-    """Returns the folder that a data set's name, `folder:PATH`, tells; else None."""
+    """Returns the folder of a data set's name, `folder:PATH`; else None."""
     kind, _, path = dataset.partition(":")
     return Path(path).expanduser() if kind == "folder" and path else None
 
 
 def unpaired(path: Path) -> Contents:
-    """Reads what is in a folder of two domains.
+    """Reads the contents of a folder of two domains.
 
     Args:
         path: A folder with trainA/ and trainB/; testA/ and testB/, or valA/ and valB/,
@@ -47,7 +47,7 @@ def unpaired(path: Path) -> Contents:
         The training splits of A and B and their tests.
 
     Raises:
-        UsageError: The folder is missing, is laid out in another way, or has a split
+        UsageError: The folder is missing, has another layout, or has a split
             without a readable image.
     """
     _check_folder(path, _UNPAIRED)
@@ -65,19 +65,19 @@ def unpaired(path: Path) -> Contents:
 
 
 def paired(path: Path) -> Contents:
-    """Reads what is in a folder of pairs.
+    """Reads the contents of a folder of pairs.
 
     Args:
-        path: A folder with trainA/ and trainB/, whose files of the same names, endings
-            aside, are pairs; or with train/, whose files show the input in the left
-            half and the target in the right one. Tests likewise, in testA/ and testB/
-            or valA/ and valB/, or in test/ or val/; they may be missing.
+        path: A folder with trainA/ and trainB/, whose files of the same names,
+            extensions aside, are pairs; or with train/, whose files show the input in
+            the left half and the target in the right one. Tests likewise, in testA/ and
+            testB/ or valA/ and valB/, or in test/ or val/; they may be missing.
 
     Returns:
         The training split and its tests.
 
     Raises:
-        UsageError: The folder is missing or laid out in another way, a file has no
+        UsageError: The folder is missing or has another layout, a file has no
             partner, or a split has no readable pair.
     """
     _check_folder(path, _PAIRED)
@@ -97,18 +97,18 @@ def paired(path: Path) -> Contents:
 
 
 def labelled(path: Path) -> Contents:
-    """Reads what is in a folder of single images.
+    """Reads the contents of a folder of single images.
 
     Args:
-        path: A folder with images or with a folder of images for each class; or with
-            train/ of that kind and, if there is one, test/ or val/.
+        path: A folder with images or with one folder of images per class; or with
+            such a train/ and optionally test/ or val/.
 
     Returns:
         The training split and its tests.
 
     Raises:
         UsageError: The folder is missing, a split has no readable image or has images
-            beside folders of images, or tests have classes of their own.
+            next to folders of images, or tests have classes of their own.
     """
     _check_folder(path, _LABELLED)
     if not _has(path, "train"):
@@ -123,7 +123,7 @@ def labelled(path: Path) -> Contents:
 
 
 def captioned(path: Path) -> Contents:
-    """Reads what is in a folder as `labelled` takes it, with texts beside the images.
+    """Reads the contents of a folder as `labelled` does, with text files.
 
     Args:
         path: The folder.
@@ -140,7 +140,7 @@ def captioned(path: Path) -> Contents:
 def _contents(
     path: Path, train: Sequence[Split], test: Sequence[Split | None]
 ) -> Contents:
-    """Adds what lies beside the folders of the splits."""
+    """Adds what lies next to the splits' folders."""
     used = {
         images.folder.name
         for split in (*train, *filter(None, test))
@@ -153,7 +153,7 @@ def _contents(
         elif files.is_system(child.name):
             beside["hidden files"] += 1
         else:
-            beside[child.suffix.lower() or "without an ending"] += 1
+            beside[child.suffix.lower() or "without an extension"] += 1
     return Contents(path, tuple(train), tuple(test), dict(beside))
 
 
@@ -170,7 +170,7 @@ def _matched_split(path: Path, name: str) -> Split:
         alone, other = (first, targets) if stem in first else (second, inputs)
         raise UsageError(
             f"{shown(alone[stem][0])} has no partner: there is no "
-            f"{shown(other.folder / stem)} with an image's ending "
+            f"{shown(other.folder / stem)} with an image's extension "
             f"({' '.join(SUFFIXES)}). Add it, or remove the first."
         )
     places = [
@@ -180,7 +180,7 @@ def _matched_split(path: Path, name: str) -> Split:
     ]
     if not places:
         raise UsageError(
-            f"{shown(inputs.folder)} and {shown(targets.folder)} cannot be used: of "
+            f"{shown(inputs.folder)} and {shown(targets.folder)} cannot be used: in "
             "each pair an image cannot be read. Put readable images there."
         )
     ours, theirs = zip(*places, strict=True)
@@ -193,7 +193,7 @@ def _matched_split(path: Path, name: str) -> Split:
 
 
 def _by_stem(images: Images) -> dict[Path, tuple[Path, int | None]]:
-    """Maps names without endings to files and their places, if they can be read."""
+    """Maps names without extensions to readable files and their indices."""
     found: dict[Path, tuple[Path, int | None]] = {}
     places: dict[Path, int | None] = {p: i for i, p in enumerate(images.paths)}
     for path in sorted([*images.paths, *images.broken]):
@@ -201,7 +201,7 @@ def _by_stem(images: Images) -> dict[Path, tuple[Path, int | None]]:
         if stem in found:
             raise UsageError(
                 f"{shown(found[stem][0])} and {shown(path)} have the same name, so "
-                "that it is not known which of them belongs to the pair. Remove one."
+                "it is not known which of them belongs to the pair. Remove one."
             )
         found[stem] = path, places.get(path)
     return found
@@ -221,12 +221,12 @@ def _side_by_side_split(path: Path, name: str) -> Split:
 def _labelled_split(
     name: str, images: Images, known: tuple[str, ...] | None = None
 ) -> Split:
-    """Takes the folders that images are in for their classes.
+    """Uses the images' folders as classes.
 
     Args:
         name: The split's.
         images: Its images.
-        known: The classes that may be there; by default those that are, by name.
+        known: The allowed classes; by default those that exist, by name.
     """
     parts = [path.relative_to(images.folder).parts for path in images.paths]
     classes = _classes(images.folder, parts) if known is None else known
@@ -236,7 +236,7 @@ def _labelled_split(
     for path, part in zip(images.paths, parts, strict=True):
         if part[0] not in places:
             raise UsageError(
-                f"{shown(path)} is of no class that training has. Allowed in "
+                f"{shown(path)} is of a class that training does not have. Allowed in "
                 f"{shown(images.folder)}: {_listed(classes)}. Move it, or remove it."
             )
     labels = tuple(places[part[0]] for part in parts)
@@ -249,15 +249,15 @@ def _classes(folder: Path, parts: list[tuple[str, ...]]) -> tuple[str, ...]:
     alone = [part[0] for part in parts if len(part) == 1]
     if folders and alone:
         raise UsageError(
-            f"{shown(folder)} has images, such as {shown(alone[0])}, beside folders of "
-            f"images: {_listed(folders)}. So it is not known whether these are "
+            f"{shown(folder)} has images, such as {shown(alone[0])}, next to folders "
+            f"of images: {_listed(folders)}. So it is not known whether these are "
             "classes. Move the images into the folder of their class, or all of them "
             "to one place."
         )
     for name in folders:
         if shown(name) != name:
             raise UsageError(
-                f"{shown(folder / name)} names a class, and its name is not UTF-8. "
+                f"{shown(folder / name)} is a class, and its name is not UTF-8. "
                 "Rename it."
             )
     return tuple(folders)
@@ -276,7 +276,7 @@ def _has(path: Path, *names: str) -> bool:
 
 
 def _found(path: Path) -> str:
-    """Describes the children of a folder that is laid out in another way."""
+    """Describes the contents of a folder with another layout."""
     folders = sorted(
         child.name
         for child in path.iterdir()
