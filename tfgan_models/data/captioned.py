@@ -1,7 +1,7 @@
-"""The input pipeline of GANs that draw what a caption says (arXiv:1605.05396).
+"""The input pipeline of text-to-image GANs (arXiv:1605.05396).
 
-Nothing in it has a state: what is at a position follows from the seed and the position
-alone, so that training resumed after n images sees what it would have seen.
+It is stateless: the batch at a position follows from the seed and the position alone,
+so training resumed after n images continues with the same batches.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tfgan_models.data.source import CaptionedSource, ImageSource
 from tfgan_models.errors import UsageError
 
 MOST_EMBEDDINGS = 4
-"""An image with several captions is shown with the mean embedding of so many of them,
+"""An image with several captions is used with the mean embedding of up to this many,
 as in the code of arXiv:1612.03242."""
 
 _LOAD_RATIO = 76 / 64
@@ -33,14 +33,14 @@ def make_source(
 
     Args:
         images: The images.
-        captions: Of each image; () where it has none.
+        captions: Of each image; () if it has none.
         names: See `CaptionedSource`.
-        labels: The class of each image, int32 [length], where there are classes.
-            Without, images of the same captions are of one group.
+        labels: The class of each image, int32 [length], if there are classes.
+            Otherwise, images with the same captions form a group.
     """
     if labels is None:
         kinds: dict[tuple[str, ...], int] = {}
-        # What has no captions yet is like nothing else.
+        # Images without captions yet are groups of their own.
         labels = np.array(
             [
                 kinds.setdefault(texts or ("", str(i)), len(kinds))
@@ -74,7 +74,7 @@ def check(source: CaptionedSource, batch_size: int) -> None:
     if len(np.unique(source.groups)) < 2:
         raise UsageError(
             f"{name} has images of one class or caption only. Text-to-image training "
-            "needs two or more, to tell right from wrong images."
+            "needs two or more, to provide mismatching images."
         )
 
 
@@ -109,24 +109,24 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    The images are shuffled anew in every pass, cut in the centre to squares and
-    resized; each is augmented in its own way, the wrong ones too.
+    The images are reshuffled in every pass, centre-cropped to squares and
+    resized; each is augmented independently, also the wrong ones.
 
     The images are read here, before the first batch, if they fit in `MEMORY_LIMIT`.
 
     Args:
-        source: The images, their captions and perhaps these's embeddings.
+        source: The images, their captions and possibly the captions' embeddings.
         image_size: Height and width S of the batches.
         batch_size: Images in a global batch, of all workers together.
-        seed: Decides the order, the wrong images, the captions and the augmentation.
-        length: Characters L of a caption; None where `source` has embeddings.
-        start_image: How many images were used before the first batch. It costs nothing
-            to start late.
+        seed: For the order, the wrong images, the captions and the augmentation.
+        length: Characters L of a caption; None if `source` has embeddings.
+        start_image: Number of images before the first batch. Starting late costs
+            nothing.
         mirror: Whether to mirror left and right with probability 0.5.
-        crop: Whether to cut the images at random from 76/64 of their size.
+        crop: Whether to crop the images randomly from 76/64 of their size.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which lie side by side.
+            `batch_size / workers` images B of it, which are consecutive.
 
     Returns:
         A data set of dicts with `real` and `wrong`, float32 [B, S, S, 3] in [-1, 1];
@@ -188,7 +188,7 @@ def _image_lookup(source: ImageSource, side: int) -> Callable[[tf.Tensor], tf.Te
 def _partner_lookup(
     groups: np.ndarray,
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The function from an index and a key to an image of another group, any alike."""
+    """The function from an index and a key to an image of another group, uniformly."""
     order = np.argsort(groups, kind="stable")
     _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     ends = np.cumsum(sizes)[place]
@@ -230,7 +230,7 @@ def _caption_lookup(
 
 
 def _cut(image: tf.Tensor, size: int, mirror: bool, key: tf.Tensor) -> tf.Tensor:
-    """Cuts a square of a side out of an image, anywhere, and mirrors half of them."""
+    """Takes a random crop of an image, and flips half of them."""
     places = image.shape[0] - size + 1
     draws = tf.random.stateless_uniform([3], key)
     top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))

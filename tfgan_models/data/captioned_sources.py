@@ -1,4 +1,4 @@
-"""Where images and what is said of them come from: TFDS and folders."""
+"""Sources of images with captions: TFDS and folders."""
 
 import dataclasses
 import os
@@ -23,14 +23,14 @@ from tfgan_models.folders.contents import STAND_IN_TEST_IMAGES
 CAPTIONED = prepared.Task(
     labelled_sources.EMOJI,
     "a TFDS name with an image feature image and a text feature caption, text or name, "
-    "or image/filename and --embeddings=FILE, or folder:PATH with images and, beside "
-    "each, a text file of the same name with a caption a line",
+    "or image/filename and --embeddings=FILE, or folder:PATH with images and, next to "
+    "each, a text file of the same name with one caption per line",
 )
 _CAPTIONS = ("caption", "text", "name")
 _NAMES = ("image/filename", "filename", "file_name")
 _BOX_MARGIN = 0.75
-"""Half of the side cut out around an object, in its longer side: as in the code of
-arXiv:1612.03242."""
+"""Half the side of the crop around an object, relative to its longer side: as in the
+code of arXiv:1612.03242."""
 
 
 def prepared_captioned(
@@ -41,14 +41,14 @@ def prepared_captioned(
     Args:
         name: A TFDS name with an image feature `image`, a split `train` and a text
             feature `caption`, `text` or `name`, or `image/filename`, `filename` or
-            `file_name`. Images of one class of the feature `label`, if there is one,
-            are of one group. Where there is a feature `bbox`, images are cut to the
+            `file_name`. Images of the same class of the feature `label`, if there is
+            one, form a group. If there is a feature `bbox`, images are cropped to the
             square of 1.5 times its longer side around it.
         data_dir: Where prepared data sets are; by default where TFDS puts them.
         found: Embeddings to join.
 
     Returns:
-        Both splits; training images stand in where there is no test or validation.
+        Both splits; training images are used if there is no test or validation.
 
     Raises:
         UsageError: TFDS does not know the name, or it holds no such images, or an
@@ -74,16 +74,16 @@ def folder_captioned(path: Path, found: Embeddings | None = None) -> CaptionedSp
     """Reads the splits of images and text files from a folder.
 
     Args:
-        path: A folder as `layouts.labelled` takes it; beside each image there is a text
-            file of its name, with the ending .txt and a caption in each line. Folders
-            of images are groups of images.
+        path: A folder as `layouts.labelled` takes it; next to each image there is a
+            text file of its name, with the extension .txt and one caption per line.
+            Folders of images are groups of images.
         found: Embeddings to join; then there need be no text files.
 
     Returns:
         Both splits.
 
     Raises:
-        UsageError: The folder is missing or laid out in another way, a text file
+        UsageError: The folder is missing or has another layout, a text file
             cannot be read, or an image has no caption or embedding.
     """
     splits = folder.labelled(layouts.captioned(path))
@@ -113,7 +113,7 @@ def first(source: CaptionedSource, count: int) -> CaptionedSource:
 
 
 def around(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Cuts out of an image the square around an object, as far as it is inside.
+    """Crops an image to the square around an object, as far as it is inside.
 
     Args:
         image: [H, W, C].
@@ -145,7 +145,7 @@ def _finished(
 def _text_features(
     name: str, data_dir: str | None, found: Embeddings | None
 ) -> list[str]:
-    """The features that hold captions or file names; before anything is downloaded."""
+    """The features with captions or file names, without any download."""
     features = prepared.features(name, data_dir, CAPTIONED)
     texts = [
         feature
@@ -222,7 +222,7 @@ def _folder_source(source: LabelledSource) -> CaptionedSource:
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    """The captions in a text file; () where there is none."""
+    """The captions in a text file; () if there is none."""
     if not path.is_file():
         return ()
     try:
@@ -230,6 +230,6 @@ def _lines(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(
-            f"{path} cannot be read: {reason}. It must hold a caption a line."
+            f"{path} cannot be read: {reason}. It must hold one caption per line."
         ) from error
     return tuple(line.strip() for line in lines if line.strip())

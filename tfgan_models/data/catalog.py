@@ -1,4 +1,4 @@
-"""Data sets by name, one function for each kind of task."""
+"""Data sets by name, one function per kind of task."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ CAPTIONED_BUNDLED = captioned_sources.CAPTIONED.bundled
 
 
 def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
-    """Finds an unpaired data set and makes it ready to be read.
+    """Finds an unpaired data set and prepares it for reading.
 
     Args:
         name: One of `UNPAIRED_BUNDLED`; any other TFDS name with splits trainA and
@@ -60,7 +60,7 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
 
 
 def paired(name: str, data_dir: str | None = None) -> PairedSplits:
-    """Finds a data set of aligned pairs and makes it ready to be read.
+    """Finds a data set of aligned pairs and prepares it for reading.
 
     Args:
         name: One of `PAIRED_BUNDLED`; any other TFDS name with the image features

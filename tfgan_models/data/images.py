@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 Examples: TypeAlias = Iterator[tuple[int, Mapping[str, bytes | int | str | np.ndarray]]]
-"""What a TFDS builder generates: keys, and encoded images and facts by feature."""
+"""Output of a TFDS builder: keys, and encoded images and facts by feature."""
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encodes an image as PNG, quickly rather than to the last byte.
+    """Encodes an image as PNG, optimised for speed rather than size.
 
     Args:
         image: uint8 [H, W, 3], or [H, W] for grey.
@@ -57,11 +57,11 @@ def decode_tensor(data: tf.Tensor) -> tf.Tensor:
 def decode_path(path: tf.Tensor) -> tf.Tensor:
     """Reads and decodes one image file inside a tf.data pipeline.
 
-    One that cannot be decoded, though its header is sound, ends the command with a
+    If it cannot be decoded though its header is valid, the command ends with a
     line that names it (see `export.command.run`).
 
     Args:
-        path: Where the file is, a scalar string.
+        path: The file's path, a scalar string.
 
     Returns:
         The image, uint8 [H, W, 3].

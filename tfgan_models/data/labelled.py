@@ -1,8 +1,8 @@
-"""The input pipeline of GANs that make images from latents (arXiv:1406.2661 and on).
+"""The input pipeline of GANs with latents (arXiv:1406.2661 and on).
 
-Nothing in it has a state: what is at a position follows from the seed and the position
-alone, so that training resumed after n images sees what it would have seen, whatever
-sizes its batches had.
+It is stateless: the image at a position follows from the seed and the position alone,
+so training resumed after n images continues with the same images, whatever the batch
+sizes were.
 """
 
 import dataclasses
@@ -40,11 +40,11 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    The images are shuffled anew in every pass. They are cropped in the centre to a
-    square, resized to `image_size`, mirrored, and reduced to `resolution` by the mean
+    The images are reshuffled in every pass. They are centre-cropped to a
+    square, resized to `image_size`, flipped, and reduced to `resolution` by the mean
     over blocks of pixels: halved again and again with a 2x2 box filter. Phases of a
-    training, of whatever resolutions and batches, go through the images in one order
-    if each starts where the last one ended.
+    run, of any resolutions and batch sizes, go through the images in one order
+    if each starts where the previous one ended.
 
     The images are read here, before the first batch, if they fit in `MEMORY_LIMIT`.
 
@@ -53,14 +53,14 @@ def train_batches(
         image_size: Height and width that the training ends with.
         resolution: Height and width R of the batches.
         batch_size: Images in a global batch, of all workers together.
-        seed: Decides the order and the mirroring.
-        start_image: How many images were used before the first batch. It costs nothing
-            to start late.
+        seed: For the order and the flips.
+        start_image: Number of images before the first batch. Starting late costs
+            nothing.
         mirror: Whether to mirror left and right with probability 0.5.
-        grey: Whether to give the luminance alone: C is 1 instead of 3.
+        grey: Whether to return only the luminance: C is 1 instead of 3.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which lie side by side.
+            `batch_size / workers` images B of it, which are consecutive.
 
     Returns:
         A data set of dicts with `real`, float32 [B, R, R, C] in [-1, 1], and `label`,
@@ -116,7 +116,7 @@ def test_batches(
     """Makes one pass over images in their order, without augmentation.
 
     Args:
-        source: The images, those of training too where they are to be measured.
+        source: The images; also training images, if they are to be evaluated.
         image_size: Height and width S to resize to, after the crop to a square.
         batch_size: Images in a batch; the last one may be smaller.
         limit: Take only this many images, the first ones.
@@ -151,7 +151,7 @@ def _check_resolution(resolution: int, image_size: int) -> None:
 
 
 def _squares(source: ImageSource) -> ImageSource:
-    """Returns the same images, cropped in the centre to squares."""
+    """Returns the same images, centre-cropped to squares."""
 
     def decode(record: tf.Tensor) -> tf.Tensor:
         return pipeline.central_square(source.decode(record))

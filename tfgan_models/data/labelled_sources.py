@@ -1,4 +1,4 @@
-"""Data sets of single images, with classes where there are any, from TFDS."""
+"""Data sets of single images, with classes if there are any, from TFDS."""
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ EMOJI = tuple(
     for config in Emoji.BUILDER_CONFIGS
     if "image" in config.drawings
 )
-"""Names of the bundled drawings of emoji, one by one."""
+"""Names of the bundled emoji images."""
 
 BUNDLED = (*EMOJI, Digits.name)
 """Names of the data sets of single images that come with the package."""
@@ -24,17 +24,17 @@ BUNDLED = (*EMOJI, Digits.name)
 TASK = prepared.Task(
     BUNDLED,
     "a TFDS name with an image feature image and a split train, such as cifar10, or "
-    "folder:PATH with images, or a folder of them a class, in PATH or PATH/train",
+    "folder:PATH with images, or one folder of images per class, in PATH or PATH/train",
 )
 
 
 def find(name: str, data_dir: str | None = None) -> LabelledSplits:
-    """Reads the splits of a TFDS data set of single images, preparing it if need be.
+    """Reads the splits of a TFDS data set of single images, preparing it if necessary.
 
     Args:
         name: One of `BUNDLED`, or a TFDS name with an image feature `image` and a
-            split `train`. Where `test` and `validation` are missing, training images
-            stand in.
+            split `train`. If `test` and `validation` are missing, training images
+            are used.
         data_dir: Where prepared data sets are; by default where TFDS puts them.
 
     Returns:
@@ -61,7 +61,7 @@ def find(name: str, data_dir: str | None = None) -> LabelledSplits:
 
 
 def _source(builder: tfds.core.DatasetBuilder, split: str) -> LabelledSource:
-    """Reads the classes of `label`, or else of the only ClassLabel, of one split."""
+    """Reads the classes of `label`, or else of the only ClassLabel, in one split."""
     source = prepared.image_source(builder, split)
     names = {
         name: feature.names

@@ -1,7 +1,7 @@
 """The input pipeline of paired translation, as in pix2pix (arXiv:1611.07004).
 
-Nothing in it has a state: the batch at a position follows from the seed and the
-position alone, so that training resumed at step k sees what it would have seen.
+It is stateless: the batch at a position follows from the seed and the position alone,
+so training resumed at step k continues with the same batches.
 """
 
 import tensorflow as tf
@@ -40,7 +40,7 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    The pairs are shuffled anew in every pass. Both images of a pair are resized to
+    The pairs are reshuffled in every pass. Both images of a pair are resized to
     286/256 of `image_size`, cropped at the same random place and flipped, with
     probability 0.5, together.
 
@@ -50,11 +50,11 @@ def train_batches(
         splits: The data set.
         image_size: Height and width S of the batches.
         batch_size: Pairs in a global batch, of all workers together.
-        seed: Decides the order, the crops and the flips.
-        start_step: The step of the first batch. It costs nothing to start late.
+        seed: For the order, the crops and the flips.
+        start_step: The step of the first batch. Starting late costs nothing.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` pairs B of it, which lie side by side.
+            `batch_size / workers` pairs B of it, which are consecutive.
 
     Returns:
         A data set of dicts with `real_a`, the inputs, and `real_b`, float32
@@ -69,7 +69,7 @@ def train_batches(
     load_size = pipeline.load_size(image_size)
 
     def load(record: tf.Tensor) -> tf.Tensor:
-        # One image of 6 channels: whatever is done to the input befalls the target.
+        # One image of 6 channels: the target is transformed like the input.
         return tf.concat(_resized(source, record, load_size), axis=-1)
 
     in_memory = load_size * load_size * 6 * source.length <= MEMORY_LIMIT
@@ -134,5 +134,5 @@ def _resized(
 
 
 def _split(both: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Takes input and target out of the 6 channels."""
+    """Splits input and target from the 6 channels."""
     return {"real_a": both[..., :3], "real_b": both[..., 3:]}

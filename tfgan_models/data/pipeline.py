@@ -1,7 +1,7 @@
-"""What the training pipelines share: order, sharing among workers, augmentation.
+"""What the training pipelines share: order, sharding among workers, augmentation.
 
-Nothing in it has a state: what is at a position follows from the seed and the position
-alone, so that training resumed at step k sees what it would have seen.
+It is stateless: the batch at a position follows from the seed and the position alone,
+so training resumed at step k continues with the same batches.
 """
 
 import functools
@@ -13,9 +13,9 @@ import tensorflow as tf
 from tfgan_models.errors import UsageError
 
 MEMORY_LIMIT = 2 * 2**30
-"""Bytes of all decoded and resized training images of a data set up to which they are
-kept in memory. Above it only their files' names or contents are, and each image is
-decoded again whenever it is used."""
+"""Size in bytes up to which all decoded and resized training images of a data set are
+kept in memory. Above it, only their file names or contents are, and each image is
+decoded whenever it is used."""
 
 _LOAD_RATIO = 286 / 256
 _SMALLEST = 8
@@ -49,7 +49,7 @@ def load_size(image_size: int) -> int:
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes with the antialiased bicubic filter, to whole values as Pillow does.
+    """Resizes with the antialiased bicubic filter, rounding like Pillow.
 
     Args:
         image: uint8 [H, W, 3].
@@ -68,7 +68,7 @@ def resize_to(image: tf.Tensor, size: tf.Tensor | Sequence[int]) -> tf.Tensor:
 
 
 def central_square(image: tf.Tensor) -> tf.Tensor:
-    """Cuts the largest square out of the middle of an image [H, W, C]."""
+    """Crops an image [H, W, C] to its largest centre square."""
     height, width = tf.unstack(tf.shape(image)[:2])
     side = tf.minimum(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -90,9 +90,9 @@ def lookup(
 
     Args:
         records: `length` small tensors of one shape, such as files' names.
-        length: How many there are.
+        length: Number of records.
         load: Turns one record into an image.
-        in_memory: Whether to load all images here and now.
+        in_memory: Whether to load all images immediately.
     """
     if in_memory:
         records = records.map(load, tf.data.AUTOTUNE, deterministic=True)
@@ -122,11 +122,11 @@ def training_images(
 
     Args:
         look_up: Turns an index below `length` into an image, uint8 [L, L, C].
-        length: How many images there are; each pass over them is in a new order.
+        length: Number of images; each pass is in a new order.
         image_size: Height and width S of the crops.
         batch_size: Images in a global batch.
-        seed: Decides the order, the crops and the flips.
-        domain: Tells apart domains that are shuffled and augmented on their own.
+        seed: For the order, the crops and the flips.
+        domain: Distinguishes domains that are shuffled and augmented independently.
         start_step: The step of the first batch.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch.
@@ -163,13 +163,13 @@ def positions(
     worker: int,
     workers: int,
 ) -> tf.data.Dataset:
-    """Makes the endless stream of which image is at which position.
+    """Makes the endless stream of the image index at each position.
 
     Args:
-        length: How many images there are; each pass over them is in a new order.
+        length: Number of images; each pass is in a new order.
         batch_size: Images in a global batch.
-        seed: Decides the order.
-        domain: Tells apart domains that are shuffled on their own.
+        seed: For the order.
+        domain: Distinguishes domains that are shuffled independently.
         start: The position of the first batch's first image.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch.
@@ -195,7 +195,7 @@ def augmentation_key(seed: int, domain: int) -> np.ndarray:
 
 def endless_batches(images: tf.data.Dataset, size: int) -> tf.data.Dataset:
     """Batches an endless stream, `size` elements each."""
-    # flat_map and unbatch hide from tf.data that there is no end.
+    # flat_map and unbatch hide from tf.data that the stream is endless.
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return finish(images.batch(size, drop_remainder=True).apply(endless))
 
@@ -204,7 +204,7 @@ def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Sets the options of a pipeline and prefetches."""
     options = tf.data.Options()
     options.deterministic = True
-    # The workers' shares are cut already; sharding once more would drop images.
+    # The workers' shares are taken already; sharding again would drop images.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
@@ -214,13 +214,13 @@ def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _key(seed: int, domain: int, use: int) -> np.ndarray:
-    """Mixes a key of its own for each use of the seed, int32 [2]."""
+    """Derives a separate key for each use of the seed, int32 [2]."""
     entropy = [seed % 2**64, domain, use]
     return np.random.SeedSequence(entropy).generate_state(2).view(np.int32)
 
 
 def _positions(length: int, key: np.ndarray, start: int) -> tf.data.Dataset:
-    """Gives (position, index of the image there) from position `start` on."""
+    """Yields (position, index of the image there) from position `start` on."""
 
     def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
         # index_shuffle would need no memory, but with few images it is far from
@@ -238,7 +238,7 @@ def _positions(length: int, key: np.ndarray, start: int) -> tf.data.Dataset:
 def _share(
     positions: tf.Tensor, indices: tf.Tensor, start: int, size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts one worker's part out of a global batch."""
+    """Takes one worker's part of a global batch."""
     return positions[start : start + size], indices[start : start + size]
 
 

@@ -45,11 +45,11 @@ PAIRED_BUNDLED = (
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a kind of task can be given as its data set, for messages.
+    """Allowed data sets of a kind of task, for messages.
 
     Attributes:
         bundled: Names of data sets that come with the package.
-        others: What else is allowed, in words.
+        others: What else is allowed.
         family: A TFDS name whose configurations are of this kind, or "".
     """
 
@@ -67,7 +67,7 @@ UNPAIRED = Task(
 PAIRED = Task(
     PAIRED_BUNDLED,
     "a TFDS name with the image features input and target, or folder:PATH with pairs "
-    "side by side in PATH/train or of the same names in PATH/trainA and PATH/trainB",
+    "side by side in PATH/train or with the same names in PATH/trainA and PATH/trainB",
 )
 
 _BUNDLED = (Digits, Earth, EarthImages, EarthPairs, Emoji)
@@ -75,11 +75,11 @@ _NAMESPACE = re.compile(r"^\w+:(?![\d*])")
 
 
 def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
-    """Reads the splits of an unpaired TFDS data set, preparing it if need be.
+    """Reads the splits of an unpaired TFDS data set, preparing it if necessary.
 
     Args:
-        name: A TFDS name with splits trainA and trainB. Where testA or testB is
-            missing, training images stand in (see `folder.STAND_IN_TEST_IMAGES`).
+        name: A TFDS name with splits trainA and trainB. If testA or testB is
+            missing, training images are used (see `folder.STAND_IN_TEST_IMAGES`).
         data_dir: Where prepared data sets are; by default where TFDS puts them.
 
     Returns:
@@ -111,12 +111,12 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
 
 
 def paired(name: str, data_dir: str | None = None) -> PairedSplits:
-    """Reads the splits of a paired TFDS data set, preparing it if need be.
+    """Reads the splits of a paired TFDS data set, preparing it if necessary.
 
     Args:
         name: One of `PAIRED_BUNDLED`, or a TFDS name with the image features `input`
-            and `target` and a split `train`. Where there is no split `test`, training
-            pairs stand in (see `folder.STAND_IN_TEST_IMAGES`).
+            and `target` and a split `train`. If there is no split `test`, training
+            pairs are used (see `folder.STAND_IN_TEST_IMAGES`).
         data_dir: Where prepared data sets are; by default where TFDS puts them.
 
     Returns:
@@ -128,13 +128,13 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
     """
     found = name
     if name.partition(":")[0] in UNPAIRED_BUNDLED:
-        # The same windows, but aligned in training too: a data set of its own.
+        # The same windows, but also aligned in training: a separate data set.
         found = f"{EarthPairs.name}{name.removeprefix(Earth.name)}"
     builder = prepared_builder(found, data_dir, PAIRED)
     features, splits = builder.info.features, builder.info.splits
     if not {"input", "target"} <= set(features) or "train" not in splits:
         raise UsageError(
-            f"dataset={name} holds no pairs: paired training needs the features input "
+            f"dataset={name} has no pairs: paired training needs the features input "
             f"and target and a split train. Found: {', '.join(features)}; "
             f"{', '.join(splits) or 'no split'}. Allowed: {', '.join(PAIRED_BUNDLED)}, "
             f"{PAIRED.others}."
@@ -202,7 +202,7 @@ def image_source(
 def encoded(
     builder: tfds.core.DatasetBuilder, split: str, *features: str
 ) -> tf.data.Dataset:
-    """Reads a split in the order on disk, only these features and as stored."""
+    """Reads a split in the order on disk, only these features, undecoded."""
     wanted = dict.fromkeys(features, True)
     skip = dict.fromkeys(features, tfds.decode.SkipDecoding())
     with _quiet():
@@ -217,12 +217,12 @@ def encoded(
 def prepared_builder(
     name: str, data_dir: str | None, task: Task = UNPAIRED
 ) -> tfds.core.DatasetBuilder:
-    """Finds a data set by its TFDS name and prepares it unless that was done before.
+    """Finds a data set by its TFDS name and prepares it unless it is prepared.
 
     Args:
         name: `name`, `name/config` or `name/config:version`.
         data_dir: Where prepared data sets are; by default where TFDS puts them.
-        task: What is allowed in its place, should it not be known.
+        task: What is allowed instead, if it is not known.
 
     Returns:
         The builder, ready to be read.
@@ -238,7 +238,7 @@ def prepared_builder(
 def features(
     name: str, data_dir: str | None, task: Task
 ) -> dict[str, tfds.features.FeatureConnector]:
-    """Returns what a data set's examples hold, by name, without preparing it.
+    """Returns the features of a data set's examples, by name, without preparing it.
 
     Raises:
         UsageError: TFDS does not know the name.
@@ -259,7 +259,7 @@ def _prepare(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBu
             builder.download_and_prepare()
     # TFDS lets through whatever its downloader, extractor or file system raises.
     except Exception as error:
-        # Another worker of the same machine may have been faster.
+        # Another worker on the same machine may have been faster.
         other = _find(name, data_dir, task)
         if other.is_prepared():
             return other
@@ -268,7 +268,7 @@ def _prepare(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBu
 
 
 def _find(name: str, data_dir: str | None, task: Task) -> tfds.core.DatasetBuilder:
-    # Names with a namespace belong to registries that TFDS asks over the network.
+    # Names with a namespace belong to registries that TFDS queries over the network.
     if _NAMESPACE.match(name):
         raise UsageError(_unknown(name, task))
     try:
@@ -330,14 +330,14 @@ def _unprepared(name: str, builder: tfds.core.DatasetBuilder, error: Exception) 
     source = f" from {wanted[0]}" if wanted else ""
     return (
         f"dataset={name} could not be prepared{source} in {builder.data_dir} "
-        f"({connectivity.reason(error)}). Pass a directory that can be written, or one "
+        f"({connectivity.reason(error)}). Pass a writable directory, or one "
         "that holds it already, with --data_dir=DIR, or pass --dataset=folder:PATH."
     )
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TFDS's announcements off standard output and its notes off the log."""
+    """Keeps TFDS's announcements off stdout and its notes out of the log."""
     log = logging.getLogger("absl")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What a data set is to the pipelines: images in a stable order."""
+"""Data sets as the pipelines use them: images in a stable order."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,9 +17,9 @@ class ImageSource:
     is needed, so that a pipeline can reach any of them without decoding the others.
 
     Attributes:
-        name: What to call it in messages, e.g. `cycle_gan/monet2photo trainA`.
+        name: Its name in messages, e.g. `cycle_gan/monet2photo trainA`.
         length: The number of images.
-        records: Gives a data set of `length` scalar strings.
+        records: Returns a data set of `length` scalar strings.
         decode: Turns one record into a uint8 image, [H, W, 3].
     """
 
@@ -29,7 +29,7 @@ class ImageSource:
     decode: Callable[[tf.Tensor], tf.Tensor]
 
     def images(self) -> tf.data.Dataset:
-        """Gives the images, uint8 [H, W, 3], in the source's order."""
+        """Yields the images, uint8 [H, W, 3], in the source's order."""
         return self.records().map(
             self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
@@ -37,16 +37,16 @@ class ImageSource:
 
 @dataclasses.dataclass(frozen=True)
 class UnpairedSplits:
-    """Two domains, A and B, whose images have nothing to do with each other.
+    """Two domains, A and B, of unrelated images.
 
     Attributes:
         train_a: Training images of domain A.
         train_b: Training images of domain B.
         test_a: Test images of domain A.
         test_b: Test images of domain B.
-        aligned: Whether the test images at equal places show the same thing: the
-            truth that a translation can be compared with.
-        contents: What was found in their folder, where they are of one.
+        aligned: Whether test images with the same index show the same scene: the
+            ground truth of a translation.
+        contents: The contents of their folder, if they have one.
     """
 
     train_a: ImageSource
@@ -61,13 +61,13 @@ class UnpairedSplits:
 class PairSource:
     """Pairs of one split, in an order that never changes: an input and its target.
 
-    The two images of a pair show the same thing, pixel for pixel, though perhaps at
+    The two images of a pair are aligned pixel by pixel, possibly at
     different sizes.
 
     Attributes:
-        name: What to call it in messages, e.g. `emoji/line2flat train`.
+        name: Its name in messages, e.g. `emoji/line2flat train`.
         length: The number of pairs.
-        records: Gives a data set of `length` string tensors of one shape.
+        records: Returns a data set of `length` string tensors of one shape.
         decode: Turns one record into (input, target), each uint8 [H, W, 3].
     """
 
@@ -77,7 +77,7 @@ class PairSource:
     decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
     def pairs(self) -> tf.data.Dataset:
-        """Gives (input, target), uint8 [H, W, 3] each, in the source's order."""
+        """Yields (input, target), uint8 [H, W, 3] each, in the source's order."""
         return self.records().map(
             self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
@@ -94,12 +94,12 @@ class PairSource:
 
 @dataclasses.dataclass(frozen=True)
 class PairedSplits:
-    """Aligned pairs to learn a translation from.
+    """Aligned pairs for learning a translation.
 
     Attributes:
         train: Training pairs.
         test: Test pairs.
-        contents: What was found in their folder, where they are of one.
+        contents: The contents of their folder, if they have one.
     """
 
     train: PairSource
@@ -113,18 +113,18 @@ class PairedSplits:
         )
 
 
-# Compared by identity: arrays have no truth of being equal.
+# Compared by identity: array equality is not a bool.
 @dataclasses.dataclass(frozen=True, eq=False)
 class SuperResSource:
-    """Images of one split at high and at low resolution, in an order of their own.
+    """Images of one split at high and at low resolution, in a stable order.
 
     Attributes:
-        name: What to call it in messages, e.g. `div2k/bicubic_x4 train`.
+        name: Its name in messages, e.g. `div2k/bicubic_x4 train`.
         length: The number of images.
-        records: Gives a data set of `length` string tensors of one shape.
+        records: Returns a data set of `length` string tensors of one shape.
         decode: Turns one record into (low, high): low is uint8 [h, w, 3], or None where
-            it is to be made of high, uint8 [scale * h, scale * w, 3].
-        scale: How often the low resolution goes into the high one.
+            it is to be computed from high, uint8 [scale * h, scale * w, 3].
+        scale: The factor between the two resolutions.
         sizes: Height and width of each image at high resolution, int64 [length, 2].
     """
 
@@ -138,12 +138,12 @@ class SuperResSource:
 
 @dataclasses.dataclass(frozen=True)
 class SuperResSplits:
-    """Images to learn to enlarge.
+    """Images for learning to enlarge.
 
     Attributes:
         train: Training images.
         test: Test images.
-        contents: What was found in their folder, where they are of one.
+        contents: The contents of their folder, if they have one.
     """
 
     train: SuperResSource
@@ -153,13 +153,13 @@ class SuperResSplits:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelledSource:
-    """Images of one split and what each of them shows.
+    """Images of one split and their classes.
 
     Attributes:
         images: The images.
-        labels: Each image's class, int32 [length]: its place in `classes`, 0 where
-            there are no classes, or -1 where TFDS does not know it.
-        classes: The names of the classes, or () where there are none.
+        labels: Each image's class, int32 [length]: its index in `classes`, 0 if
+            there are no classes, or -1 if TFDS does not know it.
+        classes: The names of the classes, or () if there are none.
     """
 
     images: ImageSource
@@ -169,12 +169,12 @@ class LabelledSource:
 
 @dataclasses.dataclass(frozen=True)
 class LabelledSplits:
-    """Images to learn to generate.
+    """Images for learning to generate.
 
     Attributes:
         train: Training images.
         test: Real images to compare generated ones with.
-        contents: What was found in their folder, where they are of one.
+        contents: The contents of their folder, if they have one.
     """
 
     train: LabelledSource
@@ -182,19 +182,19 @@ class LabelledSplits:
     contents: Contents | None = None
 
 
-# Compared by identity: arrays have no truth of being equal.
+# Compared by identity: array equality is not a bool.
 @dataclasses.dataclass(frozen=True, eq=False)
 class CaptionedSource:
-    """Images of one split and what is said of each of them.
+    """Images of one split and their captions.
 
     Attributes:
         images: The images.
         captions: The captions of all images, image by image.
-        starts: Where each image's captions begin and the last one's end,
+        starts: Index of each image's first caption, and the end,
             int64 [length + 1].
-        groups: int64 [length]: images of one number show the same, so that none of
-            them is a wrong image for another's caption.
-        names: The names of the images' files, or () where they have none.
+        groups: int64 [length]: images with the same number show the same thing, so none
+            of them is a wrong image for another's caption.
+        names: The names of the images' files, or () if they have none.
         vectors: Each caption's embedding, float32 [captions, D], or None.
     """
 
@@ -208,12 +208,12 @@ class CaptionedSource:
 
 @dataclasses.dataclass(frozen=True)
 class CaptionedSplits:
-    """Images to learn to generate from what is said of them.
+    """Images for learning to generate from captions.
 
     Attributes:
         train: Training images.
         test: Real images to compare generated ones with.
-        contents: What was found in their folder, where they are of one.
+        contents: The contents of their folder, if they have one.
     """
 
     train: CaptionedSource

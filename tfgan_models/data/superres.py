@@ -1,7 +1,7 @@
 """The input pipeline of super-resolution, as in SRGAN (arXiv:1609.04802).
 
-Nothing in it has a state: the batch at a position follows from the seed and the
-position alone, so that training resumed at step k sees what it would have seen.
+It is stateless: the batch at a position follows from the seed and the position alone,
+so training resumed at step k continues with the same batches.
 """
 
 from collections.abc import Callable
@@ -41,9 +41,9 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    The images are shuffled anew in every pass. A crop is taken at a random place and
-    flipped with probability 0.5; where the data set has no low resolution of its own,
-    the crop is reduced with the antialiased bicubic filter and rounded to 8 bits.
+    The images are reshuffled in every pass. A crop is taken at a random place and
+    flipped with probability 0.5; if the data set has no low resolution of its own,
+    the crop is downscaled with the antialiased bicubic filter and rounded to 8 bits.
 
     The images are read here, before the first batch, if they fit in `MEMORY_LIMIT`.
 
@@ -51,18 +51,18 @@ def train_batches(
         source: The images.
         image_size: Height and width S of the crops at high resolution.
         batch_size: Crops in a global batch, of all workers together.
-        seed: Decides the order, the crops and the flips.
-        start_step: The step of the first batch. It costs nothing to start late.
+        seed: For the order, the crops and the flips.
+        start_step: The step of the first batch. Starting late costs nothing.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` crops B of it, which lie side by side.
+            `batch_size / workers` crops B of it, which are consecutive.
 
     Returns:
         A data set of dicts with `low`, float32 [B, S / scale, S / scale, 3], and
         `high`, [B, S, S, 3], both in [-1, 1]. It is not to be sharded again.
 
     Raises:
-        UsageError: A size is too small or no multiple of the scale, an image is
+        UsageError: A size is too small or not a multiple of the scale, an image is
             smaller than the crops, or the batch cannot be shared evenly.
     """
     pipeline.check_batch_size(batch_size, workers)
@@ -102,15 +102,15 @@ def test_batches(
 ) -> tf.data.Dataset:
     """Makes one pass over images in their order, without augmentation.
 
-    Whole images, of which rows and columns at the end are left out where a side is no
+    Whole images, without the last rows and columns if a side is not a
     multiple of the scale.
 
     Args:
         source: The images.
         batch_size: Images in a batch; the last one may be smaller. Large images, and
-            those of a set of different sizes, come one by one.
+            those of a set with different sizes, come one by one.
         limit: Take only this many images, the first ones.
-        crop: Take a square of at most this side out of the middle of each image.
+        crop: Take a centre square of at most this side from each image.
 
     Returns:
         A data set of dicts with `low`, float32 [B, H / scale, W / scale, 3], and
@@ -145,7 +145,7 @@ test_batches.__test__ = False  # type: ignore[attr-defined]
 
 
 def check_crop(source: SuperResSource, image_size: int) -> None:
-    """Raises UsageError where crops of `image_size` cannot be taken of the images."""
+    """Raises UsageError if crops of `image_size` cannot be taken from the images."""
     pipeline.check_image_size(image_size)
     if image_size % source.scale:
         raise UsageError(
@@ -158,7 +158,7 @@ def check_crop(source: SuperResSource, image_size: int) -> None:
         raise UsageError(
             f"{source.name} has images smaller than image_size={image_size}: one is "
             f"{to_text(smallest)} px. Lower image_size to {smallest.min()} or less, or "
-            "take such images out."
+            "remove such images."
         )
 
 
@@ -169,7 +169,7 @@ def enlarge(low: tf.Tensor, scale: int) -> tf.Tensor:
 
 
 def to_text(size: np.ndarray) -> str:
-    """Writes height and width as people do, width first."""
+    """Writes height and width with width first, as is usual."""
     return f"{size[1]} x {size[0]}"
 
 
@@ -178,7 +178,7 @@ def _lookup(source: SuperResSource) -> Look:
     in_memory = 3 * source.sizes.prod(axis=1).sum() <= MEMORY_LIMIT
 
     def load(record: tf.Tensor) -> tf.Tensor:
-        # As strings, images of different sizes fit in one table.
+        # As strings, images of different sizes fit in one tensor.
         low, high = source.decode(record)
         images = [high] if low is None else [low, high]
         return tf.stack([tf.io.serialize_tensor(image) for image in images])
@@ -210,8 +210,8 @@ def _crop(
     scale: int,
     place: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts the same square out of both, at `place`: [2] from 0 to below 1."""
-    # Whole pixels of what the data set has: of both, or of the high resolution alone.
+    """Crops both to the same square, at `place`: [2] from 0 to below 1."""
+    # Whole pixels of what the data set has: of both, or only of the high resolution.
     step = 1 if low is None else scale
     places = (tf.shape(high)[:2] - size) // step + 1
     top, left = tf.unstack(tf.cast(place * tf.cast(places, tf.float32), tf.int32))

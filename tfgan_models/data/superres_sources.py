@@ -34,13 +34,13 @@ TASK = prepared.Task(
 
 
 def find(name: str, scale: int, data_dir: str | None = None) -> SuperResSplits:
-    """Reads the splits of a TFDS data set, preparing it if need be.
+    """Reads the splits of a TFDS data set, preparing it if necessary.
 
     Args:
         name: One of `BUNDLED`, or a TFDS name with a split `train` and the image
-            features `lr` and `hr`, or `image`, which is then reduced. Where `test` and
-            `validation` are missing, training images stand in.
-        scale: How often the low resolution goes into the high one.
+            features `lr` and `hr`, or `image`, which is then downscaled. If `test` and
+            `validation` are missing, training images are used.
+        scale: The factor between the two resolutions.
         data_dir: Where prepared data sets are; by default where TFDS puts them.
 
     Returns:
@@ -48,7 +48,7 @@ def find(name: str, scale: int, data_dir: str | None = None) -> SuperResSplits:
 
     Raises:
         UsageError: TFDS does not know the name, it holds no such images, or its
-            images do not go with the scale.
+            images do not match the scale.
         FailureError: It could not be downloaded or prepared.
     """
     found = name
@@ -78,7 +78,7 @@ def of_folder(path: Path, scale: int) -> SuperResSplits:
 
     Args:
         path: See `layouts.labelled`.
-        scale: How often the low resolution goes into the high one.
+        scale: The factor between the two resolutions.
 
     Returns:
         Both splits.
@@ -104,7 +104,7 @@ def of_images(
 
     Args:
         source: The images at high resolution.
-        scale: How often the low resolution goes into the high one.
+        scale: The factor between the two resolutions.
         sizes: Height and width of each, int64 [N, 2]; without them each image is
             decoded once.
 
@@ -134,7 +134,7 @@ def of_pairs(source: PairSource, scale: int) -> SuperResSource:
 
     Args:
         source: Pairs of low and high resolution. Each is decoded once, for its sizes.
-        scale: How often the low resolution goes into the high one.
+        scale: The factor between the two resolutions.
 
     Returns:
         The source.
@@ -167,7 +167,7 @@ def of_pairs(source: PairSource, scale: int) -> SuperResSource:
 def _splits(
     names: Iterable[str], make: Callable[[str], folder.Source]
 ) -> tuple[folder.Source, folder.Source]:
-    """The training source, and that of tests or what stands in for it."""
+    """The training source, and that of the test images or their substitute."""
     train = make("train")
     test = next((name for name in ("test", "validation") if name in names), None)
     return train, (make(test) if test else folder.first(train, STAND_IN_TEST_IMAGES))
@@ -183,5 +183,5 @@ def _check_scale(name: str, sizes: np.ndarray, scale: int) -> None:
     if sizes.min() < scale:
         raise UsageError(
             f"{name} has an image of {to_text(sizes[sizes.min(axis=1).argmin()])} px, "
-            f"which scale={scale} leaves nothing of. Take it out."
+            f"too small for scale={scale}. Remove it."
         )

@@ -1,7 +1,7 @@
 """The input pipeline of unpaired translation, as in CycleGAN (arXiv:1703.10593).
 
-Nothing in it has a state: the batch at a position follows from the seed and the
-position alone, so that training resumed at step k sees what it would have seen.
+It is stateless: the batch at a position follows from the seed and the position alone,
+so training resumed at step k continues with the same batches.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    Each domain is shuffled anew whenever it has been used up, on its own: the two
+    Each domain is reshuffled independently whenever it is exhausted: the two
     are not aligned, and the shorter one repeats. Images are resized to 286/256 of
     `image_size`, cropped at random and flipped with probability 0.5.
 
@@ -53,11 +53,11 @@ def train_batches(
         splits: The data set.
         image_size: Height and width S of the batches.
         batch_size: Images of each domain in a global batch, of all workers together.
-        seed: Decides the order, the crops and the flips.
-        start_step: The step of the first batch. It costs nothing to start late.
+        seed: For the order, the crops and the flips.
+        start_step: The step of the first batch. Starting late costs nothing.
         worker: Which worker this is, from 0.
         workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which lie side by side.
+            `batch_size / workers` images B of it, which are consecutive.
 
     Returns:
         A data set of dicts with `real_a` and `real_b`, float32 [B, S, S, 3] in

@@ -1,1 +1,1 @@
-"""Where models live: folders of trainings, their checkpoints and files."""
+"""Folders of training runs: their checkpoints and files."""

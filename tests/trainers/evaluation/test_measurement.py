@@ -163,7 +163,7 @@ def test_what_a_task_cannot_tell_is_left_out_or_refused() -> None:
     plain = task(has=())
     assert list(measure("l1,cycle,ppl_z_full_lite0,msssim", task=plain)) == ["msssim"]
     for name, reason in (
-        ("l1", "no truth"),
+        ("l1", "no ground truth"),
         ("cycle", "no reconstruction"),
         ("ppl_z_full_lite0", "are not latents"),
     ):
