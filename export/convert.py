@@ -167,8 +167,7 @@ def _require(name: str) -> None:
 def _check_output(output: Path, suffix: str) -> None:
     if output.suffix != suffix:
         raise UsageError(
-            f"--output={output} must end in {suffix}, for instance {output.stem}"
-            f"{suffix}"
+            f"--output={output} must end in {suffix}, for example {output.stem}{suffix}"
         )
     if not output.parent.is_dir():
         raise UsageError(f"--output={output}: {output.parent} does not exist")

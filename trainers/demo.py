@@ -132,7 +132,7 @@ def _figures(
     back: np.ndarray,
     reverse: np.ndarray,
 ) -> dict[str, tuple[float, ...]]:
-    """What was measured, the baselines beside it: a row of `FIGURES` by name."""
+    """What was measured, the baselines next to it: a row of `FIGURES` by name."""
     from tfgan_models.metrics import extractors, kernel
 
     names = ("test_a", "test_b", "train_a", "train_b")

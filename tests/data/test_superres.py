@@ -301,7 +301,7 @@ def test_scales_that_cannot_be(
     with pytest.raises(UsageError, match="scale=1 enlarges nothing"):
         catalog.superres(f"folder:{photos}", 1)
     save_images(tmp_path, 2)
-    with pytest.raises(UsageError, match=r"image of 7 x 5 px, which scale=8 leaves"):
+    with pytest.raises(UsageError, match=r"image of 7 x 5 px, too small for scale=8"):
         catalog.superres(f"folder:{tmp_path}", 8)
 
 

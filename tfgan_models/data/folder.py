@@ -160,7 +160,7 @@ def _pairs(split: Split) -> PairSource:
 
 
 def _matched(inputs: contents.Images, targets: contents.Images) -> PairSource:
-    """Makes a source of the files at the same places."""
+    """Makes a source of the files at the same indices."""
     names = [
         [os.fsencode(first), os.fsencode(second)]
         for first, second in zip(inputs.paths, targets.paths, strict=True)

@@ -89,7 +89,7 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
         raise UsageError(
             f"inference_norm=image is for generators. Received: {path}, "
             f"{junyanz_names.words(architecture)}, whose batch normalisation uses the "
-            "running averages. Leave it out."
+            "running averages. Omit it."
         )
     entries = junyanz_names.table(architecture)
     values = {e: _numbers(e.tensor, tensors[e.tensor], path) for e in entries}

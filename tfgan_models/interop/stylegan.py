@@ -163,7 +163,7 @@ def _discriminator(
 
 
 def _take_lods(variables: dict[str, np.ndarray], names: Iterable[str]) -> float:
-    """Removes the levels of detail; returns the first, 0 where there is none."""
+    """Removes the levels of detail; returns the first, 0 if there is none."""
     found = [variables.pop(name) for name in names if name in variables]
     return float(np.ravel(found[0])[0]) if found and np.size(found[0]) else 0.0
 

@@ -34,7 +34,7 @@ class InstanceNormalization(keras.layers.Layer):
         self.affine = affine
 
     def build(self, input_shape: Shape) -> None:
-        """Creates the scale and offset, where there are any.
+        """Creates the scale and offset, if there are any.
 
         Args:
             input_shape: (N, H, W, C); C must be known.

@@ -21,8 +21,8 @@ class PixelShuffle2D(keras.layers.Layer):
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
-        ValueError: `scale` is below 1, or the input's channels are no multiple of its
-            square.
+        ValueError: `scale` is below 1, or the input's channels are not a multiple of
+            its square.
 
     Input [N, H, W, scale^2 C]; output [N, scale H, scale W, C].
     """

@@ -38,13 +38,13 @@ class DCGANGenerator(LabelledNetwork):
         label_size: Classes; above 0 the one-hot label is joined to the latent.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Inputs "latent" [N, latent_size], uniform in [-1, 1), and with classes "labels",
     one-hot [N, label_size]; output float32 [N, R, R, channels] in [-1, 1].
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     latent_distribution = "uniform"
@@ -128,7 +128,7 @@ class DCGANDiscriminator(LabelledNetwork):
             every kernel instead.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Inputs "image" [N, R, R, channels] in [-1, 1] and with classes "labels", one-hot
     [N, label_size]; output "logits" float32 [N, 1] (no sigmoid).

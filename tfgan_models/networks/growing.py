@@ -69,7 +69,7 @@ def check(
 
 
 def check_labels(label_size: int, labels: Tensor) -> None:
-    """Raises ValueError if labels are missing, or there is no use for them."""
+    """Raises ValueError if labels are missing, or not supported."""
     if (labels is None) != (label_size == 0):
         raise ValueError(
             f"label_size={label_size}, so labels are "
@@ -132,7 +132,7 @@ def to_image(
         upsampling: Doubles height and width.
         last: The place of the resolution in the ladder.
         x: Its features.
-        below: Those of the resolution below; unused where there is none.
+        below: Those of the resolution below; unused if there is none.
         alpha: How far the resolution is faded in.
     """
     image = ops.cast(to_rgbs[last](x), "float32")
@@ -162,7 +162,7 @@ class GrowingDiscriminator(keras.Model):
         dtype: Dtype policy of its layers; None: the global policy.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     def __init__(

@@ -33,14 +33,14 @@ class LabelledNetwork(keras.Model):
         Args:
             inputs: Its first input, [N, ...]; or everything that it takes, as a list
                 or dict.
-            labels: One-hot [N, label_size], where there are classes.
+            labels: One-hot [N, label_size], if there are classes.
             **kwargs: `training`, False by default.
 
         Returns:
             Its output, float32.
 
         Raises:
-            ValueError: Labels are missing, or there is no use for them.
+            ValueError: Labels are missing, or not supported.
         """
         if not isinstance(inputs, list | tuple | dict):
             growing.check_labels(self.label_size, labels)

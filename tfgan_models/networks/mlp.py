@@ -36,7 +36,7 @@ class MLPGenerator(LabelledNetwork):
         layers: Hidden layers, 1 or more.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "latent" [N, latent_size], N(0, 1); output float32
     [N, image_size, image_size, channels] in [-1, 1].
@@ -109,7 +109,7 @@ class MLPDiscriminator(LabelledNetwork):
             anywhere.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, image_size, image_size, channels] in [-1, 1]; output "logits"
     float32 [N, 1] (no sigmoid).
@@ -186,7 +186,7 @@ class ConditionalMLPGenerator(LabelledNetwork):
         dropout: Rate of the dropout after each hidden layer; 0 for none.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Inputs "latent" [N, latent_size], uniform in [-1, 1), and "labels", one-hot
     [N, label_size]; output float32 [N, image_size, image_size, channels] in [-1, 1].
@@ -265,7 +265,7 @@ class ConditionalMLPDiscriminator(LabelledNetwork):
         dropout: Rate of the dropout after each maxout layer; 0 for none.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Inputs "image" [N, image_size, image_size, channels] in [-1, 1] and "labels",
     one-hot [N, label_size]; output "logits" float32 [N, 1] (no sigmoid).

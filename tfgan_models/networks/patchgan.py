@@ -25,7 +25,7 @@ class PatchDiscriminator(keras.Model):
             or "none"; never on the first convolution.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, H, W, channels] in [-1, 1]; output "logits" float32
     [N, h, w, 1] (no sigmoid).
@@ -94,7 +94,7 @@ class PixelDiscriminator(keras.Model):
             or "none"; on the second convolution.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, H, W, channels] in [-1, 1]; output "logits" float32
     [N, H, W, 1] (no sigmoid).

@@ -32,17 +32,17 @@ class ProgressiveGenerator(keras.Model):
         latent_size: Of the latent.
         fmap_base: Channels at resolution R are `2 * fmap_base / R` ...
         fmap_max: ... and never more than this.
-        grown: The resolution that training has reached, at which images are drawn;
+        grown: The resolution that training has reached, at which images are generated;
             None: the full one.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "latent" [N, latent_size], N(0, 1); output float32 [N, R, R, channels], about
     [-1, 1] and not bounded.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     smallest_resolution = 4
@@ -123,11 +123,11 @@ class ProgressiveGenerator(keras.Model):
         resolution: int | None = None,
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
             latent: [N, latent_size].
-            labels: One-hot [N, label_size], where there are classes.
+            labels: One-hot [N, label_size], if there are classes.
             resolution: The side to stop at; None: `grown`.
             alpha: How far that resolution is faded in, 0 to 1; a Python 1.0 leaves
                 the fade out.
@@ -136,7 +136,7 @@ class ProgressiveGenerator(keras.Model):
             float32 [N, resolution, resolution, channels].
 
         Raises:
-            ValueError: Labels are missing, or there is no use for them, or the
+            ValueError: Labels are missing, or not supported, or the
                 resolution is not one of the network's.
         """
         growing.check_labels(self.label_size, labels)
@@ -160,7 +160,7 @@ class ProgressiveGenerator(keras.Model):
     def functional(self) -> keras.Model:
         """Returns a functional model on the same layers, for export.
 
-        Its inputs, by name: "latent" [N, latent_size] and, where there are classes,
+        Its inputs, by name: "latent" [N, latent_size] and, if there are classes,
         "labels" [N, label_size].
         """
         inputs = {"latent": keras.Input((self.latent_size,), name="latent")}
@@ -200,7 +200,7 @@ class ProgressiveDiscriminator(GrowingDiscriminator):
         group_size: See `MinibatchStdDev`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, R, R, channels] in [-1, 1], R any power of two from 4 to
     `resolution`; output: scores, float32 [N, 1], and logits of the classes
@@ -236,7 +236,7 @@ class ProgressiveDiscriminator(GrowingDiscriminator):
     def call(
         self, images: Tensor, alpha: float | Tensor = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """Judges images.
+        """Scores images.
 
         Args:
             images: [N, R, R, channels].

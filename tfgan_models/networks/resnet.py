@@ -35,10 +35,10 @@ class ResNetGenerator(keras.Model):
         inference_norm: Where norm is "batch": see `UNetGenerator`.
         dropout: Rate of the dropout inside each residual block; 0 for none.
         upsampling: "transposed" convolution as in the paper, or "resize": nearest
-            neighbour then 3x3 convolution, which leaves no checkerboard.
+            neighbour then 3x3 convolution, which avoids checkerboard artefacts.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, H, W, channels] in [-1, 1], H and W multiples of 4; output
     float32 [N, H, W, output_channels] in [-1, 1].

@@ -33,7 +33,7 @@ class SRResNet(keras.Model):
         channels: Channels of the image.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, H, W, channels] in [-1, 1], any H and W; output "upscaled_image"
     float32 [N, scale H, scale W, channels]: linear, as in the paper, so values may
@@ -111,13 +111,13 @@ class SRDiscriminator(keras.Model):
         channels: Channels of the image.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, image_size, image_size, channels] in [-1, 1]; output "logits"
     float32 [N, 1] (no sigmoid).
 
     Raises:
-        ValueError: `image_size` is no multiple of 16, or fewer than 1 filter.
+        ValueError: `image_size` is not a multiple of 16, or fewer than 1 filter.
     """
 
     def __init__(

@@ -76,10 +76,10 @@ class StageOneGenerator(_ConditionedGenerator):
         channels: Of the images.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class StageOneGenerator(_ConditionedGenerator):
         noise: Tensor | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws images.
+        """Generates images.
 
         Args:
             embedding: [N, embedding_size].
@@ -174,10 +174,10 @@ class StageTwoGenerator(_ConditionedGenerator):
         channels: Of the images.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class StageTwoGenerator(_ConditionedGenerator):
         noise: Tensor | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws images.
+        """Generates images.
 
         Args:
             image: [N, r, r, channels] in [-1, 1], of stage one.
@@ -269,7 +269,7 @@ class StageTwoGenerator(_ConditionedGenerator):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StackGenerator(keras.Model):
-    """Both stages in a row, and the text encoder where there is one: what is exported.
+    """Both stages in a row, and the text encoder if there is one: what is exported.
 
     Args:
         stage_one: A `StageOneGenerator`.
@@ -279,7 +279,7 @@ class StackGenerator(keras.Model):
         stages: The stage that training has reached, 1 or 2, whose images are drawn;
             None: the last.
         name: Name of the network.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Raises:
         ValueError: Networks that do not go together.
@@ -336,7 +336,7 @@ class StackGenerator(keras.Model):
         noise_two: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
             embedding: [N, embedding_size].

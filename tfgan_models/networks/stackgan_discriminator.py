@@ -27,10 +27,10 @@ class StageOneDiscriminator(keras.Model):
         channels: Of the images.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class StageTwoDiscriminator(StageOneDiscriminator):
         channels: See `StageOneDiscriminator`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
     """
 
     def __init__(

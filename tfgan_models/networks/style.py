@@ -34,7 +34,7 @@ class StyleGenerator(keras.Model):
         bias_before_blur: See `StyleSynthesis`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "latent" [N, latent_size], N(0, 1); output float32 [N, R, R, channels].
 
@@ -44,7 +44,7 @@ class StyleGenerator(keras.Model):
         synthesis: `StyleSynthesis`, w to image.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     smallest_resolution = 8
@@ -103,7 +103,7 @@ class StyleGenerator(keras.Model):
 
     @property
     def grown(self) -> int:
-        """The resolution that training has reached, at which images are drawn."""
+        """The resolution that training has reached, at which images are generated."""
         return self.synthesis.grown
 
     @grown.setter
@@ -125,11 +125,11 @@ class StyleGenerator(keras.Model):
         resolution: int | None = None,
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
             latent: [N, latent_size].
-            labels: One-hot [N, label_size], where there are classes.
+            labels: One-hot [N, label_size], if there are classes.
             noise: See `StyleSynthesis.call`.
             psi: See `Truncation`; None: nothing is truncated.
             cutoff: See `Truncation`.
@@ -200,7 +200,7 @@ class StyleDiscriminator(GrowingDiscriminator):
         group_size: See `MinibatchStdDev`.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, R, R, channels] in [-1, 1], R any power of two from 4 to
     `resolution`; output: scores, float32 [N, 1].
@@ -235,11 +235,11 @@ class StyleDiscriminator(GrowingDiscriminator):
     def call(
         self, images: Tensor, labels: Tensor | None = None, alpha: float | Tensor = 1.0
     ) -> Tensor:
-        """Judges images.
+        """Scores images.
 
         Args:
             images: [N, R, R, channels].
-            labels: One-hot [N, label_size], where there are classes.
+            labels: One-hot [N, label_size], if there are classes.
             alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
 
         Returns:
@@ -247,7 +247,7 @@ class StyleDiscriminator(GrowingDiscriminator):
 
         Raises:
             ValueError: Images of a size that the network does not take, labels that
-                are missing, or labels there is no use for.
+                are missing, or labels that are not supported.
         """
         self.check_images(images)
         growing.check_labels(self.label_size, labels)
@@ -259,7 +259,7 @@ class StyleDiscriminator(GrowingDiscriminator):
         Each image is judged by itself, as in a batch of one: the channel of
         `MinibatchStdDev` is that of a group of one, so that no answer depends on what
         else was asked at the same time. Inputs, by name: "image" [N, R, R, channels],
-        R the full resolution, and "labels" [N, label_size] where there are classes;
+        R the full resolution, and "labels" [N, label_size] if there are classes;
         output: the layer "score", float32 [N, 1].
         """
         shape = (self.resolution, self.resolution, self.channels)

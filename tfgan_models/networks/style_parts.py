@@ -35,7 +35,7 @@ class StyleMapping(keras.Model):
         lr_multiplier: Learning rate relative to the rest of the network.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "latent" [N, latent_size] and labels, one-hot [N, label_size], where there
     are any; output w, float32 [N, w_size].
@@ -91,7 +91,7 @@ class StyleMapping(keras.Model):
         """Maps `latent` [N, latent_size], and one-hot `labels`, to w [N, w_size].
 
         Raises:
-            ValueError: Labels are missing, or there is no use for them.
+            ValueError: Labels are missing, or not supported.
         """
         growing.check_labels(self.label_size, labels)
         x = latent
@@ -131,7 +131,7 @@ class StyleSynthesis(keras.Model):
         w_size: Of each w.
         fmap_base: Channels at resolution R are `2 * fmap_base / R` ...
         fmap_max: ... and never more than this.
-        grown: The resolution that training has reached, at which images are drawn;
+        grown: The resolution that training has reached, at which images are generated;
             None: the full one.
         noise_lr_multiplier: Learning rate of the noise's strengths relative to the rest
             of the network; 1 in the paper.
@@ -141,7 +141,7 @@ class StyleSynthesis(keras.Model):
             paper. Some PyTorch implementations do.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "ws" [N, num_layers, w_size]; output float32 [N, R, R, channels], about
     [-1, 1] and not bounded.
@@ -150,7 +150,7 @@ class StyleSynthesis(keras.Model):
         num_layers: Style layers, 2 log2(resolution) - 2.
 
     Raises:
-        ValueError: A size that cannot be.
+        ValueError: A size is out of range.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class StyleSynthesis(keras.Model):
         resolution: int | None = None,
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
             ws: [N, num_layers, w_size].

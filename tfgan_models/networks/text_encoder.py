@@ -38,13 +38,13 @@ class CharacterEncoder(keras.Model):
         filters: Channels of convolutions and recurrent layer.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "caption" int32 [N, L], see `tfgan_models.text_matching.characters`; output
     "embedding" float32 [N, D].
 
     Raises:
-        ValueError: A size is too small, or no multiple of what it must be.
+        ValueError: A size is too small, or not a multiple of what it must be.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class ImageEncoder(keras.Model):
         channels: Of the images.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, R, R, channels] in [-1, 1]; output "embedding" float32 [N, D].
 

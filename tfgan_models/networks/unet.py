@@ -33,11 +33,11 @@ class UNetGenerator(keras.Model):
             these are at 8 x filters (from 5 downsamplings on); 0 for none. Drawn in
             training alone.
         upsampling: 4x4 "transposed" convolution as in the paper, or "resize": nearest
-            neighbour then 3x3 convolution, which leaves no checkerboard; the last
-            two convolutions are then at full size and see the input image too.
+            neighbour then 3x3 convolution, which avoids checkerboard artefacts; the
+            last two convolutions are then at full size and see the input image too.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
-        **kwargs: None besides what `keras.Model` takes.
+        **kwargs: Those of `keras.Model`.
 
     Input "image" [N, H, W, channels] in [-1, 1], H and W multiples of
     2^downsamplings; output float32 [N, H, W, output_channels] in [-1, 1].

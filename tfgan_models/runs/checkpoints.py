@@ -48,7 +48,7 @@ def save(
         step: The training step, the checkpoint's name.
         state: Trackables by name, such as `GANModel.training_state()`.
         kept: How many to keep; those of the highest steps, this one among them.
-        texts: Small files beside it, by name: `NETWORKS` as `describe` returned it for
+        texts: Small files next to it, by name: `NETWORKS` as `describe` returned it for
             the networks as they are now, `description.FILE`.
 
     Returns:

@@ -91,7 +91,7 @@ class Description:
         system: Its name in `tfgan_models.systems`; "" where it is of none.
         recipe: The numbers of the training.
         dataset: The data set's name.
-        classes: Names of the classes; () where there are none or they are not known.
+        classes: Names of the classes; () if there are none or they are not known.
         steps: Training steps.
         images: Images seen in them.
         metrics: "last" and "best": the step, and values by name.
@@ -118,7 +118,7 @@ class Description:
 
     @property
     def task(self) -> str:
-        """The task of its networks; "" where they have none."""
+        """The task of its networks; "" if they have none."""
         return next((n.task for n in self.networks.values() if n.task), "")
 
     @property
@@ -186,19 +186,19 @@ def of_training(model_dir: Path, checkpoint: Path | None = None) -> Description 
         checkpoint: That of one of its checkpoints, whose own comes first.
 
     Returns:
-        None where there is none.
+        None if there is none.
     """
     folders = [checkpoint, model_dir] if checkpoint else [model_dir]
     return next((found for f in folders if (found := _of_file(f / FILE))), None)
 
 
 def of_saved_model(directory: Path) -> Description | None:
-    """Returns the description in a SavedModel; None where there is none."""
+    """Returns the description in a SavedModel; None if there is none."""
     return _of_file(directory / IN_SAVED_MODEL)
 
 
 def of_keras_file(path: Path) -> Description | None:
-    """Returns the description in a .keras file; None where there is none."""
+    """Returns the description in a .keras file; None if there is none."""
     try:
         with zipfile.ZipFile(path) as archive:
             return of_text(archive.read(FILE), path)

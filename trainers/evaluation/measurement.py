@@ -23,7 +23,7 @@ from tfgan_models.metrics.spec import KINDS, Spec
 from trainers.evaluation import grids
 
 Batch = Mapping[str, np.ndarray]
-"""Images [N, H, W, C] in [-1, 1]: "generated" and, where there are any, "input",
+"""Images [N, H, W, C] in [-1, 1]: "generated" and, if there are any, "input",
 "truth" (what "generated" should be) and "cycled" (the reconstruction of "input")."""
 
 _PER_IMAGE = {

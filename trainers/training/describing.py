@@ -106,7 +106,7 @@ class Describer:
             ) from error
 
     def write(self, step: int, model: GANModel) -> None:
-        """Writes it anew, into the step's checkpoint too, where there is one."""
+        """Writes it anew, into the step's checkpoint too, if there is one."""
         if self._extras is None:
             return
         said, folder = self.at(step, model), self._extras.model_dir

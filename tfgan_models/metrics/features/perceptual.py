@@ -104,7 +104,7 @@ def features(name: str, weights: Path | None = None) -> Features:
     if weights is not None:
         raise UsageError(
             "perceptual=lite0 has its weights from its package and takes no file. "
-            f"Received: {weights}. Leave it out, or take --perceptual=vgg54."
+            f"Received: {weights}. Omit it, or take --perceptual=vgg54."
         )
     told = f"EfficientNet-Lite0, ImageNet weights; {_LITE0_LAYER}; stride 8"
     return Features(name, f"{told}; times 1/8.7", _lite0())
