@@ -75,7 +75,7 @@ def test_folders_are_their_images(tmp_path: Path) -> None:
 def test_what_is_no_features_is_refused(function: object) -> None:
     for wrong in (floats(levels(4, 0)), np.zeros([4, 7]), "folder"):
         with pytest.raises(
-            ValueError, match=r"arrays \[N, D\] of one D.*Received: rea"
+            ValueError, match=r"arrays \[N, D\] with the same D.*Received: rea"
         ):
             function(np.zeros([9, 3]), wrong)
 

@@ -45,10 +45,10 @@ def test_the_name_tells_which_weights_were_used() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kids_lite0", "names no metric. Write one of kid, fid, is"),
-        ("kid0_lite0", "names no metric"),
-        ("kid5k_vgg", "names no metric"),
-        ("", "names no metric"),
+        ("kids_lite0", "is not a metric. Write one of kid, fid, is"),
+        ("kid0_lite0", "is not a metric"),
+        ("kid5k_vgg", "is not a metric"),
+        ("", "is not a metric"),
         ("kid5k", "kid needs extractor .*for instance kid5k_lite0"),
         ("ssim5k_lite0", "ssim takes no extractor .*for instance ssim5k$"),
     ],
@@ -86,5 +86,5 @@ def test_which_way_is_good() -> None:
         "psnr_y",
         "ssim_y",
     ]
-    with pytest.raises(UsageError, match="'loss' is not the name of a figure"):
+    with pytest.raises(UsageError, match="'loss' is not the name of a metric"):
         spec.is_higher_better("loss")

@@ -1,10 +1,10 @@
-"""How good generated images are: figures from features and from pixels.
+"""Metrics of generated images, from features and from pixels.
 
-`fid`, `kid` and `precision_recall` are of images or folders. What they are made of:
-`extractors` makes features of images; `gaussian` and `frechet` (FID), `kernel` (KID),
-`inception_score`, `manifold` (precision, recall, density, coverage), `path_length`
-(PPL) and `similarity` (L1, PSNR, SSIM, MS-SSIM) are plain functions of arrays; `spec`
-reads the names by which figures are asked for.
+`fid`, `kid` and `precision_recall` take images or folders. They are built from
+`extractors`, which computes features of images, and from plain functions of arrays:
+`gaussian` and `frechet` (FID), `kernel` (KID), `inception_score`, `manifold`
+(precision, recall, density, coverage), `path_length` (PPL) and `similarity` (L1, PSNR,
+SSIM, MS-SSIM). `spec` parses the names of metrics.
 """
 
 import importlib

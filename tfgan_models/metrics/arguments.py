@@ -1,14 +1,14 @@
-"""Refusals of what cannot be compared."""
+"""Checks of metrics' arguments."""
 
 
 def check_features(**sets: object) -> None:
-    """Refuses what is no features, or not all of one extractor.
+    """Refuses anything but features of one extractor.
 
     Args:
-        **sets: By the caller's names, arrays [N, D] of one D.
+        **sets: By the caller's names, arrays [N, D] with the same D.
 
     Raises:
-        ValueError: They are something else.
+        ValueError: They are not.
     """
     shapes = [tuple(getattr(features, "shape", ())) for features in sets.values()]
     if all(len(shape) == 2 for shape in shapes) and len({s[1] for s in shapes}) == 1:
@@ -18,7 +18,7 @@ def check_features(**sets: object) -> None:
         for (name, features), shape in zip(sets.items(), shapes, strict=True)
     )
     raise ValueError(
-        "Features are arrays [N, D] of one D, as an extractor makes of images; "
+        "Features are arrays [N, D] with the same D, as computed by an extractor; "
         "tfgan_models.metrics.fid, kid and precision_recall take the images themselves."
         f" Received: {received}"
     )

@@ -13,8 +13,8 @@ from tfgan_models.folders import contents, decoding
 from tfgan_models.metrics import extractors, frechet, gaussian, kernel, manifold
 
 Images: TypeAlias = np.ndarray | tf.Tensor | str | Path
-"""Images [N, H, W, C], C = 1 or 3, uint8 or float in [-1, 1]; or a folder's path, whose
-pictures may be of any sizes."""
+"""Images [N, H, W, C], C = 1 or 3, uint8 or float in [-1, 1]; or the path of a folder
+of images of any sizes."""
 
 
 def fid(real: Images, generated: Images, extractor: str = "lite0") -> float:
@@ -23,11 +23,11 @@ def fid(real: Images, generated: Images, extractor: str = "lite0") -> float:
     Args:
         real: Images, or a folder; see `Images`.
         generated: Likewise.
-        extractor: Whose features are compared, see `extractors.extractor`: figures of
-            different ones, or of different numbers of images, are no equals.
+        extractor: Its features are compared, see `extractors.extractor`; values from
+            different ones, or different numbers of images, are not comparable.
 
     Raises:
-        UsageError: What was given is no set of images.
+        UsageError: An argument is not a set of images.
         ValueError: A set has fewer than two images.
     """
     sets = (gaussian.gaussian(each) for each in _features(real, generated, extractor))
@@ -37,16 +37,16 @@ def fid(real: Images, generated: Images, extractor: str = "lite0") -> float:
 def kid(
     real: Images, generated: Images, extractor: str = "lite0", seed: int = 0
 ) -> float:
-    """Returns the kernel distance of two sets of images, unbiased; 0: no difference.
+    """Returns the unbiased kernel distance of two sets of images; 0: no difference.
 
     Args:
         real: Images, or a folder; see `Images`.
         generated: Likewise.
         extractor: See `fid`.
-        seed: Chooses the 100 subsets that it is the mean of.
+        seed: For the 100 subsets that it is averaged over.
 
     Raises:
-        UsageError: What was given is no set of images.
+        UsageError: An argument is not a set of images.
         ValueError: A set has fewer than two images.
     """
     sets = _features(real, generated, extractor)
@@ -65,7 +65,7 @@ def precision_recall(
         extractor: See `fid`.
 
     Raises:
-        UsageError: What was given is no set of images.
+        UsageError: An argument is not a set of images.
         ValueError: A set has fewer than four images.
     """
     return manifold.precision_recall(*_features(real, generated, extractor))
@@ -96,7 +96,7 @@ def _batches(images: Images) -> Iterator[np.ndarray]:
         return
     images = np.asarray(images)
     if not images.ndim or not len(images):
-        yield images  # For the extractor to refuse.
+        yield images  # The extractor refuses it.
     for start in range(0, len(images), extractors.CHUNK):
         yield _floats(images[start : start + extractors.CHUNK])
 

@@ -1,7 +1,7 @@
-"""Networks whose features the metrics compare, with one way of preparing images.
+"""Feature extractors for metrics, with one way of preparing images.
 
-The way an image is resized moves a FID more than many an improvement of a GAN
-(arXiv:2104.11222): here it is one, antialiased, and part of each description.
+The resizing of images changes FID more than many an improvement of a GAN
+(arXiv:2104.11222): here there is one, antialiased, named in each description.
 """
 
 import dataclasses
@@ -25,10 +25,10 @@ NAMES = ("lite0", "inception")
 """What `extractor` takes."""
 
 CHUNK = 32
-"""Images that go through the network together: bounds the memory."""
+"""Images processed at once, which bounds the memory."""
 
 _FURTHEST = 1.5
-"""Of a value from 0: filters that sharpen leave [-1, 1] by less."""
+"""Absolute values allowed: sharpening filters leave [-1, 1] by less."""
 
 _RESIZE = "antialiased bicubic resize of the 8-bit image, clipped to 0..255"
 _PIXELS = tf.TensorSpec([None, None, None, None], tf.float32)
@@ -37,16 +37,16 @@ _STAGES = tuple(f"stage{i}" for i in range(1, 6))
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """A network that turns images into features; made by `extractor`.
+    """A network that computes features of images; created by `extractor`.
 
     Attributes:
         name: "lite0", "inception" (Keras's weights) or "inception2015" (the FID
             paper's).
         description: One line: network, weights, layer, size, resizing.
-        fingerprint: SHA-256 in hex of the description and every weight: figures with
-            equal fingerprints can be compared, and cached features be used again.
+        fingerprint: SHA-256 in hex of the description and every weight: metrics with
+            equal fingerprints are comparable, and cached features reusable.
         network: From pixels [N, size, size, 3] in 0..255 to a dictionary with
-            "features" and, where it has them, "logits" and stages.
+            "features" and, if it has them, "logits" and stages.
     """
 
     name: str
@@ -57,18 +57,18 @@ class Extractor:
     def __call__(self, images: Images) -> tuple[np.ndarray, np.ndarray | None]:
         """Extracts the features of images.
 
-        The images are rounded to the 8-bit levels that a PNG would hold, so that
-        files and images in memory give the same figures.
+        Images are rounded to the 8-bit levels that a PNG would store, so that
+        files and images in memory give the same values.
 
         Args:
             images: [N, H, W, C] in [-1, 1], C = 1 or 3; grey is repeated.
 
         Returns:
-            Features, float32 [N, D], and logits, float32 [N, K], or None where the
+            Features, float32 [N, D], and logits, float32 [N, K], or None if the
             network's file had none.
 
         Raises:
-            UsageError: The images have another shape, are no floats, are not finite,
+            UsageError: The images have another shape, are not floats, are not finite,
                 or are in another range.
         """
         count = _check(images)
@@ -82,23 +82,23 @@ class Extractor:
         return features, np.concatenate([part["logits"] for part in parts])
 
     def distance(self, a: Images, b: Images) -> np.ndarray:
-        """Measures how differently two batches of images look, pair by pair.
+        """Computes the perceptual distance of two batches of images, pair by pair.
 
         LPIPS's formula (arXiv:1801.03924) without its learned weights: the channels
         of each stage are scaled to length 1, their squared differences summed over
-        channels, averaged over places and summed over the stages. The images are not
-        rounded to 8 bits: a path length divides differences smaller than a level.
+        channels, averaged over positions and summed over the stages. The images are not
+        rounded to 8 bits: a path length depends on differences smaller than a level.
 
         Args:
             a: Images [N, H, W, C] in [-1, 1], C = 1 or 3.
-            b: As many of the same size.
+            b: The same number, of the same size.
 
         Returns:
             Distances, float32 [N], 0 for equal images.
 
         Raises:
             UsageError: The extractor has no stages (only lite0 has), or the images
-                are not as `__call__` wants them or differ in shape.
+                are not as `__call__` requires or differ in shape.
         """
         if not set(_STAGES) <= set(self.network.output):
             raise UsageError(
@@ -107,7 +107,7 @@ class Extractor:
         count = _check(a)
         if _check(b) != count or tuple(a.shape) != tuple(b.shape):
             raise UsageError(
-                "A distance needs two batches of one shape. Received: "
+                "A distance needs two batches of the same shape. Received: "
                 f"{tuple(a.shape)} and {tuple(b.shape)}"
             )
         parts = [
@@ -187,12 +187,12 @@ def _described(name: str, weights: str, network: keras.Model) -> Extractor:
 
 
 def _check(images: Images) -> int:
-    """Returns the number of images, having looked at shape and type."""
+    """Returns the number of images, after a check of shape and type."""
     shape, kind = tuple(images.shape), _dtype(images).name
     if len(shape) != 4 or shape[0] < 1 or shape[3] not in (1, 3) or "float" not in kind:
         raise UsageError(
-            "Features are taken of images, float [N, H, W, C] in [-1, 1], of 1 or 3 "
-            f"channels and at least one. Received: {kind} {shape}"
+            "Images must be float [N, H, W, C] in [-1, 1], with 1 or 3 "
+            f"channels, and at least one image. Received: {kind} {shape}"
         )
     return shape[0]
 
@@ -202,14 +202,14 @@ def _dtype(images: Images) -> np.dtype:
 
 
 def _in_range(images: Images) -> Images:
-    """Returns images, none of whose values is far from [-1, 1]."""
+    """Returns images if no value is far from [-1, 1]."""
     low, high = float(np.min(images)), float(np.max(images))
-    # Neither is true of NaN, whose refusal is another.
+    # Neither holds for NaN, which is refused elsewhere.
     if low < -_FURTHEST or high > _FURTHEST:
         raise UsageError(
-            "Features are taken of images in [-1, 1]. Received: values from "
-            f"{low:g} to {high:g}. Bytes become images by images / 127.5 - 1; what a "
-            "generator draws beyond the range is to be clipped to it."
+            "Images must be in [-1, 1]. Received: values from "
+            f"{low:g} to {high:g}. Convert bytes with images / 127.5 - 1; clip what a "
+            "generator outputs beyond that range."
         )
     return images
 
@@ -219,7 +219,7 @@ def _pixels(images: Images, rounded: bool) -> np.ndarray:
     pixels = np.asarray(images).astype(np.float32) * 127.5 + 127.5
     if not np.isfinite(pixels).all():
         raise UsageError(
-            "Features are taken of finite images. Received: NaN or infinite values; "
+            "Images must be finite. Received: NaN or infinite values; "
             "has the generator diverged?"
         )
     pixels = np.clip(pixels, 0.0, 255.0)
@@ -233,5 +233,5 @@ def _stage_distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 def _unit(x: tf.Tensor) -> tf.Tensor:
     """Scales the channels at each place to length 1."""
-    # Where all channels are 0 the plain norm has no slope and the quotient no value.
+    # If all channels are 0, the norm has no gradient and the quotient no value.
     return x / (tf.norm(x, axis=3, keepdims=True) + 1e-10)

@@ -10,7 +10,7 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
 
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). With fewer images than feature
     dimensions it is far above zero even between two halves of one set: then compare
-    it only with figures of the same number of images, or take the kernel distance.
+    it only for the same number of images, or use the kernel distance.
 
     Args:
         first: Statistics of one set's features.
@@ -21,13 +21,13 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
 
     Raises:
         ValueError: A set has fewer than two images.
-        TypeError: What was given is no statistics.
+        TypeError: An argument is not statistics.
     """
     for given in (first, second):
         if not isinstance(given, GaussianStatistics):
             raise TypeError(
                 "frechet_distance compares GaussianStatistics, which "
-                "gaussian.gaussian(features) makes; tfgan_models.metrics.fid takes "
+                "gaussian.gaussian(features) computes; tfgan_models.metrics.fid takes "
                 f"images. Received: {type(given).__name__}"
             )
     a, b = _root(first.covariance), _root(second.covariance)

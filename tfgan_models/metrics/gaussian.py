@@ -1,4 +1,4 @@
-"""Mean and covariance of features that come in batches."""
+"""Mean and covariance of features, updated by batches."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from tfgan_models.metrics.arguments import check_features
 
 
 class GaussianStatistics:
-    """The Gaussian fitted to features, in float64 whatever they come in.
+    """The Gaussian fitted to features, in float64 whatever their dtype.
 
-    Memory is that of one covariance matrix, for any number of images. Batches are
+    It uses the memory of one covariance matrix, for any number of images. Batches are
     merged by their means and scatter matrices, so that a large mean costs no digits.
 
     Args:
@@ -56,7 +56,7 @@ def gaussian(features: np.ndarray) -> GaussianStatistics:
     """Returns the statistics of features [N, D].
 
     Raises:
-        ValueError: What was given is no features.
+        ValueError: The argument is not features.
     """
     check_features(features=features)
     statistics = GaussianStatistics(features.shape[1])

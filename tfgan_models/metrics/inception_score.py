@@ -8,24 +8,24 @@ SPLITS = 10
 def inception_score(
     logits: np.ndarray, splits: int = SPLITS, seed: int = 0
 ) -> tuple[float, float]:
-    """Returns exp of the mean divergence of each image's classes from all images'.
+    """Returns exp of the mean KL divergence of each image's classes from all images'.
 
     Args:
         logits: A classifier's, [N, classes].
-        splits: Parts, in each of which a score is computed.
-        seed: Shuffles the images before they are split.
+        splits: Number of parts, with a score for each.
+        seed: For shuffling before the split.
 
     Returns:
         Mean and standard deviation over the parts; from 1 to the number of classes,
         higher is better.
 
     Raises:
-        ValueError: What was given is no logits, or there are fewer images than parts.
+        ValueError: The argument is not logits, or there are fewer images than parts.
     """
     if np.ndim(logits) != 2:
         raise ValueError(
-            "An Inception Score is of logits [N, classes], the second of what an "
-            f"extractor returns. Received: {np.shape(logits)}"
+            "An Inception Score needs logits [N, classes], the second output of an "
+            f"extractor. Received: {np.shape(logits)}"
         )
     count = len(logits)
     if count < splits:

@@ -15,25 +15,25 @@ def kernel_distance(
     subset_size: int = SUBSET_SIZE,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Returns the squared maximum mean discrepancy: its mean and deviation.
+    """Returns the squared maximum mean discrepancy: its mean and standard deviation.
 
     The kernel is (x.y / D + 1)^3. Each subset's estimate is unbiased, so that the
-    mean does not depend on how many images there are, and can be below zero.
+    mean does not depend on the number of images, and can be below zero.
 
     Args:
         real: Features [N, D].
         generated: Features [M, D].
         subsets: Random subsets of both sets to estimate from.
         subset_size: Images of each set in a subset.
-        seed: Chooses the subsets.
+        seed: For the subsets.
 
     Returns:
         Mean and standard deviation over the subsets. Published figures are often
         these times 1000.
 
     Raises:
-        ValueError: What was given is no features, a set has fewer images than a subset,
-            or a subset fewer than 2.
+        ValueError: An argument is not features, a set has fewer images than a subset,
+            or a subset has fewer than 2.
     """
     check_features(real=real, generated=generated)
     if not 2 <= subset_size <= min(len(real), len(generated)):
@@ -61,7 +61,7 @@ def kernel_distance(
 def fitting_subset(real: np.ndarray, generated: np.ndarray) -> int:
     """Returns a `subset_size` for two sets: half of the smaller one at most.
 
-    With subsets of all images there would be no deviation to tell.
+    With subsets of all images there would be no deviation.
     """
     return min(SUBSET_SIZE, max(min(len(real), len(generated)) // 2, 2))
 

@@ -1,4 +1,4 @@
-"""Fidelity and diversity apart: precision, recall, density, coverage.
+"""Fidelity and diversity separately: precision, recall, density, coverage.
 
 Precision and recall: Kynkaanniemi et al., arXiv:1904.06991. Density and coverage:
 Naeem et al., arXiv:2002.09797.
@@ -30,7 +30,7 @@ def precision_recall(
         real images inside any generated image's ball.
 
     Raises:
-        ValueError: What was given is no features, or a set has no k neighbours for
+        ValueError: An argument is not features, or a set has no k neighbours for
             each of its images.
     """
     check_features(real=real, generated=generated)
@@ -55,11 +55,12 @@ def density_coverage(
         neighbours: k; 5 in the paper.
 
     Returns:
-        Density: real balls around a generated image, over k, on average; it can be
-        above 1. Coverage: the share of real images whose ball holds a generated one.
+        Density: the mean number of real balls around a generated image, over k; it can
+            be
+        above 1. Coverage: the share of real images whose ball contains a generated one.
 
     Raises:
-        ValueError: What was given is no features, or the real set has no k neighbours
+        ValueError: An argument is not features, or the real set has no k neighbours
             for each of its images.
     """
     check_features(real=real, generated=generated)
@@ -81,7 +82,7 @@ def nearest(
     Args:
         queries: Features [N, D].
         candidates: Features [M, D].
-        neighbours: How many, nearest first.
+        neighbours: Number of neighbours, nearest first.
 
     Returns:
         Their indices, int64 [N, neighbours], and Euclidean distances, float64.
@@ -105,7 +106,7 @@ def _radii(features: np.ndarray, neighbours: int) -> np.ndarray:
         )
     radii = np.empty(len(features))
     for rows, distances in _distances(features, features):
-        # An image is its own nearest neighbour, which does not count.
+        # An image is its own nearest neighbour, which is excluded.
         index = np.arange(rows.start, rows.stop)
         distances[index - rows.start, index] = 0.0
         radii[rows] = np.partition(distances, neighbours, axis=1)[:, neighbours]
@@ -113,7 +114,7 @@ def _radii(features: np.ndarray, neighbours: int) -> np.ndarray:
 
 
 def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Squared distances [rows, M] from a block of rows of `x` at a time."""
+    """Squared distances [rows, M], for a block of rows of `x` at a time."""
     y = np.asarray(y, np.float64)
     y_norms = np.square(y).sum(axis=1)
     for start in range(0, len(x), _BLOCK):

@@ -23,23 +23,23 @@ def perceptual_path_length(
     epsilon: float = EPSILON,
     seed: int = 0,
 ) -> float:
-    """Returns how fast the image changes along a path between two latents.
+    """Returns the rate of change of the image along a path between two latents.
 
     The mean of d(G(t), G(t + epsilon)) / epsilon^2, without the lowest and the highest
     hundredth. Lower is smoother. In z the path is spherical, in w straight.
 
     Args:
         latents: (count, random) -> latents z [count, Z].
-        mapping: z [N, Z] -> w [N, W]. A generator without a mapping passes z on.
+        mapping: z [N, Z] -> w [N, W]. A generator without a mapping returns z.
         synthesis: (w [2N, W], random) -> images [2N, H, W, C]. The two halves are the
             two ends of N short steps; noise inputs must be equal in both.
         distance: Perceptual distance of two batches, [N].
         space: "z" or "w", where the path is.
-        sampling: "full", anywhere on the path, or "end", at its first end.
-        count: Paths.
+        sampling: "full", anywhere on the path, or "end", at its start.
+        count: Number of paths.
         batch_size: Paths at a time.
         epsilon: Length of a step, 1 being the whole path.
-        seed: Draws latents and places.
+        seed: For latents and positions.
 
     Raises:
         ValueError: `space` or `sampling` is none of those, or `count` is below 1.
@@ -66,7 +66,7 @@ def perceptual_path_length(
 
 
 def trimmed_mean(lengths: Array) -> float:
-    """Returns the mean without what is below the 1st or above the 99th percentile."""
+    """Returns the mean without values below the 1st or above the 99th percentile."""
     low = np.percentile(lengths, _DISCARDED[0], method="lower")
     high = np.percentile(lengths, _DISCARDED[1], method="higher")
     return float(lengths[(lengths >= low) & (lengths <= high)].mean())
@@ -84,7 +84,7 @@ def _lerp(starts: Array, ends: Array, places: Array | float) -> Array:
 
 
 def _slerp(starts: Array, ends: Array, places: Array | float) -> Array:
-    """Turns the direction at a constant rate; the length goes from one to the other."""
+    """Rotates at a constant rate, with linearly interpolated length."""
     starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
     start_norms = np.linalg.norm(starts, axis=-1, keepdims=True)
     end_norms = np.linalg.norm(ends, axis=-1, keepdims=True)

@@ -1,6 +1,6 @@
-"""How like two images are, pixel by pixel and window by window.
+"""Similarity of images, by pixels and by windows.
 
-Images are float [N, H, W, C] in [-1, 1]; a figure for each image is returned.
+Images are float [N, H, W, C] in [-1, 1]; a value for each image is returned.
 """
 
 import functools
@@ -27,7 +27,7 @@ def l1(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def psnr(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Returns the peak signal-to-noise ratio in dB, float64 [N]; inf where equal."""
+    """Returns the peak signal-to-noise ratio in dB, float64 [N]; inf if equal."""
     difference = np.asarray(images, np.float64) - np.asarray(truth, np.float64)
     error = np.square(difference).mean(axis=(1, 2, 3))
     with np.errstate(divide="ignore"):
@@ -37,8 +37,8 @@ def psnr(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Returns the structural similarity, at most 1, float64 [N].
 
-    Wang et al. 2004: Gaussian windows of 11 px and deviation 1.5, K 0.01 and 0.03,
-    the mean over all windows inside the image and over channels.
+    Wang et al. 2004: Gaussian windows of 11 px and standard deviation 1.5, K 0.01 and
+    0.03, the mean over all windows inside the image and over channels.
 
     Raises:
         UsageError: The images are smaller than a window.
@@ -49,13 +49,13 @@ def ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def psnr_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
-    """Returns the PSNR in dB as papers on super-resolution have it, float64 [N].
+    """Returns the PSNR in dB as in papers on super-resolution, float64 [N].
 
     Of the luma of 8-bit images, with 255 as the peak, without the border.
 
     Args:
         images: [N, H, W, 3], or grey: [N, H, W, 1].
-        truth: What they should be.
+        truth: The ground truth.
         border: Pixels left out at each side: the scale.
 
     Raises:
@@ -65,7 +65,7 @@ def psnr_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
 
 
 def ssim_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
-    """Returns the SSIM of what `psnr_y` compares, float64 [N].
+    """Returns the SSIM of the images compared by `psnr_y`, float64 [N].
 
     Raises:
         UsageError: See `psnr_y`; or the images are smaller than a window.
@@ -74,7 +74,7 @@ def ssim_y(images: np.ndarray, truth: np.ndarray, border: int) -> np.ndarray:
 
 
 def scales(height: int, width: int) -> int:
-    """Returns in how many scales, 1 to 5, MS-SSIM can be computed at a size."""
+    """Returns the number of scales, 1 to 5, for MS-SSIM at a size."""
     smaller = min(height, width)
     return max(
         n
@@ -87,8 +87,8 @@ def ms_ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns the multi-scale structural similarity, 0 to 1, float64 [N].
 
     Five scales need 176 px. Smaller images get as many scales as their size allows
-    (see `scales`), with the weights of those scales made to sum to 1: figures are
-    comparable at one image size only.
+    (see `scales`), with those scales' weights normalised to sum to 1: values are
+    comparable at the same image size only.
 
     Raises:
         UsageError: The images are smaller than a window.
@@ -104,19 +104,19 @@ def ms_ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
             )
         similarity, contrast = _structure(first, second)
         factor = similarity if scale == len(weights) - 1 else contrast
-        # Below zero, where an image is the other's negative, it has no power.
+        # Below zero, if an image is the other's negative, the power is undefined.
         factors.append(tf.nn.relu(factor) ** (weight / sum(weights)))
     return functools.reduce(tf.multiply, factors).numpy().mean(axis=1)
 
 
 def diversity(images: np.ndarray, seed: int = 0) -> tuple[float, int]:
-    """Returns the mean MS-SSIM of random pairs of images, and how many pairs.
+    """Returns the mean MS-SSIM of random pairs of images, and the number of pairs.
 
     Lower is more diverse (Odena et al., arXiv:1610.09585). Every image is in one pair.
 
     Args:
         images: At least 2 images.
-        seed: Draws the pairs.
+        seed: For the pairs.
 
     Raises:
         UsageError: The images are smaller than a window.
@@ -138,8 +138,8 @@ def _luma(images: np.ndarray, border: int) -> np.ndarray:
     height, width, channels = images.shape[1:]
     if channels not in (1, 3) or min(height, width) <= 2 * border:
         raise UsageError(
-            f"Luma is compared of grey or RGB images larger than {2 * border} px each "
-            f"way. Received: {height} x {width} x {channels}"
+            f"Luma is compared for greyscale or RGB images larger than {2 * border} px "
+            f"each way. Received: {height} x {width} x {channels}"
         )
     levels = np.clip(np.round((np.asarray(images, np.float64) + 1.0) * 127.5), 0, 255)
     inner = levels[:, border : height - border, border : width - border]
@@ -174,7 +174,7 @@ def _blur(images: tf.Tensor) -> tf.Tensor:
 
 
 def _pixels(images: np.ndarray) -> tf.Tensor:
-    """Values from 0 on, as SSIM's luminance wants them, in float64."""
+    """Values from 0 up, as SSIM's luminance needs them, in float64."""
     return tf.constant(np.asarray(images, np.float64) + 1.0)
 
 

@@ -1,4 +1,4 @@
-"""The names of figures: `kid5k_lite0` is KID of 5000 images by extractor lite0."""
+"""Names of metrics: `kid5k_lite0` is KID of 5000 images with extractor lite0."""
 
 import dataclasses
 import re
@@ -7,24 +7,24 @@ from tfgan_models.errors import UsageError
 
 EXTRACTORS = ("lite0", "inception")
 MOST_IMAGES = 50_000
-"""Images of each side that a figure uses at most, where its name gives no number."""
+"""Maximum images on each side, if a metric's name gives no number."""
 
 _DIVERSITY_IMAGES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What all figures of a kind have in common.
+    """What all metrics of a kind have in common.
 
     Attributes:
-        figures: Names of the figures it consists of.
+        figures: Names of its metrics.
         by_features: Whether an extractor's features are compared.
-        higher_is_better: Which way is good.
-        needs: What of a batch it compares the generated images with: "truth",
-            "cycled", "path", "border" (the truth but for the border that papers on
+        higher_is_better: Which way is better.
+        needs: What it compares the generated images with: "truth",
+            "cycled", "path", "border" (the truth without the border that papers on
             super-resolution leave out) or nothing.
-        images: How many it uses where its name gives no number.
-        meaning: One line for people.
+        images: Number of images if its name gives none.
+        meaning: One line of documentation.
     """
 
     figures: tuple[str, ...]
@@ -48,7 +48,9 @@ KINDS = {
         images=_DIVERSITY_IMAGES,
         meaning="MS-SSIM of random pairs of generated images; lower is more diverse",
     ),
-    "l1": Kind(("l1",), False, False, "truth", meaning="mean |difference| to truth"),
+    "l1": Kind(
+        ("l1",), False, False, "truth", meaning="mean |difference| to the truth"
+    ),
     "psnr": Kind(("psnr",), False, True, "truth", meaning="dB to the truth"),
     "ssim": Kind(("ssim",), False, True, "truth", meaning="similarity to the truth"),
     "psnr_y": Kind(
@@ -58,7 +60,7 @@ KINDS = {
         ("ssim_y",), False, True, "border", meaning="similarity to the truth, of luma"
     ),
     "cycle": Kind(
-        ("cycle",), False, False, "cycled", meaning="mean |input - there and back|"
+        ("cycle",), False, False, "cycled", meaning="mean |input - reconstruction|"
     ),
 } | {
     f"ppl_{space}_{sampling}": Kind(
@@ -80,13 +82,13 @@ _NAME = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A figure, or a pair of them, that was asked for.
+    """A metric, or a pair of them, that was requested.
 
     Attributes:
         text: As it was written.
         kind: A key of `KINDS`.
         count: Images of each side at most.
-        extractor: Whose features; None where none are compared.
+        extractor: Whose features; None if none are compared.
     """
 
     text: str
@@ -95,11 +97,11 @@ class Spec:
     extractor: str | None
 
     def names(self, extractor: str | None = None) -> tuple[str, ...]:
-        """The names of its figures: `pr5k_lite0` gives precision and recall.
+        """The names of its metrics: `pr5k_lite0` gives precision and recall.
 
         Args:
-            extractor: The name of the extractor used, where it is more exact than
-                the one asked for.
+            extractor: The name of the extractor used, if it is more specific than
+                the requested one.
         """
         rest = self.text.removeprefix(self.kind)
         if extractor and self.extractor:
@@ -108,16 +110,16 @@ class Spec:
 
 
 def parse(text: str) -> Spec:
-    """Reads a name such as `kid5k_lite0`, `fid50k_inception` or `ssim`.
+    """Parses a name such as `kid5k_lite0`, `fid50k_inception` or `ssim`.
 
     Raises:
-        UsageError: It names no figure.
+        UsageError: It is not a metric.
     """
     match = _NAME.fullmatch(text)
     if not match:
         raise UsageError(
-            f"{text!r} names no metric. Write one of {', '.join(KINDS)}, then a number "
-            "of images if you like (500, 5k), then, where features are compared, "
+            f"{text!r} is not a metric. Write one of {', '.join(KINDS)}, then a number "
+            "of images if you like (500, 5k), then, for features, "
             f"_{' or _'.join(EXTRACTORS)}: kid5k_lite0, pr_inception, ssim"
         )
     kind, count, extractor = match.group("kind", "count", "extractor")
@@ -125,17 +127,17 @@ def parse(text: str) -> Spec:
         wanted = "needs" if KINDS[kind].by_features else "takes no"
         raise UsageError(
             f"{text!r}: {kind} {wanted} extractor ({', '.join(EXTRACTORS)}), for "
-            f"instance {kind}{count or ''}{'_lite0' if wanted == 'needs' else ''}"
+            f"example {kind}{count or ''}{'_lite0' if wanted == 'needs' else ''}"
         )
     number = int(count.replace("k", "000")) if count else KINDS[kind].images
     return Spec(text, kind, number, extractor)
 
 
 def parse_list(text: str) -> list[Spec]:
-    """Reads names separated by commas; [] for none.
+    """Parses comma-separated names; [] for none.
 
     Raises:
-        UsageError: One names no figure, or is given twice.
+        UsageError: One is not a metric, or is given twice.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -145,13 +147,13 @@ def parse_list(text: str) -> list[Spec]:
 
 
 def is_higher_better(name: str) -> bool:
-    """Tells which way is good for a figure's name, as `precision5k_lite0`.
+    """Says which way is better for a metric's name, such as `precision5k_lite0`.
 
     Raises:
-        UsageError: It is not the name of a figure.
+        UsageError: It is not the name of a metric.
     """
     for kind in KINDS.values():
         for figure in kind.figures:
             if re.fullmatch(rf"{figure}(\d+k?)?(_\w+)?", name):
                 return kind.higher_is_better
-    raise UsageError(f"{name!r} is not the name of a figure.")
+    raise UsageError(f"{name!r} is not the name of a metric.")

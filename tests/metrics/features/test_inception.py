@@ -201,7 +201,7 @@ def test_another_networks_keras_file(tmp_path: Path) -> None:
     path = tmp_path / "small.weights.h5"
     small = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     small.save_weights(path)
-    with pytest.raises(UsageError, match="does not hold the weights of InceptionV3"):
+    with pytest.raises(UsageError, match="does not have the weights of InceptionV3"):
         interop.load_inception(path)
 
 

@@ -75,7 +75,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         perceptual.features("vgg54", tmp_path / "gone.h5")
     path = tmp_path / "small.weights.h5"
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save_weights(path)
-    with pytest.raises(UsageError, match="does not hold the weights of VGG19") as error:
+    with pytest.raises(UsageError, match="does not have the weights of VGG19") as error:
         perceptual.features("vgg54", path)
     assert "\n" not in str(error.value)
     with pytest.raises(UsageError, match=r"lite0 .* takes no file. Received: .*small"):

@@ -1,1 +1,1 @@
-"""The networks that make features of images, and where their weights come from."""
+"""Feature extractors' networks, and where their weights come from."""

@@ -12,16 +12,16 @@ from tfgan_models.errors import FailureError
 
 
 def cached(url: str, md5: str, network: str, advice: str) -> Path:
-    """Returns a file of weights, from Keras's cache or downloaded into it.
+    """Returns a weights file, from Keras's cache or downloaded into it.
 
     Args:
-        url: Where keras.applications has it from.
-        md5: What a download must add up to.
-        network: Whose weights they are, for messages.
-        advice: What to do where they cannot be had, one sentence.
+        url: The address in keras.applications.
+        md5: The download's checksum.
+        network: The network's name, for messages.
+        advice: What to do if they are not available, in one sentence.
 
     Returns:
-        Where it is.
+        Its path.
 
     Raises:
         FailureError: It is not in the cache and could not be downloaded.
@@ -34,7 +34,7 @@ def cached(url: str, md5: str, network: str, advice: str) -> Path:
     fault = connectivity.fault(url)
     if fault is None:
         try:
-            # Keras draws its progress bar where a command prints its results.
+            # Keras's progress bar goes to stdout, where commands print their results.
             with contextlib.redirect_stdout(sys.stderr):
                 return Path(
                     keras.utils.get_file(

@@ -43,7 +43,7 @@ def efficientnet_lite0() -> keras.Model:
 
     Returns:
         A model from "pixels", float32 [N, 224, 224, 3] in 0..255, to a dictionary:
-        "features" [N, 1280], the head's average over all places; "logits"
+        "features" [N, 1280], the head's average over all positions; "logits"
         [N, 1000]; "stage1" to "stage5", the last map [N, H, W, C] of each
         resolution, H = W = 112, 56, 28, 14, 7.
     """
@@ -78,7 +78,7 @@ def efficientnet_lite0() -> keras.Model:
 def _inverted_residual(
     x: keras.KerasTensor, stage: _Stage, strides: int, name: str
 ) -> keras.KerasTensor:
-    """Expansion, depthwise convolution, linear projection; the sum where it fits."""
+    """Expansion, depthwise convolution, linear projection; residual if shapes match."""
     y, channels = x, x.shape[-1]
     if stage.expansion > 1:
         y = layers.Conv2D(

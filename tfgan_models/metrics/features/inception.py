@@ -13,7 +13,7 @@ WEIGHTS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
     "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
 )
-"""Where keras.applications has its ImageNet weights from."""
+"""The address of its ImageNet weights in keras.applications."""
 
 _MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"
 _KERAS_SUFFIXES = (".h5", ".keras")
@@ -61,7 +61,7 @@ def load_inception(path: Path | None = None) -> keras.Model:
 
     Returns:
         The network of `inception_v3`, by the name "inception_keras" or
-        "inception_2015"; without "logits" where the file has no top.
+        "inception_2015"; without "logits" if the file has no top.
 
     Raises:
         UsageError: The file is none of these.
@@ -75,7 +75,7 @@ def load_inception(path: Path | None = None) -> keras.Model:
         return _from_keras(path)
     if path.suffix in _TORCH_SUFFIXES:
         return _from_torch(path)
-    raise UsageError(f"{path} is no file of InceptionV3's weights. {_allowed()}")
+    raise UsageError(f"{path} is not a file of InceptionV3 weights. {_allowed()}")
 
 
 def _allowed() -> str:
@@ -92,12 +92,12 @@ def _from_keras(path: Path) -> keras.Model:
         try:
             inception_v3.body(network).load_weights(path)
             return network
-        # Keras lets through whatever h5py, zipfile and its own checks raise.
+        # Keras passes on whatever h5py, zipfile and its own checks raise.
         except Exception as error:
             fault = fault or error
     reason = " ".join(str(fault).split())[:200]
     raise UsageError(
-        f"{path} does not hold the weights of InceptionV3 ({reason}). {_allowed()}"
+        f"{path} does not have the weights of InceptionV3 ({reason}). {_allowed()}"
     )
 
 
@@ -113,7 +113,7 @@ def _from_torch(path: Path) -> keras.Model:
             _get(arrays, f"{name}.bn.{part}", (after,), path)
             for part in ("weight", "bias", "running_mean", "running_var")
         )
-        # Ours has no gamma: scaling what is normalised and its mean does the same.
+        # Ours has no gamma: scaling the normalised values and their mean does the same.
         convolution.set_weights([kernel.transpose(2, 3, 1, 0) * gamma])
         norm.set_weights([beta, mean * gamma, variance])
     top = inception_v3.body(network).get_layer("predictions")
@@ -147,7 +147,7 @@ def _get(
 
 
 def _downloaded() -> Path:
-    """Returns Keras's ImageNet weights, from its cache where they are there."""
+    """Returns Keras's ImageNet weights, from its cache if they are there."""
     return downloads.cached(
         WEIGHTS_URL,
         _MD5,

@@ -1,6 +1,6 @@
 """InceptionV3 (arXiv:1512.00567) as the Fréchet Inception Distance uses it.
 
-Two networks go by that name. The FID paper (arXiv:1706.08500) took TensorFlow's graph
+Two networks go by that name. The FID paper (arXiv:1706.08500) used TensorFlow's graph
 of 2015-12-05; Keras has weights of a later training. Their features are not
 comparable with each other.
 """
@@ -30,11 +30,11 @@ def inception_v3(convention: str, top: bool = True) -> keras.Model:
         convention: "keras": keras.applications's, 1000 classes; "2015": the FID
             paper's, 1008 classes, input (x - 128) / 128, and in the last mixed
             block a maximum in place of the average before the pool branch.
-        top: Whether there are logits.
+        top: Whether to include logits.
 
     Returns:
         A model from "pixels", float32 [N, 299, 299, 3] in 0..255, to a dictionary:
-        "features" [N, 2048], the last block's average over all places (pool3), and
+        "features" [N, 2048], the last block's average over all positions (pool3), and
         with `top` "logits" [N, K].
 
     Raises:
@@ -63,7 +63,7 @@ def inception_v3(convention: str, top: bool = True) -> keras.Model:
 
 
 def body(network: keras.Model) -> keras.Model:
-    """Returns what follows the scaling: the layers of keras.applications's model."""
+    """Returns the layers after the scaling, those of keras.applications's model."""
     return network.get_layer(_BODY)
 
 
@@ -76,8 +76,8 @@ def convolutions(
         network: What `inception_v3` returned.
 
     Returns:
-        94 pairs in the order in which they were made: that of the paper's blocks, and
-        inside a block branch by branch, from the input on.
+        94 pairs in order of creation: that of the paper's blocks, and
+        inside a block branch by branch, starting at the input.
     """
     norms = _of_type(body(network), layers.BatchNormalization)
     return list(zip(_of_type(body(network), layers.Conv2D), norms, strict=True))
@@ -95,7 +95,7 @@ def _with_last_pool_maximal(model: keras.Model) -> keras.Model:
 
 
 def _of_type(model: keras.Model, kind: type[keras.Layer]) -> list[keras.Layer]:
-    """Returns the layers of one type in the order in which they were made."""
+    """Returns the layers of one type in order of creation."""
     # keras.applications leaves the names to Keras, which numbers them as it goes:
     # conv2d, conv2d_1, ... `model.layers` is sorted by depth instead.
     found = [layer for layer in model.layers if type(layer) is kind]

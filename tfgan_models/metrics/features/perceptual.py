@@ -1,8 +1,8 @@
-"""Features in which two images are compared as they look, for a loss.
+"""Features for a perceptual loss.
 
-Where the pixels' mean squared error asks for the average of all images that could be
-meant, which is blurred, that of an ImageNet network's features asks for the texture of
-one of them (SRGAN, arXiv:1609.04802).
+The pixels' mean squared error is minimised by the average of all plausible images,
+which is blurred; that of an ImageNet network's features asks for the texture of one of
+them (SRGAN, arXiv:1609.04802).
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ VGG_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
-"""Where keras.applications has VGG19's ImageNet weights from, without its top."""
+"""The address of VGG19's ImageNet weights in keras.applications, without its top."""
 
 _VGG_MD5 = "253f8cb515780f3b799900260a226db6"
 _VGG_LAYER = "block5_conv4"
@@ -38,7 +38,7 @@ _LITE0_SCALE = 1 / 8.7
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A frozen network that turns images into feature maps; made by `features`.
+    """A frozen network that computes feature maps of images; created by `features`.
 
     Attributes:
         name: "vgg54" or "lite0".
@@ -55,8 +55,8 @@ class Features:
 
         Args:
             images: [N, H, W, C] in [-1, 1], C = 1 or 3, any H and W from 16; grey is
-                repeated. Values beyond [-1, 1] are taken as they are: clipped, they
-                would have no gradient.
+                repeated. Values beyond [-1, 1] are not clipped, since they
+                would then have no gradient.
 
         Returns:
             float32 maps [N, h, w, D], h = H / stride.
@@ -73,7 +73,7 @@ def features(name: str, weights: Path | None = None) -> Features:
     The mean squared error of either is of the order of that of the pixels in [-1, 1].
     lite0's scale is set for that: for crops of the bundled satellite image against
     their bicubic enlargements, x2 and x4, it is 0.5 to 2.5 times theirs, depending on
-    the crops, and about as large over all.
+    the crops, and about the same on average.
 
     Args:
         name: "vgg54", the paper's: VGG19 (arXiv:1409.1556), fourth convolution before
@@ -103,8 +103,8 @@ def features(name: str, weights: Path | None = None) -> Features:
         return Features(name, f"{told}; times 1/12.75", network)
     if weights is not None:
         raise UsageError(
-            "perceptual=lite0 has its weights from its package and takes no file. "
-            f"Received: {weights}. Omit it, or take --perceptual=vgg54."
+            "perceptual=lite0 gets its weights from its package and takes no file. "
+            f"Received: {weights}. Omit it, or use --perceptual=vgg54."
         )
     told = f"EfficientNet-Lite0, ImageNet weights; {_LITE0_LAYER}; stride 8"
     return Features(name, f"{told}; times 1/8.7", _lite0())
@@ -117,14 +117,14 @@ def _vgg54(path: Path) -> keras.Model:
         raise UsageError(f"{path} is not a file. {_allowed()}")
     try:
         vgg.load_weights(path)
-    # Keras lets through whatever h5py, zipfile and its own checks raise.
+    # Keras passes on whatever h5py, zipfile and its own checks raise.
     except Exception as error:
         raise UsageError(
-            f"{path} does not hold the weights of VGG19 "
+            f"{path} does not have the weights of VGG19 "
             f"({connectivity.reason(error)}). {_allowed()}"
         ) from error
     images = keras.Input((None, None, 3), name="image")
-    # As these weights were trained: 0..255, blue first, the mean taken off.
+    # As in these weights' training: 0..255, BGR, mean subtracted.
     pixels = images[..., ::-1] * 127.5 + (127.5 - np.array(_BGR_MEAN, "float32"))
     maps = keras.Model(vgg.input, vgg.get_layer(_VGG_LAYER).output)(pixels)
     return _frozen(keras.Model(images, maps * _VGG_SCALE, name="vgg54"))
@@ -135,7 +135,7 @@ def _lite0() -> keras.Model:
     whole = load_lite0()
     body = keras.Model(whole.input, whole.get_layer(_LITE0_LAYER).output)
     images = keras.Input((None, None, 3), name="image")
-    # The original is for one size.
+    # The original has a fixed size.
     any_size = keras.models.clone_model(
         body, input_tensors=keras.Input((None, None, 3), name="pixels")
     )
@@ -157,7 +157,7 @@ def _allowed() -> str:
 
 
 def _downloaded() -> Path:
-    """Returns VGG19's ImageNet weights, from Keras's cache where they are there."""
+    """Returns VGG19's ImageNet weights, from Keras's cache if they are there."""
     return downloads.cached(
         VGG_URL,
         _VGG_MD5,

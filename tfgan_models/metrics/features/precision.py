@@ -1,4 +1,4 @@
-"""Metrics are computed in float32, whatever a training computes in."""
+"""Metrics are computed in float32, whatever training computes in."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import keras
 
 @contextlib.contextmanager
 def float32_layers() -> Iterator[None]:
-    """Has Keras layers compute in float32 while the global policy is another one."""
+    """Makes Keras layers compute in float32 under another global policy."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
