@@ -105,7 +105,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         npz(tmp_path / "flat.npz", vector=VECTORS[0]): "vector float32[4]",
         npz(tmp_path / "bytes.npz", caption=np.array([b"a"] * 3)): "caption |S1[3]",
         npz(tmp_path / "short.npz", image=np.array(["a"])): "image <U1[1]",
-        npz(tmp_path / "nan.npz", vector=nan): "1 of 3 vectors hold NaN or an infin"
+        npz(tmp_path / "nan.npz", vector=nan): "1 of 3 vectors have NaN or infin"
         "ity, the first that of 'a blue bird'",
         npz(tmp_path / "blank.npz", caption=np.array(["a", " ", ""])): "2 of 3 captions"
         " are empty, the first at 1",
@@ -115,7 +115,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
             vector=np.zeros((0, 4), "float32"),
         ): "empty.npz is empty: vector is [0, 4]",
         records(tmp_path / "ragged.tfrecord", CAPTIONS, [[1, 2], [1], [1, 2]]): "all "
-        "vectors must have one size. Received: 1 and 2",
+        "vectors must have the same size. Received: 1 and 2",
         records(tmp_path / "zero.tfrecord", (), ()): "Received: none",
         records(tmp_path / "some.tfrecord", images=("a", "", "b")): "1 of 3 captions "
         "name no image",
@@ -181,7 +181,7 @@ def test_names_that_cannot_be_told_apart() -> None:
     named = Embeddings("file.npz", CAPTIONS, VECTORS, IMAGES)
     with pytest.raises(UsageError, match=r"two images called 1: x/1\.jpg and y/1\.png"):
         joined(source([()] * 2, ("x/1.jpg", "y/1.png")), named)
-    with pytest.raises(UsageError, match="does not tell its images' file names"):
+    with pytest.raises(UsageError, match="does not provide its images' file names"):
         joined(source([()] * 2), named)
 
 

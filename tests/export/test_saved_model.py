@@ -186,7 +186,7 @@ def test_command(networks: dict[str, keras.Model], tmp_path: Path) -> None:
     finished = run(f"--model_dir={model_dir}", f"--export_dir={export_dir}")
     assert finished.returncode == 2
     assert finished.stderr.count("\n") == 1
-    assert f"--model_dir={model_dir} holds no checkpoint" in finished.stderr
+    assert f"--model_dir={model_dir} has no checkpoint" in finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ MISTAKES = [
     ((*TO, "--weights=w"), "--weights=w is neither a .keras file"),
     ((*TO, "--weights=w.keras"), "--weights=w.keras cannot be read: "),
     ((*TO, "--weights=w.keras", "--network=a2b"), "--network=a2b does not apply to a"),
-    ((*TO, "--weights=."), "--weights=. holds no checkpoint of a training"),
+    ((*TO, "--weights=."), "--weights=. has no checkpoint of a training"),
     ((*TO, "--weights=RUN"), "--network must be one of a2b, b2a, the networks of"),
     ((*TO, "--weights=RUN", "--network=a"), "Received: a"),
     (("--to=junyanz", "--output=x.pth", "--weights=RUN", "--network=a2b"), "x.pth"),

@@ -80,7 +80,7 @@ def test_none_readable_is_a_failure_that_says_what_to_do(tmp_path: Path) -> None
     path = checkpoints.save(tmp_path, 1, state(1.0))
     (path / "state.index").write_bytes(b"")
     with (
-        pytest.warns(UserWarning, match="passed over"),
+        pytest.warns(UserWarning, match="is skipped"),
         pytest.raises(FailureError, match=r"None of the 1 checkpoints .* --fresh"),
     ):
         checkpoints.restore(tmp_path, state(0.0))
@@ -159,7 +159,7 @@ def test_load_networks_gives_what_is_exported(tmp_path: Path, ema_decay: float) 
 
 
 def test_load_networks_of_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no checkpoint of a training"):
+    with pytest.raises(UsageError, match="has no checkpoint of a training"):
         checkpoints.load_networks(tmp_path)
 
 

@@ -1,9 +1,9 @@
 """Differentiable augmentation: training a GAN on few images.
 
-Shown to the discriminator in place of reals and fakes alike, augmented images keep it
-from learning a small data set by heart. `diffaugment` always applies the few
+Applied to the discriminator's images, reals and fakes alike, augmentation keeps it from
+memorising a small data set. `diffaugment` always applies the few
 transforms of DiffAugment; `ada` applies many, each with a probability that
-`AdaptiveProbability` sets by how far the discriminator overfits.
+`AdaptiveProbability` sets according to how much the discriminator overfits.
 """
 
 from tfgan_models.augmentation.ada import ada

@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from tfgan_models.augmentation import color, geometry
 
-# At least as many as one call takes of each kind.
+# At least as many as one call uses of each kind.
 _DRAWS = 16
 
 
 class Draws:
-    """Random numbers of one call, [N] float32 at a time, in a fixed order.
+    """Random numbers of one call, [N] float32 each, in a fixed order.
 
-    Sample i's depend on the key and on i alone.
+    Sample i's depend only on the key and i.
 
     Args:
         key: int32 [2].
@@ -21,7 +21,7 @@ class Draws:
     """
 
     def __init__(self, key: tf.Tensor, count: tf.Tensor) -> None:
-        # Three operations draw all of them: one apiece would cost as much as the
+        # Three operations generate all of them: one apiece would cost as much as the
         # transforms themselves.
         gates, uniforms, normals = (tf.random.fold_in(key, i) for i in range(3))
         shape = [count, _DRAWS]
@@ -48,9 +48,9 @@ class Draws:
 
 
 def ada(images: tf.Tensor, probability: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Applies each of the transforms to each image with a probability.
+    """Applies each of the transforms to each image with a given probability.
 
-    Pixel blitting (mirroring, quarter turns, whole-pixel translation), geometry (scale,
+    Pixel blitting (flips, quarter turns, whole-pixel translation), geometry (scale,
     rotation, aspect, translation), colour (brightness, contrast, luma flip, hue,
     saturation) and cutout, in the paper's order and strengths. All of blitting and
     geometry is one bilinear sampling, reflected at the borders; the paper's wavelet
@@ -58,7 +58,7 @@ def ada(images: tf.Tensor, probability: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
     Args:
         images: [N, H, W, C] in [-1, 1], of any floating dtype. Colours change in the
-            first three channels; images of fewer have no hue and no saturation.
+            first three channels; images with fewer have no hue or saturation.
         probability: Scalar float32 in [0, 1]; at 0 the images come back unchanged.
         key: int32 [2], as of `GANModel.random_key`. One key, one set of transforms.
 
@@ -79,10 +79,10 @@ def ada(images: tf.Tensor, probability: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 def geometry_maps(
     draws: Draws, probability: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Draws the maps [N, 3, 3] of blitting and geometry together.
+    """Returns random maps [N, 3, 3] of blitting and geometry together.
 
     Args:
-        draws: Where the random numbers come from.
+        draws: Provides the random numbers.
         probability: Scalar, of each transform.
         height: Of the images, in pixels.
         width: The same.
@@ -94,7 +94,7 @@ def geometry_maps(
     blit_right = blit * tf.round(uniform(-0.125, 0.125) * width)
     blit_down = blit * tf.round(uniform(-0.125, 0.125) * height)
     scale = gate(probability) * normal(0.2)
-    # Of two rotations, one before and one after the change of aspect, at least one
+    # Of the two rotations, before and after the change of aspect, at least one
     # happens with `probability`.
     rotated = 1.0 - tf.sqrt(1.0 - probability)
     before = gate(rotated) * uniform(-math.pi, math.pi)
@@ -115,10 +115,10 @@ def geometry_maps(
 
 
 def color_matrices(draws: Draws, probability: tf.Tensor, channels: int) -> tf.Tensor:
-    """Draws the matrices [N, 4, 4] of the colour transforms together.
+    """Returns random matrices [N, 4, 4] of the colour transforms together.
 
     Args:
-        draws: Where the random numbers come from.
+        draws: Provides the random numbers.
         probability: Scalar, of each transform.
         channels: Of the images; below 3 there is neither hue nor saturation.
     """

@@ -1,7 +1,7 @@
 """Colour transforms as matrices that act on (red, green, blue, 1).
 
-Each takes one float32 parameter a sample, [N], and returns [N, 4, 4]: exactly the
-identity where the parameter changes nothing. Luma is the mean of the three channels;
+Each takes one float32 parameter per sample, [N], and returns [N, 4, 4]: exactly the
+identity if the parameter is neutral. Luma is the mean of the three channels;
 its axis is the one around which hue rotates.
 """
 
@@ -53,11 +53,11 @@ def compose(*transforms: tf.Tensor) -> tf.Tensor:
 
 
 def apply(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
-    """Transforms the colours of every pixel.
+    """Transforms the colour of every pixel.
 
     Args:
-        images: float32 [N, H, W, C]. Channels after the third stay as they are; with
-            fewer than three, each is taken for a grey image.
+        images: float32 [N, H, W, C]. Channels after the third are unchanged; with
+            fewer than three, each is treated as a greyscale image.
         transforms: [N, 4, 4], of `compose`.
 
     Returns:
@@ -68,7 +68,7 @@ def apply(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
         factor = tf.reduce_sum(transforms[..., 0, :3], axis=-1, keepdims=True)
         return images * factor + transforms[..., 0, 3:]
     rgb, rest = images[..., tf.newaxis, :3], images[..., 3:]
-    # Not tf.matmul, for TensorFloat-32's sake: pixels would keep ten bits.
+    # Not tf.matmul: with TensorFloat-32, pixels would keep only ten bits.
     rgb = tf.reduce_sum(rgb * transforms[..., :3, :3], axis=-1)
     return tf.concat([rgb + transforms[..., :3, 3], rest], axis=-1)
 

@@ -6,7 +6,7 @@ from tfgan_models.augmentation import geometry
 
 
 def diffaugment(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Changes colour and position of every image and cuts a square out.
+    """Changes colour and position of every image and cuts out a square.
 
     Per sample: brightness by up to 0.5 up or down; saturation by a factor in [0, 2];
     contrast, around the image's mean, by a factor in [0.5, 1.5]; a translation of up
@@ -15,7 +15,7 @@ def diffaugment(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
     Args:
         images: [N, H, W, C] in [-1, 1], of any floating dtype. Colours change in the
-            first three channels; images of fewer have no saturation.
+            first three channels; images with fewer have no saturation.
         key: int32 [2], as of `GANModel.random_key`. One key, one set of transforms.
 
     Returns:
@@ -63,9 +63,9 @@ def _offset(draw: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _square(draw: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Maps [0, 1) to the centre of a cutout along one axis; returns its side too."""
+    """Maps [0, 1) to the centre of a cutout along one axis; also returns its side."""
     side = int(size / 2 + 0.5)
-    # An even side has its centre between two pixels, one place more than there are.
+    # An even side is centred between two pixels, with one more position than pixels.
     even = 1 - side % 2
     center = tf.floor(draw * (size + even)) - 0.5 * even
     return center, tf.fill(tf.shape(draw), float(side))

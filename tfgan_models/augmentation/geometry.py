@@ -2,8 +2,8 @@
 
 A map is a float32 matrix [N, 3, 3] that takes the coordinates (x to the right, y down,
 1), in pixels from the image's centre, of an output pixel to those of the input point
-shown there: the inverse of how the content moves. Each function takes parameters of
-one value a sample, [N], and returns exactly the identity where they change nothing.
+shown there: the inverse of how the content moves. Each function takes parameters with
+one value per sample, [N], and returns exactly the identity if they are neutral.
 """
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ _QUARTERS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 
 
 def flip(flipped: tf.Tensor) -> tf.Tensor:
-    """Mirrors left and right where `flipped` is 1; 0 changes nothing."""
+    """Flips horizontally where `flipped` is 1; 0 changes nothing."""
     zero, one = tf.zeros_like(flipped), tf.ones_like(flipped)
     return _map(1.0 - 2.0 * flipped, zero, zero, zero, one, zero)
 
@@ -50,7 +50,7 @@ def compose(*maps: tf.Tensor) -> tf.Tensor:
 
 
 def sample(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
-    """Samples images by maps, bilinearly; outside they go on as in a mirror.
+    """Samples images by maps, bilinearly, with reflection at the borders.
 
     Reflection does not repeat the border's pixels. The gradients with respect to
     `images`, of any order, are exact.
@@ -161,6 +161,6 @@ def _sources(maps: tf.Tensor, height: int, width: int) -> tuple[tf.Tensor, tf.Te
 
 
 def _reflect(index: tf.Tensor, size: int) -> tf.Tensor:
-    """Folds any index into [0, size), as 2 1 | 0 1 2 | 1 0 for three pixels."""
+    """Reflects any index into [0, size), as 2 1 | 0 1 2 | 1 0 for three pixels."""
     last = size - 1
     return last - tf.abs(tf.math.floormod(index, 2 * last) - last)

@@ -1,23 +1,23 @@
-"""How strongly to augment: the controller of ADA (arXiv:2006.06676)."""
+"""The strength of augmentation: the controller of ADA (arXiv:2006.06676)."""
 
 import tensorflow as tf
 
 
 class AdaptiveProbability(tf.Module):
-    """The probability of `ada`, raised while the discriminator overfits.
+    """The probability of `ada`, which rises while the discriminator overfits.
 
     The measure is the paper's r_t, the mean sign of the discriminator's scores of
     reals. Every few steps the probability moves up where it is above the target, and
     down where it is below. Create it in `strategy.scope()`; all replicas see the same
     `probability`, a scalar variable that starts at 0. `tf.train.Checkpoint` saves it
-    and what was accumulated since it last moved.
+    and what was accumulated since its last change.
 
     Args:
-        target: The r_t to hold.
-        speed_images: Images after which it may have gone from 0 to 1; the paper takes
-            500 thousand, and 100 thousand where training goes on from another data
+        target: The target of r_t.
+        speed_images: Images it takes to go from 0 to 1; the paper uses
+            500 thousand, and 100 thousand for fine-tuning from another data
             set's weights.
-        interval: Steps between two moves.
+        interval: Steps between two changes.
         name: Name of the module.
 
     Raises:
@@ -46,17 +46,17 @@ class AdaptiveProbability(tf.Module):
         self.steps = _shared_variable(0, "steps", tf.int64)
 
     def update(self, mean_sign: tf.Tensor, images: int | tf.Tensor) -> None:
-        """Accumulates one step's mean sign and, when it is time, moves `probability`.
+        """Accumulates one step's mean sign and, when it is due, changes `probability`.
 
-        To be called once a step, in a replica context, outside of `tf.cond`.
+        Call it once per step, in a replica context, outside `tf.cond`.
 
         Args:
             mean_sign: Mean sign of this replica's scores of augmented reals, a scalar:
-                1 where it takes them all for real. A NaN counts as 0.
-            images: Reals that all replicas together have seen in this step.
+                1 if it classifies all as real. A NaN counts as 0.
+            images: Reals seen by all replicas in this step.
         """
         sign = tf.cast(mean_sign, tf.float32)
-        # A NaN, as half precision may bring, would stay in the probability for good.
+        # A NaN, possible in half precision, would stay in the probability forever.
         sign = tf.where(tf.math.is_finite(sign), sign, 0.0)
         context = tf.distribute.get_replica_context()
         mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, sign)

@@ -1,8 +1,8 @@
 """Files of captions and their embeddings, from any text encoder (docs/embeddings.md).
 
-NPZ: arrays `caption` (text [M]), `vector` (float [M, D]) and, if need be, `image` (text
-[M]: file names). TFRecord: a `tf.train.Example` a caption, with the features `caption`,
-`vector` and, if need be, `image`.
+NPZ: arrays `caption` (text [M]), `vector` (float [M, D]) and optionally `image` (text
+[M]: file names). TFRecord: one `tf.train.Example` per caption, with the features
+`caption`, `vector` and optionally `image`.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ from tfgan_models.data.source import CaptionedSource, CaptionedSplits
 from tfgan_models.errors import UsageError
 
 ENDINGS = (".npz", ".tfrecord", ".tfrecords")
-"""How the names of such files end."""
+"""Extensions of such files."""
 
 _ALLOWED = (
     "Give an NPZ file with the arrays caption (text [M]), vector (float [M, D]) and "
-    "perhaps image (text [M]), or a TFRecord file of tf.train.Examples with these "
+    "optionally image (text [M]), or a TFRecord file of tf.train.Examples with these "
     "features"
 )
 _BATCH = 256
@@ -30,13 +30,13 @@ _BATCH = 256
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embeddings:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
-        name: What to call it in messages.
+        name: Its name in messages.
         captions: M captions.
         vectors: Their embeddings, float32 [M, D].
-        images: The image that each is of, or None where captions stand for
+        images: The image of each, or None if captions identify
             themselves.
     """
 
@@ -56,8 +56,8 @@ def read(path: Path) -> Embeddings:
         What is in it.
 
     Raises:
-        UsageError: There is no such file, it is none of that kind, or captions are
-            empty, or embeddings are of several sizes or hold NaN or an infinity.
+        UsageError: There is no such file, it is not of that kind, or captions are
+            empty, or embeddings have different sizes or contain NaN or infinity.
     """
     if not path.is_file():
         raise UsageError(f"embeddings={path} is not a file. {_ALLOWED}.")
@@ -66,7 +66,7 @@ def read(path: Path) -> Embeddings:
             f"embeddings={path} must end in {' or '.join(ENDINGS)}. {_ALLOWED}."
         )
     found = _npz(path) if path.suffix == ".npz" else _records(path)
-    # The first caption of a text file may bring its byte order mark along.
+    # The first caption of a text file may start with a byte order mark.
     captions = tuple(caption.removeprefix("\ufeff") for caption in found.captions)
     found = dataclasses.replace(found, captions=captions)
     _check(path, found)
@@ -74,13 +74,13 @@ def read(path: Path) -> Embeddings:
 
 
 def joined(splits: CaptionedSplits, found: Embeddings) -> CaptionedSplits:
-    """Returns splits whose captions and vectors are those of a file.
+    """Returns splits with the captions and vectors of a file.
 
     Args:
         splits: The images, with captions of their own if the file names none.
-        found: The file's content. Where it names images, an image has the captions of
-            its name: that of its file, without folders and ending. Otherwise it has
-            the vectors of the captions that are its own.
+        found: The file's content. If it names images, an image has the captions of
+            its name: that of its file, without folders and extension. Otherwise it has
+            the vectors of its own captions.
 
     Raises:
         UsageError: An image has none.
@@ -92,9 +92,9 @@ def joined(splits: CaptionedSplits, found: Embeddings) -> CaptionedSplits:
 
 
 def stem(name: str) -> str:
-    """Returns a file's name without folders and ending, by which images are joined."""
+    """Returns a file's name without folders and extension, the key of images."""
     last = name.rpartition("/")[2]
-    # Names without an ending are common, and may have a dot.
+    # Names without an extension are common, and may have a dot.
     ending = next((e for e in SUFFIXES if last.lower().endswith(e)), "")
     return last[: len(last) - len(ending)]
 
@@ -134,12 +134,12 @@ def _joined(source: CaptionedSource, found: Embeddings) -> CaptionedSource:
 
 
 def _image_names(source: CaptionedSource) -> tuple[str, ...]:
-    """The names of a split's images, no two of which are to be taken for each other."""
+    """The names of a split's images, which must be distinct."""
     names = source.names
     if not names:
         raise UsageError(
-            f"{source.images.name} does not tell its images' file names, by which the "
-            "embeddings are given. Leave the array image out: then they are found by "
+            f"{source.images.name} does not provide its images' file names, by which "
+            "the embeddings are given. Omit the array image: then they are found by "
             "the captions."
         )
     first: dict[str, str] = {}
@@ -222,7 +222,8 @@ def _records(path: Path) -> Embeddings:
     if len(sizes) != 1:
         found = " and ".join(map(str, sizes[:3])) or "none"
         raise UsageError(
-            f"embeddings={path}: all vectors must have one size. Received: {found}."
+            f"embeddings={path}: all vectors must have the same size. Received: "
+            f"{found}."
         )
     named = [bool(name) for name in images]
     if any(named) and not all(named):
@@ -246,14 +247,14 @@ def _check(path: Path, found: Embeddings) -> None:
     if empty:
         raise UsageError(
             f"embeddings={path}: {len(empty)} of {len(found.captions)} captions are "
-            f"empty, the first at {empty[0]}. Fill them, or leave them out."
+            f"empty, the first at {empty[0]}. Fill them, or omit them."
         )
     bad = np.flatnonzero(~np.isfinite(found.vectors).all(axis=1))
     if len(bad):
         raise UsageError(
-            f"embeddings={path}: {len(bad)} of {len(found.vectors)} vectors hold NaN "
-            f"or an infinity, the first that of {found.captions[bad[0]]!r}. Mend them, "
-            "or leave them out."
+            f"embeddings={path}: {len(bad)} of {len(found.vectors)} vectors have NaN "
+            f"or infinite values, the first that of {found.captions[bad[0]]!r}. Fix "
+            "them, or omit them."
         )
 
 

@@ -28,8 +28,8 @@ def image_source(folder: Path, limit: int | None = None) -> ImageSource:
     """Makes a source of the readable images of a folder.
 
     Args:
-        folder: Where the images are; folders below it count too.
-        limit: Take only this many, the first ones by path.
+        folder: The folder of the images; its sub-folders are included.
+        limit: Maximum number of images, the first ones by path.
 
     Returns:
         The source, in the order of the sorted paths.
@@ -44,7 +44,7 @@ def unpaired(path: Path) -> UnpairedSplits:
     """Reads the splits of an unpaired data set from a folder.
 
     Args:
-        path: See `layouts.unpaired`. Training images stand in for tests that are
+        path: See `layouts.unpaired`. Training images are used if test images are
             missing (see `STAND_IN_TEST_IMAGES`).
 
     Returns:
@@ -85,7 +85,7 @@ def paired(path: Path) -> PairedSplits:
     """Reads the splits of a paired data set from a folder.
 
     Args:
-        path: See `layouts.paired`. Training pairs stand in for tests that are missing
+        path: See `layouts.paired`. Training pairs are used if test pairs are missing
             (see `STAND_IN_TEST_IMAGES`).
 
     Returns:
@@ -107,8 +107,8 @@ def labelled(found: Contents) -> LabelledSplits:
     """Returns the splits of a data set of single images in a folder.
 
     Args:
-        found: What is in the folder, by `layouts.labelled` or `layouts.captioned`.
-            Training images stand in for tests that are missing (see
+        found: The folder's contents, from `layouts.labelled` or `layouts.captioned`.
+            Training images are used if test images are missing (see
             `STAND_IN_TEST_IMAGES`).
     """
     train, test = _labelled(found.train[0]), found.test[0]

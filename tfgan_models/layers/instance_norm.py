@@ -40,7 +40,8 @@ class InstanceNormalization(keras.layers.Layer):
             input_shape: (N, H, W, C); C must be known.
 
         Raises:
-            ValueError: The input has not four dimensions or no known channels.
+            ValueError: The input does not have four dimensions, or its channels are
+                unknown.
         """
         if len(input_shape) != 4 or input_shape[-1] is None:
             raise ValueError(
@@ -99,5 +100,5 @@ def normalize(
 
 
 def spatial_mean(x: Tensor) -> Tensor:
-    """Means over height and width, [N, 1, 1, C]; one axis a time is faster on CPUs."""
+    """Means over height and width, [N, 1, 1, C]; axis by axis, faster on CPUs."""
     return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)

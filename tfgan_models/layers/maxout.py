@@ -10,11 +10,11 @@ from tfgan_models.layers.tensors import Initializer, Shape, Tensor, known_channe
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class Maxout(keras.layers.Layer):
-    """A dense layer of which each unit is the largest of several linear pieces.
+    """A dense layer in which each unit is the maximum of several linear pieces.
 
     Args:
         units: Output size.
-        pieces: Linear functions of the input that each unit takes the maximum of. Those
+        pieces: Linear functions of which each unit takes the maximum. Those
             of unit i are columns `i * pieces` to `(i + 1) * pieces - 1` of the kernel.
         kernel_initializer: Of the kernel, [D, units * pieces]. The bias starts at 0.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.

@@ -10,14 +10,14 @@ from tfgan_models.layers.tensors import Shape, Tensor, known_channels
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class MinibatchStdDev(keras.layers.Layer):
-    """Appends a channel that tells how much the images of a group differ.
+    """Appends a channel that measures how much the images of a group differ.
 
-    The batch is divided into M = N / G groups of G; group m holds the samples m, m + M,
+    The batch is divided into M = N / G groups of G; group m has the samples m, m + M,
     m + 2M, ... Its number is the standard deviation over the group, averaged over
-    height, width and channels. In a distributed training the batch is a replica's own.
+    height, width and channels. In distributed training the batch is each replica's own.
 
     Args:
-        group_size: G; a batch of fewer samples is one group.
+        group_size: G; a smaller batch is one group.
         epsilon: Added to the variance.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
@@ -62,7 +62,7 @@ class MinibatchStdDev(keras.layers.Layer):
         return ops.concatenate([inputs, ops.cast(plane, inputs.dtype)], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Returns `input_shape` with one channel more."""
+        """Returns `input_shape` with one more channel."""
         return (*input_shape[:-1], known_channels(self, input_shape) + 1)
 
     def get_config(self) -> dict[str, Any]:

@@ -10,18 +10,18 @@ from tfgan_models.layers.tensors import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class NoiseInjection(keras.layers.Layer):
-    """Adds a noise map, with a learned strength for each channel.
+    """Adds a noise map, with a learned strength per channel.
 
-    The strengths start at 0: the layer changes nothing until training finds a use for
-    it. Where the noise comes from is the caller's choice; give N(0, 1). In a model of
-    your own:
+    The strengths start at 0: the layer changes nothing until training makes use of
+    it. The caller provides the noise, usually N(0, 1). In your own
+    model:
 
         noise = keras.Input((32, 32, 1), name="noise")
         x = NoiseInjection()(x, noise)
 
     Args:
         lr_multiplier: Learning rate of the strengths relative to the optimizer's; the
-            weight `scale` holds them divided by it.
+            weight `scale` stores them divided by it.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Inputs [N, H, W, C] and noise [N, H, W, 1]; output [N, H, W, C].
@@ -43,11 +43,11 @@ class NoiseInjection(keras.layers.Layer):
             noise_shape: (N, H, W, 1).
 
         Raises:
-            ValueError: The noise has not exactly one channel.
+            ValueError: The noise does not have exactly one channel.
         """
         if noise_shape[-1] != 1:
             raise ValueError(
-                "The noise must be one map for each sample, [N, H, W, 1]. Received: "
+                "The noise must be one map per sample, [N, H, W, 1]. Received: "
                 f"noise_shape={noise_shape}"
             )
         self.scale = self.add_weight(
@@ -55,7 +55,7 @@ class NoiseInjection(keras.layers.Layer):
         )
 
     def strengths(self) -> Tensor:
-        """Returns what the noise is multiplied with: [C]."""
+        """Returns the strengths: [C]."""
         return self.scale * self.lr_multiplier
 
     def call(self, inputs: Tensor, noise: Tensor) -> Tensor:

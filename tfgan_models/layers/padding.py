@@ -10,7 +10,7 @@ from tfgan_models.layers.tensors import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Pads height and width by mirroring, the border pixel not repeated.
+    """Pads height and width by reflection, without repeating the border pixel.
 
     Args:
         padding: Pixels added on each of the four sides; H and W must be larger.

@@ -10,7 +10,7 @@ from tfgan_models.layers.tensors import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class PixelNormalization(keras.layers.Layer):
-    """Scales the vector of channels at each place to a mean square of 1.
+    """Scales the channel vector of each pixel to a mean square of 1.
 
     Computed in float32 (or wider) whatever the compute dtype.
 

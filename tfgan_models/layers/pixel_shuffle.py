@@ -10,14 +10,14 @@ from tfgan_models.layers.tensors import Shape, Tensor, known_channels
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class PixelShuffle2D(keras.layers.Layer):
-    """Makes an image larger by spreading out its channels.
+    """Enlarges an image by rearranging channels into pixels.
 
     Output pixel (scale * y + i, scale * x + j), channel c, is input pixel (y, x),
     channel (scale * i + j) * C + c: equation 4 of the paper, TensorFlow's
     depth_to_space. (PyTorch's PixelShuffle has the channels in the order c, i, j.)
 
     Args:
-        scale: Output pixels for each input pixel, each way.
+        scale: Output pixels per input pixel, in each direction.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Raises:
@@ -34,7 +34,7 @@ class PixelShuffle2D(keras.layers.Layer):
         self.scale = scale
 
     def build(self, input_shape: Shape) -> None:
-        """Checks the number of channels, which is from then on the layer's."""
+        """Checks the number of channels, which is fixed from then on."""
         channels = known_channels(self, input_shape)
         if channels % self.scale**2:
             raise ValueError(
@@ -46,10 +46,10 @@ class PixelShuffle2D(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Spreads out `inputs` [N, H, W, scale^2 C]."""
+        """Rearranges `inputs` [N, H, W, scale^2 C]."""
         scale, depth = self.scale, self.depth
         batch, height, width, _ = ops.shape(inputs)
-        # Only i and x change places: the rest of the order is right already.
+        # Only i and x are swapped: the other axes are in order already.
         rows = ops.reshape(inputs, (batch * height, width, scale, scale * depth))
         rows = ops.transpose(rows, (0, 2, 1, 3))
         return ops.reshape(rows, (batch, height * scale, width * scale, depth))

@@ -1,7 +1,7 @@
-"""Blur and resampling by 2 that can be differentiated twice.
+"""Blur and resampling by 2, twice differentiable.
 
 Keras's and TensorFlow's resize operations have no second derivative, which a gradient
-penalty needs of everything inside a discriminator.
+penalty needs inside a discriminator.
 """
 
 import keras
@@ -16,7 +16,7 @@ _KERNEL = [[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 
 class Blur2D(keras.layers.Layer):
     """Low-pass filter [1, 2, 1] x [1, 2, 1] / 16 on each channel, zero padded.
 
-    As StyleGAN (arXiv:1812.04948) has it after upsampling and before downsampling.
+    Used by StyleGAN (arXiv:1812.04948) after upsampling and before downsampling.
 
     Args:
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
@@ -62,7 +62,7 @@ class NearestUpsampling2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class AverageDownsampling2D(keras.layers.Layer):
-    """Halves height and width by the mean of 2x2 pixels.
+    """Halves height and width by averaging 2x2 pixels.
 
     Args:
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.

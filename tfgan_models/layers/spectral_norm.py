@@ -21,14 +21,14 @@ class _SpectralLayer(keras.layers.Layer):
     """A layer whose kernel is divided by an estimate of its largest singular value.
 
     The kernel, reshaped to W [inputs, outputs] where the inputs of a convolution are
-    its k*k*C in the kernel's own order, is left as the optimizer made it; what is
-    computed with is W / sigma, sigma = v^T W u. Each call in training mode does one
+    its k*k*C in the kernel's own order, is never overwritten; the layer
+    uses W / sigma, sigma = v^T W u. Each call in training mode does one
     step of the power iteration, v = W u / |W u|, u = W^T v / |W^T v|, before that, on
     the weights u [outputs] and v [inputs], which are not trained. At inference both
-    stay. The gradient passes through sigma, for which u and v are constants.
+    are unchanged. The gradient passes through sigma, with u and v as constants.
 
     Args:
-        use_bias: Whether to add a bias, starting at 0, for each output.
+        use_bias: Whether to add a bias, starting at 0, to each output.
         kernel_initializer: Of the kernel.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
     """
@@ -75,7 +75,7 @@ class _SpectralLayer(keras.layers.Layer):
         return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
 
     def normalized_kernel(self, training: bool = False) -> Tensor:
-        """Returns what is computed with, in the kernel's shape and precision.
+        """Returns the normalised kernel, in the kernel's shape and precision.
 
         Args:
             training: Whether to improve the estimate of sigma first.
@@ -112,10 +112,10 @@ class _SpectralLayer(keras.layers.Layer):
 class SpectralConv2D(_SpectralLayer):
     """A convolution without padding whose kernel has spectral norm 1.
 
-    That of the kernel reshaped to [k*k*C, filters], as in the paper's experiments. The
-    kernel itself is never overwritten. Each call in training mode does one step of
+    That is the norm of the kernel as [k*k*C, filters], as in the paper's experiments.
+    The kernel itself is never overwritten. Each call in training mode does one step of
     power iteration on the non-trainable weights u [filters] and v [k*k*C]; sigma =
-    v^T W u lets the gradient through, u and v being constants.
+    v^T W u passes the gradient, with u and v as constants.
 
     Args:
         filters: Output channels.
@@ -240,7 +240,7 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _random_direction(shape: tuple[int, ...], dtype: Dtype = None) -> Tensor:
-    """Returns a vector of length 1, all directions equally likely."""
+    """Returns a random vector of length 1, uniform over directions."""
     return _unit(keras.initializers.RandomNormal(0.0, 1.0)(shape, dtype))
 
 

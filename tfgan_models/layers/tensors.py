@@ -1,4 +1,4 @@
-"""What layers are given: tensors, their shapes, and what makes weights."""
+"""Types for layers: tensors, shapes, dtypes, initializers."""
 
 from typing import Any, TypeAlias
 
@@ -8,13 +8,13 @@ Tensor: TypeAlias = Any
 """A tensor of Keras's backend, or a symbolic one: they share no class."""
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""A tensor's shape, None where a size is not known."""
+"""A tensor's shape; None for an unknown size."""
 
 Dtype: TypeAlias = str | dict[str, Any] | keras.DTypePolicy | None
-"""What Keras takes for a dtype; None is its default policy."""
+"""What Keras accepts as a dtype; None is its default policy."""
 
 Initializer: TypeAlias = str | dict[str, Any] | keras.Initializer
-"""What Keras takes for an initializer."""
+"""What Keras accepts as an initializer."""
 
 
 def known_channels(layer: keras.Layer, shape: Shape) -> int:

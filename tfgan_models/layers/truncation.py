@@ -10,15 +10,15 @@ from tfgan_models.layers.tensors import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class Truncation(keras.layers.Layer):
-    """Gives every style layer its w, drawn towards the average of all w.
+    """Provides each style layer's w, pulled towards the average of all w.
 
-    `average + psi * (w - average)`: at psi = 1 the w itself, at 0 the average, whose
-    picture is the most typical one. The average is a weight that is not trained;
+    `average + psi * (w - average)`: w itself at psi = 1, the average at 0, which gives
+    the most typical image. The average is a non-trainable weight;
     training moves it with `track`.
 
     Args:
         layers: Style layers, L.
-        decay: Of the average, for each batch; 0.995 in the paper's code.
+        decay: Of the average, per batch; 0.995 in the paper's code.
         **kwargs: `name`, `dtype` and the like of `keras.layers.Layer`.
 
     Inputs w [N, D] and, optionally, psi, a number or [N] or [N, 1]; output [N, L, D].
@@ -46,13 +46,13 @@ class Truncation(keras.layers.Layer):
     def call(
         self, inputs: Tensor, psi: float | Tensor | None = None, cutoff: int = 8
     ) -> Tensor:
-        """Repeats `inputs` [N, D] for every style layer.
+        """Repeats `inputs` [N, D] for each style layer.
 
         Args:
             inputs: w.
-            psi: None: nothing is truncated.
-            cutoff: Only the style layers before this one are; 8 in the paper, the
-                resolutions 4 to 32.
+            psi: None: no truncation.
+            cutoff: Only the style layers before this one are truncated; 8 in the paper,
+                the resolutions 4 to 32.
         """
         repeated = ops.repeat(ops.expand_dims(inputs, 1), self.layers, axis=1)
         if psi is None:
@@ -65,7 +65,7 @@ class Truncation(keras.layers.Layer):
         return ops.concatenate([truncated[:, :cutoff], repeated[:, cutoff:]], axis=1)
 
     def track(self, w: Tensor) -> None:
-        """Moves the average towards the mean of `w` [N, D], over all replicas."""
+        """Moves the average towards the mean of `w` [N, D] over all replicas."""
         mean = ops.mean(ops.cast(w, self.average.dtype), axis=0)
         self.average.assign(mean + self.decay * (self.average - mean))
 

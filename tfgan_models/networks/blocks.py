@@ -108,7 +108,7 @@ def transposed_convolution(
 
 
 def resize_convolution(x: Tensor, filters: int, name: str, **kwargs: Any) -> Tensor:
-    """Doubles height and width without a checkerboard (Odena et al., 2016).
+    """Doubles height and width without checkerboard artefacts (Odena et al., 2016).
 
     Nearest neighbour, then a reflection-padded 3x3 convolution.
 
@@ -128,5 +128,5 @@ def resize_convolution(x: Tensor, filters: int, name: str, **kwargs: Any) -> Ten
 
 
 def _initializer() -> keras.initializers.Initializer:
-    """Returns a fresh N(0, 0.02): a reused instance would repeat its values."""
+    """Returns a new N(0, 0.02) initializer: a reused one would repeat its values."""
     return keras.initializers.RandomNormal(0.0, 0.02)

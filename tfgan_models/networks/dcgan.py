@@ -22,8 +22,8 @@ _SIDES = ((2, 1), (2, 1))
 class DCGANGenerator(LabelledNetwork):
     """Latent to image: a projection to 4x4, then 5x5 transposed convolutions.
 
-    Each doubles height and width. Batch normalisation and ReLU after all but the last,
-    which tanh follows; no biases but the last one's.
+    Each doubles height and width. Batch normalisation and ReLU follow all but the last,
+    which tanh follows; only the last has biases.
 
     Channels, from 4x4 on: 512, 256, 128 at 32 px, 1024, 512, 256, 128 at 64 px as in
     the paper, 1024, 1024, 512, 256, 128 at 128 px. 18,855,043 trainable parameters with
@@ -35,7 +35,7 @@ class DCGANGenerator(LabelledNetwork):
         filters: Channels before the last convolution; doubled towards the latent, up
             to 8 times.
         channels: Of the images.
-        label_size: Classes; above 0 the one-hot label is joined to the latent.
+        label_size: Classes; above 0 the one-hot label is concatenated to the latent.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: Those of `keras.Model`.
@@ -123,9 +123,9 @@ class DCGANDiscriminator(LabelledNetwork):
         channels: Of the images.
         label_size: Classes; above 0 each adds a plane to the image's channels, 1 for
             the image's class and 0 for others.
-        norm: "batch": batch normalisation after all convolutions but the first, which
-            alone has a bias; "spectral": spectral normalisation (arXiv:1802.05957) of
-            every kernel instead.
+        norm: "batch": batch normalisation after all convolutions except the first,
+            which alone has a bias; "spectral": spectral normalisation
+            (arXiv:1802.05957) of every kernel instead.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: Those of `keras.Model`.
@@ -255,7 +255,7 @@ def _downsample(
 
 
 def _planes(labels: Tensor, resolution: int, policy: keras.DTypePolicy) -> Tensor:
-    """One constant plane for each class, [N, L] -> [N, resolution, resolution, L]."""
+    """One constant plane per class, [N, L] -> [N, resolution, resolution, L]."""
     repeat = layers.RepeatVector(resolution**2, dtype=policy, name="label_pixels")
     shape = (resolution, resolution, labels.shape[-1])
     return layers.Reshape(shape, dtype=policy, name="label_planes")(repeat(labels))

@@ -1,6 +1,6 @@
-"""What ProGAN's and StyleGAN's networks share: the ladder of resolutions.
+"""What ProGAN's and StyleGAN's networks share: progressive growing.
 
-Every block exists from the start. A network runs at the resolution asked for, on the
+Every block exists from the start. A network runs at the requested resolution, using the
 blocks up to it; while a new resolution is faded in, `alpha` goes from 0 to 1.
 """
 
@@ -47,7 +47,7 @@ def check(
     label_size: int = 0,
     **sizes: int,
 ) -> None:
-    """Raises ValueError for sizes that no network can have."""
+    """Raises ValueError for sizes out of range."""
     if resolution < smallest or resolution & (resolution - 1):
         raise ValueError(
             f"resolution must be a power of two and at least {smallest}. "
@@ -79,7 +79,7 @@ def check_labels(label_size: int, labels: Tensor) -> None:
 
 
 def stage(resolution: int | None, full: int) -> int:
-    """Returns the place of a resolution in the ladder; None: of the full one.
+    """Returns the index of a resolution in the ladder; None: of the full one.
 
     Raises:
         ValueError: The resolution is not one of the ladder's.
@@ -108,12 +108,12 @@ def leaky_relu(x: Tensor) -> Tensor:
 
 
 def mix(old: Tensor, new: Tensor, alpha: float | Tensor) -> Tensor:
-    """Returns `old` where alpha is 0 and `new` where it is 1."""
+    """Returns `old` at alpha 0, `new` at 1, and interpolates between."""
     return old + (new - old) * ops.cast(alpha, new.dtype)
 
 
 def is_whole(alpha: float | Tensor) -> bool:
-    """Whether a fade is over for good: alpha is a Python 1.0, not a tensor."""
+    """Whether a fade is over: alpha is a Python 1.0, not a tensor."""
     return isinstance(alpha, float) and alpha == 1.0
 
 
@@ -125,15 +125,15 @@ def to_image(
     below: Tensor,
     alpha: float | Tensor,
 ) -> Tensor:
-    """Returns a generator's image, float32, faded in from the resolution below.
+    """Returns a generator's image, float32, faded in from the next lower resolution.
 
     Args:
         to_rgbs: The last layer of each resolution.
         upsampling: Doubles height and width.
-        last: The place of the resolution in the ladder.
+        last: The index of the resolution in the ladder.
         x: Its features.
         below: Those of the resolution below; unused if there is none.
-        alpha: How far the resolution is faded in.
+        alpha: The fade-in of the resolution.
     """
     image = ops.cast(to_rgbs[last](x), "float32")
     if last == 0 or is_whole(alpha):
@@ -145,7 +145,7 @@ def to_image(
 class GrowingDiscriminator(keras.Model):
     """The discriminator of ProGAN and StyleGAN, which differ in blur and head.
 
-    At each resolution an image enters through its own 1x1 convolution; two 3x3
+    At each resolution an image enters through a 1x1 convolution; two 3x3
     convolutions, the second one halving, lead to the next resolution; at 4x4 come the
     minibatch standard deviation, a convolution and two dense layers.
 
@@ -153,7 +153,7 @@ class GrowingDiscriminator(keras.Model):
         resolution: Of the full-size images, a power of two of at least 8.
         channels: Of the images.
         label_size: Classes; 0 for none.
-        outputs: Numbers that the last dense layer gives.
+        outputs: Outputs of the last dense layer.
         blur: Whether to blur before halving.
         fmap_base: See `features`.
         fmap_max: See `features`.
@@ -224,11 +224,11 @@ class GrowingDiscriminator(keras.Model):
     def body(
         self, images: Tensor, alpha: float | Tensor = 1.0, stddev: Tensor | None = None
     ) -> Tensor:
-        """Returns the last dense layer's numbers, float32 [N, outputs].
+        """Returns the last dense layer's outputs, float32 [N, outputs].
 
         Args:
             images: [N, R, R, channels], R one of the resolutions.
-            alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
+            alpha: Fade-in of R, 0 to 1; a Python 1.0 skips the fade.
             stddev: A `MinibatchStdDev` to use; None: the network's own.
         """
         last = int(math.log2(images.shape[1])) - 2
@@ -246,7 +246,7 @@ class GrowingDiscriminator(keras.Model):
         return ops.cast(self.score(leaky_relu(self.last_dense(x))), "float32")
 
     def check_images(self, images: Tensor) -> None:
-        """Raises ValueError unless images are [N, R, R, channels] of a known R."""
+        """Raises ValueError unless images are [N, R, R, channels] with a known R."""
         shape = tuple(images.shape)
         ladder = resolutions(self.resolution)
         if (

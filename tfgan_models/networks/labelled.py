@@ -1,4 +1,4 @@
-"""The base of functional networks that may take labels as their second input."""
+"""The base of functional networks that may take labels as a second input."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from tfgan_models.layers.tensors import Tensor
 from tfgan_models.networks import growing
 
 UNIFORM = "uniform_latent"
-"""A layer of this name right after the latent says that it is not N(0, 1) but uniform
-in [-1, 1): what a .keras file of Keras's own layers can tell."""
+"""A layer of this name right after the latent marks it as uniform in [-1, 1) instead of
+N(0, 1): also readable from a .keras file of Keras's own layers."""
 
 
 class LabelledNetwork(keras.Model):
     """A functional network called with an input and, with classes, one-hot labels.
 
-    A subclass passes `inputs` and `outputs` to its base, as `inputs` a list: of one
-    tensor, or of it and the "labels". `predict` and `fit` take that list or a dict by
-    the inputs' names, as of any functional model.
+    A subclass passes `inputs` and `outputs` to its base, `inputs` as a list: of one
+    tensor, or of it and "labels". `predict` and `fit` take that list or a dict by
+    the inputs' names, as with any functional model.
 
     Attributes:
         label_size: Classes; 0 for none.
@@ -31,7 +31,7 @@ class LabelledNetwork(keras.Model):
         """Calls the network.
 
         Args:
-            inputs: Its first input, [N, ...]; or everything that it takes, as a list
+            inputs: Its first input, [N, ...]; or all of its inputs, as a list
                 or dict.
             labels: One-hot [N, label_size], if there are classes.
             **kwargs: `training`, False by default.
@@ -54,7 +54,7 @@ def uniform_latent(latent: Tensor, policy: keras.DTypePolicy) -> Tensor:
 
 
 def check_sizes(smallest: int = 1, **sizes: int) -> None:
-    """Raises ValueError unless sizes are `smallest` or more."""
+    """Raises ValueError unless sizes are at least `smallest`."""
     for name, size in sizes.items():
         if size < smallest:
             raise ValueError(
@@ -63,6 +63,6 @@ def check_sizes(smallest: int = 1, **sizes: int) -> None:
 
 
 def check_dropout(dropout: float) -> None:
-    """Raises ValueError unless a rate of dropout is in [0, 1)."""
+    """Raises ValueError unless a dropout rate is in [0, 1)."""
     if not 0.0 <= dropout < 1.0:
         raise ValueError(f"dropout must be in [0, 1). Received: dropout={dropout}")

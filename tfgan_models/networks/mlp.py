@@ -15,16 +15,16 @@ from tfgan_models.networks.labelled import (
 )
 
 GENERATOR_RANGE = 0.05
-"""Weights of the generators start uniform in [-this, this]."""
+"""Generators' weights start uniform in [-this, this]."""
 DISCRIMINATOR_RANGE = 0.005
-"""Weights of the discriminators start uniform in [-this, this]."""
+"""Discriminators' weights start uniform in [-this, this]."""
 INPUT_DROPOUT = 0.2
-"""Rate of the dropout on the images that the first GAN's discriminator sees."""
+"""Dropout rate on the images of the first GAN's discriminator."""
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class MLPGenerator(LabelledNetwork):
-    """Latent to image: dense layers with ReLU, then one sigmoid for each pixel.
+    """Latent to image: dense layers with ReLU, then one sigmoid per pixel.
 
     2,503,984 parameters with the defaults, those of the paper's MNIST network.
 
@@ -105,7 +105,7 @@ class MLPDiscriminator(LabelledNetwork):
         units: Of each maxout layer.
         pieces: See `Maxout`.
         layers: Maxout layers, 1 or more.
-        dropout: Rate of the dropout after each of them; the image's is 0.2. 0 for none
+        dropout: Dropout rate after each of them; the image's is 0.2. 0 for none
             anywhere.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
@@ -318,7 +318,7 @@ class ConditionalMLPDiscriminator(LabelledNetwork):
 
 
 def _uniform(limit: float) -> keras.initializers.Initializer:
-    """Returns a fresh initializer: a reused instance would repeat its values."""
+    """Returns a new initializer: a reused one would repeat its values."""
     return keras.initializers.RandomUniform(-limit, limit)
 
 

@@ -11,7 +11,7 @@ from tfgan_models.networks import blocks
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class PatchDiscriminator(keras.Model):
-    """Judges overlapping patches: a map of logits, one for each patch.
+    """Classifies overlapping patches: a map with a logit per patch.
 
     4x4 convolutions: `layers` of stride 2, then two of stride 1. Receptive field 16,
     34, 70, 142, 286, 574 px for 1 to 6 layers; the paper's is 70 (3 layers): 2,764,737
@@ -83,7 +83,7 @@ class PatchDiscriminator(keras.Model):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class PixelDiscriminator(keras.Model):
-    """Judges each pixel on its own: 1x1 convolutions, receptive field 1.
+    """Classifies each pixel on its own: 1x1 convolutions, receptive field 1.
 
     8,705 parameters for 3 channels and instance norm; 9,024 for 6 and batch norm.
 

@@ -20,7 +20,7 @@ from tfgan_models.networks.growing import GrowingDiscriminator, leaky_relu
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ProgressiveGenerator(keras.Model):
-    """Latent to image: 4x4, then two 3x3 convolutions for each doubling.
+    """Latent to image: 4x4, then two 3x3 convolutions per doubling.
 
     Leaky ReLU and pixel normalisation follow every convolution. 23,079,115 trainable
     parameters with the defaults.
@@ -129,8 +129,8 @@ class ProgressiveGenerator(keras.Model):
             latent: [N, latent_size].
             labels: One-hot [N, label_size], if there are classes.
             resolution: The side to stop at; None: `grown`.
-            alpha: How far that resolution is faded in, 0 to 1; a Python 1.0 leaves
-                the fade out.
+            alpha: Fade-in of that resolution, 0 to 1; a Python 1.0 skips
+                the fade.
 
         Returns:
             float32 [N, resolution, resolution, channels].
@@ -187,7 +187,7 @@ class ProgressiveGenerator(keras.Model):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class ProgressiveDiscriminator(GrowingDiscriminator):
-    """ProGAN's discriminator, which with classes tells the label too (AC-GAN).
+    """ProGAN's discriminator, which with classes also predicts the label (AC-GAN).
 
     23,087,249 parameters with the defaults.
 
@@ -240,7 +240,7 @@ class ProgressiveDiscriminator(GrowingDiscriminator):
 
         Args:
             images: [N, R, R, channels].
-            alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
+            alpha: Fade-in of R, 0 to 1; a Python 1.0 skips the fade.
 
         Returns:
             Scores [N, 1], higher is more real, and class logits [N, label_size],

@@ -14,7 +14,7 @@ from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
 
 Normalization = functools.partial[keras.layers.Layer]
-"""`blocks.normalization` of a network: wants a name alone."""
+"""`blocks.normalization` of a network; only needs a name."""
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -32,7 +32,7 @@ class ResNetGenerator(keras.Model):
         output_channels: Channels of the output image; None: those of the input.
         norm: "instance", "affine_instance" (with a learned scale and offset), "batch"
             or "none". Convolutions that a batch normalisation follows have no bias.
-        inference_norm: Where norm is "batch": see `UNetGenerator`.
+        inference_norm: If norm is "batch": see `UNetGenerator`.
         dropout: Rate of the dropout inside each residual block; 0 for none.
         upsampling: "transposed" convolution as in the paper, or "resize": nearest
             neighbour then 3x3 convolution, which avoids checkerboard artefacts.

@@ -19,15 +19,15 @@ _UNITS = 16
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class SRResNet(keras.Model):
-    """Image to larger image: residual blocks at the low resolution, pixel shuffles.
+    """Image to larger image: residual blocks at low resolution, pixel shuffles.
 
-    The paper's network (figure 4). Inside it works on [0, 1], in which the paper has
-    its low resolution. Convolutions that a batch normalisation follows have no bias.
+    The paper's network (figure 4). Internally it uses [0, 1], the paper's range of
+    the low resolution. Convolutions that a batch normalisation follows have no bias.
     For 3 channels 1,400,771 trainable parameters at scale 2, 1,548,547 at scale 4,
     1,696,323 at scale 8, and 4,224 averages each.
 
     Args:
-        scale: Output pixels for each input pixel, each way: 2, 4 or 8.
+        scale: Output pixels per input pixel, in each direction: 2, 4 or 8.
         filters: Channels of all but the first and the last map.
         residual_blocks: Blocks of two convolutions, 16 in the paper.
         channels: Channels of the image.
@@ -98,7 +98,7 @@ class SRResNet(keras.Model):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class SRDiscriminator(keras.Model):
-    """Judges whole images of one size: is the high resolution real?
+    """Classifies whole images of one size as real or generated.
 
     Eight 3x3 convolutions, every second one of stride 2, and two dense layers (figure
     4 of the paper). Convolutions that a batch normalisation follows have no bias. At
@@ -141,7 +141,7 @@ class SRDiscriminator(keras.Model):
 
         x = image
         for i, (multiple, strides) in enumerate(_DISCRIMINATOR, start=1):
-            # Not "same": with stride 2 that would pad below and on the right alone.
+            # Not "same": with stride 2 that would pad only below and on the right.
             x = layers.ZeroPadding2D(1, dtype=policy, name=f"conv{i}_pad")(x)
             x = blocks.convolution(
                 multiple * filters,
@@ -212,10 +212,10 @@ def _same_conv(
 
 
 def _prelu(x: Tensor, policy: keras.DTypePolicy, name: str) -> Tensor:
-    """PReLU with a slope for each channel, 0.25 at first (arXiv:1502.01852)."""
+    """PReLU with a slope per channel, 0.25 at first (arXiv:1502.01852)."""
     return layers.PReLU(
         alpha_initializer=keras.initializers.Constant(0.25),
-        # A slope for each pixel would tie the network to one size.
+        # A slope per pixel would tie the network to one size.
         shared_axes=[1, 2],
         dtype=policy,
         name=f"{name}_prelu",

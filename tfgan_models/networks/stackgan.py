@@ -10,16 +10,16 @@ from tfgan_models.networks.labelled import check_sizes
 
 
 def _draw(mean: Tensor, log_sigma: Tensor, noise: Tensor) -> Tensor:
-    """Returns the condition that a noise stands for, all [N, condition_size]."""
+    """Returns the condition sampled with a noise, all [N, condition_size]."""
     return mean + keras.ops.exp(log_sigma) * noise
 
 
 class _ConditionedGenerator(keras.Model):
-    """What both stages' generators are: conditioning augmentation, then a body.
+    """Both stages' generators: conditioning augmentation, then a body.
 
     Attributes:
         conditioning: Embedding to mean and log sigma of the condition.
-        body: What draws, from the condition and one more input.
+        body: Generates from the condition and one more input.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class _ConditionedGenerator(keras.Model):
         noise: Tensor | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws the condition that an embedding stands for (section 3.2).
+        """Samples the condition of an embedding (section 3.2).
 
         Args:
             embedding: [N, embedding_size].
             noise: The paper's epsilon, [N, condition_size]; N(0, 1), truncated at 2 in
                 the published code. None: zero, and the condition is the mean.
-            training: Whether this is a step of training.
+            training: Whether this is a training step.
 
         Returns:
             The condition, its mean and its log sigma, float32 [N, condition_size].
@@ -63,14 +63,14 @@ class _ConditionedGenerator(keras.Model):
 class StageOneGenerator(_ConditionedGenerator):
     """Text embedding and latent to a small image.
 
-    A dense layer to 4x4, then doublings by nearest neighbour and 3x3 convolution; a
+    A dense layer to 4x4, then upsampling by nearest neighbour and 3x3 convolution; a
     residual block at 4x4 and one at 8x8. No convolution has a bias. 14,247,808
     trainable parameters with the defaults.
 
     Args:
         resolution: Side of the images, a power of two of at least 16.
         embedding_size: Of the text embedding.
-        condition_size: Of the condition drawn from it.
+        condition_size: Of the condition sampled from it.
         latent_size: Of the latent.
         filters: Channels at half the resolution; doubled at each halving down to 4x4.
         channels: Of the images.
@@ -132,7 +132,7 @@ class StageOneGenerator(_ConditionedGenerator):
             embedding: [N, embedding_size].
             latent: [N, latent_size], N(0, 1).
             noise: See `condition`.
-            training: Whether this is a step of training.
+            training: Whether this is a training step.
 
         Returns:
             Images, float32 [N, R, R, channels] in [-1, 1], and the mean and log sigma
@@ -159,17 +159,17 @@ class StageOneGenerator(_ConditionedGenerator):
 class StageTwoGenerator(_ConditionedGenerator):
     """A small image and its text embedding to a large image.
 
-    Two halvings, the condition joined, residual blocks, then doublings by nearest
-    neighbour and 3x3 convolution. No convolution has a bias. 26,290,080 trainable
-    parameters with the defaults.
+    Two downsamplings, the condition concatenated, residual blocks, then upsampling by
+    nearest neighbour and 3x3 convolution. No convolution has a bias. 26,290,080
+    trainable parameters with the defaults.
 
     Args:
-        resolution: Side of the images drawn, a power of two above `input_resolution`.
-        input_resolution: Side of the images given, a power of two of at least 16.
+        resolution: Side of the output images, a power of two above `input_resolution`.
+        input_resolution: Side of the input images, a power of two of at least 16.
         embedding_size: Of the text embedding.
-        condition_size: Of the condition drawn from it.
+        condition_size: Of the condition sampled from it.
         filters: Channels at the input's size; 4 times as many where the condition is
-            joined, halved at each doubling.
+            concatenated, halved at each upsampling.
         residual_blocks: Number of residual blocks, 0 or more.
         channels: Of the images.
         name: Name of the network.
@@ -240,10 +240,10 @@ class StageTwoGenerator(_ConditionedGenerator):
         """Generates images.
 
         Args:
-            image: [N, r, r, channels] in [-1, 1], of stage one.
+            image: [N, r, r, channels] in [-1, 1], from stage one.
             embedding: [N, embedding_size].
-            noise: See `condition`; of stage two's own.
-            training: Whether this is a step of training.
+            noise: See `condition`; stage two's own.
+            training: Whether this is a training step.
 
         Returns:
             Images, float32 [N, R, R, channels] in [-1, 1], and the mean and log sigma
@@ -276,13 +276,13 @@ class StackGenerator(keras.Model):
         stage_two: A `StageTwoGenerator` for its images; None: there is one stage.
         text_encoder: Characters int32 [N, L] to embeddings, with `embedding_size`;
             None: embeddings come from elsewhere.
-        stages: The stage that training has reached, 1 or 2, whose images are drawn;
+        stages: The stage that training has reached, 1 or 2, whose images are output;
             None: the last.
         name: Name of the network.
         **kwargs: Those of `keras.Model`.
 
     Raises:
-        ValueError: Networks that do not go together.
+        ValueError: Networks that do not fit together.
     """
 
     def __init__(
@@ -319,13 +319,13 @@ class StackGenerator(keras.Model):
 
     @property
     def resolution(self) -> int:
-        """Side in pixels of the images drawn."""
+        """Side in pixels of the output images."""
         second = self._second
         return self.stage_one.resolution if second is None else second.resolution
 
     @property
     def _second(self) -> StageTwoGenerator | None:
-        """Stage two, where the images are its own."""
+        """Stage two, if the images are its output."""
         return self.stage_two if self.stages == 2 else None
 
     def call(
@@ -343,8 +343,8 @@ class StackGenerator(keras.Model):
             latent: [N, latent_size], N(0, 1).
             noise_one: Stage one's noise of the condition, [N, condition_size]; None:
                 zero, and the condition is its mean.
-            noise_two: The same of stage two.
-            training: Whether this is a step of training.
+            noise_two: The same for stage two.
+            training: Whether this is a training step.
 
         Returns:
             float32 [N, resolution, resolution, channels] in [-1, 1].
@@ -358,9 +358,9 @@ class StackGenerator(keras.Model):
         """Returns a functional model on the same layers, for export.
 
         Its inputs, by name: "embedding" [N, embedding_size], "latent" [N, latent_size]
-        and "noise_one" [N, condition_size]; where stage two draws "noise_two" too. The
-        noises are N(0, 1), truncated at 2, as in training: without any, images would be
-        of conditions that it hardly ever saw.
+        and "noise_one" [N, condition_size]; if stage two is used, also "noise_two". The
+        noise is N(0, 1), truncated at 2, as in training: without it, images would be
+        of conditions that training hardly ever saw.
         """
 
         def given(name: str, size: int) -> Tensor:

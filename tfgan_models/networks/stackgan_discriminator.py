@@ -11,18 +11,19 @@ from tfgan_models.networks.labelled import check_sizes
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StageOneDiscriminator(keras.Model):
-    """Judges whether an image is real and shows what a text embedding says.
+    """Classifies whether an image is real and matches a text embedding.
 
     4x4 convolutions of stride 2 down to 4x4, a residual block; the compressed
-    embedding is joined there. No convolution has a bias. 4,029,824 trainable parameters
-    with the defaults. The published TensorFlow code has no activation before the last
-    of these convolutions in stage one, alone of all; here there is one.
+    embedding is concatenated there. No convolution has a bias. 4,029,824 trainable
+    parameters with the defaults. The published TensorFlow code has no activation before
+    the last of these convolutions in stage one, unlike everywhere else; here there is
+    one.
 
     Args:
         resolution: Side of the images, a power of two of at least 16.
         embedding_size: Of the text embedding.
-        condition_size: What the embedding is compressed to.
-        filters: Channels of the first convolution; doubled at each halving. Where
+        condition_size: Size to which the embedding is compressed.
+        filters: Channels of the first convolution; doubled at each halving. If
             that leads to more than 8 times as many, 1x1 convolutions lead back.
         channels: Of the images.
         name: Name of the network.
@@ -67,12 +68,12 @@ class StageOneDiscriminator(keras.Model):
     def call(
         self, image: Tensor, embedding: Tensor, training: bool | None = None
     ) -> Tensor:
-        """Judges whether images are real and show what the text says.
+        """Scores whether images are real and match the text.
 
         Args:
             image: [N, R, R, channels] in [-1, 1].
             embedding: [N, embedding_size].
-            training: Whether this is a step of training.
+            training: Whether this is a training step.
 
         Returns:
             Logits, float32 [N, 1] (no sigmoid).

@@ -1,6 +1,6 @@
-"""What StackGAN's networks are made of (arXiv:1612.03242), after its TensorFlow code.
+"""Building blocks of StackGAN's networks (arXiv:1612.03242), after its TensorFlow code.
 
-The names of layers tell the stages apart: both are joined in one exported graph.
+Layer names distinguish the stages: both are joined in one exported graph.
 """
 
 import math
@@ -25,15 +25,16 @@ def check_resolution(name: str, resolution: int, smallest: int = _SMALLEST) -> N
 
 
 def check_equal(name: str, one: int, other: int) -> None:
-    """Raises ValueError where two networks disagree about a size."""
+    """Raises ValueError if two networks disagree about a size."""
     if one != other:
         raise ValueError(
-            f"The networks must have one {name}. Received: {name}={one} and {other}"
+            f"The networks must have the same {name}. Received: {name}={one} and "
+            f"{other}"
         )
 
 
 def check_filters(filters: int, smallest: int = 4) -> None:
-    """Raises ValueError where a layer would have no channels left."""
+    """Raises ValueError if a layer would have no channels left."""
     if filters < smallest:
         raise ValueError(
             f"filters must be {smallest} or more. Received: filters={filters}"
@@ -72,7 +73,7 @@ def stage_one_body(
     width = filters * 2 ** (doublings - 1)
     joined = layers.Concatenate(dtype=policy, name="stage1_join")
     x = joined([condition, latent])
-    # Without a bias, which the normalisation after it would take away.
+    # Without a bias, which the following normalisation would cancel.
     x = _dense(16 * width, policy, "stage1_dense", use_bias=False)(x)
     x = blocks.normalization("batch", dtype=policy, name="stage1_dense_norm")(x)
     x = layers.Reshape((4, 4, width), dtype=policy, name="stage1_reshape")(x)
@@ -134,7 +135,7 @@ def discriminator_body(
 ) -> keras.Model:
     """Builds ["image", "embedding"] -> "logits" [N, 1].
 
-    No activation before the residual block, which adds to what it is given.
+    No activation before the residual block, which adds to its input.
     """
     image = keras.Input((resolution, resolution, channels), name="image")
     embedding = keras.Input((embedding_size,), name="embedding")
@@ -165,7 +166,7 @@ def discriminator_body(
 def _model(
     inputs: Tensor, outputs: Tensor, policy: keras.DTypePolicy, name: str
 ) -> keras.Model:
-    """A functional model that says what its layers compute in."""
+    """A functional model that records its layers' compute dtype."""
     model = keras.Model(inputs, outputs, name=name)
     model.dtype_policy = policy
     return model
@@ -186,7 +187,7 @@ def _dense(
 def _convolution(
     filters: int, kernel: int, strides: int, policy: keras.DTypePolicy, name: str
 ) -> keras.layers.Layer:
-    """A convolution padded with zeros, without bias."""
+    """A zero-padded convolution without bias."""
     return blocks.convolution(
         filters,
         kernel,
@@ -231,7 +232,7 @@ def _up(x: Tensor, filters: int, policy: keras.DTypePolicy, name: str) -> Tensor
 def _bottleneck(
     x: Tensor, policy: keras.DTypePolicy, name: str, leak: float = 0.0
 ) -> Tensor:
-    """A residual block of a quarter of the channels inside."""
+    """A residual block with a quarter of the channels inside."""
     width = x.shape[-1]
     y = _conv_norm(x, width // 4, 1, 1, policy, f"{name}_first")
     y = _relu(y, policy, f"{name}_first_relu", leak)

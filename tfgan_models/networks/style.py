@@ -112,7 +112,7 @@ class StyleGenerator(keras.Model):
 
     @property
     def w_avg(self) -> Tensor:
-        """The average w [w_size], a weight that is not trained."""
+        """The average w [w_size], a non-trainable weight."""
         return self.truncation.average
 
     def call(
@@ -131,7 +131,7 @@ class StyleGenerator(keras.Model):
             latent: [N, latent_size].
             labels: One-hot [N, label_size], if there are classes.
             noise: See `StyleSynthesis.call`.
-            psi: See `Truncation`; None: nothing is truncated.
+            psi: See `Truncation`; None: no truncation.
             cutoff: See `Truncation`.
             resolution: See `StyleSynthesis.call`.
             alpha: See `StyleSynthesis.call`.
@@ -149,7 +149,7 @@ class StyleGenerator(keras.Model):
         Its inputs, by name: "latent" [N, latent_size], "labels" [N, label_size] where
         there are classes, "psi" [N, 1], and "noise_0", "noise_1", ... [N, h, w, 1].
         Layers named "w" [N, w_size], "ws" [N, num_layers, w_size] and "image" are where
-        a part of it can be cut out.
+        parts of it can be extracted.
         """
         inputs = {"latent": keras.Input((self.latent_size,), name="latent")}
         if self.label_size:
@@ -188,7 +188,7 @@ class StyleGenerator(keras.Model):
 class StyleDiscriminator(GrowingDiscriminator):
     """StyleGAN's discriminator, ProGAN's with a blur before each halving.
 
-    With classes, the last layer gives a score for each and the label picks one
+    With classes, the last layer gives a score for each and the label selects one
     (Mescheder et al., arXiv:1801.04406). 23,087,249 parameters with the defaults.
 
     Args:
@@ -240,7 +240,7 @@ class StyleDiscriminator(GrowingDiscriminator):
         Args:
             images: [N, R, R, channels].
             labels: One-hot [N, label_size], if there are classes.
-            alpha: How far R is faded in, 0 to 1; a Python 1.0 leaves the fade out.
+            alpha: Fade-in of R, 0 to 1; a Python 1.0 skips the fade.
 
         Returns:
             Scores, float32 [N, 1]; higher is more real.
@@ -256,10 +256,11 @@ class StyleDiscriminator(GrowingDiscriminator):
     def functional(self) -> keras.Model:
         """Returns a functional model on the same layers, for export.
 
-        Each image is judged by itself, as in a batch of one: the channel of
-        `MinibatchStdDev` is that of a group of one, so that no answer depends on what
-        else was asked at the same time. Inputs, by name: "image" [N, R, R, channels],
-        R the full resolution, and "labels" [N, label_size] if there are classes;
+        Each image is scored on its own, as in a batch of one: the channel of
+        `MinibatchStdDev` is that of a group of one, so that no output depends on what
+        else was requested at the same time. Inputs, by name: "image" [N, R, R,
+        channels], R the full resolution, and "labels" [N, label_size] if there are
+        classes;
         output: the layer "score", float32 [N, 1].
         """
         shape = (self.resolution, self.resolution, self.channels)
@@ -274,12 +275,12 @@ class StyleDiscriminator(GrowingDiscriminator):
         return keras.Model(inputs, score, name=self.name)
 
     def _of_class(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Picks the score [N, 1] of the label from those of all classes."""
+        """Selects the score [N, 1] of the label from those of all classes."""
         if not self.label_size:
             return scores
         return ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
 
 
 def _named(x: Tensor, name: str) -> Tensor:
-    """Passes x through a layer of that name, as float32."""
+    """Passes x through a layer with that name, as float32."""
     return layers.Activation("linear", dtype="float32", name=name)(x)

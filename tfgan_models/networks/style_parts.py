@@ -25,7 +25,7 @@ from tfgan_models.networks.growing import leaky_relu
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StyleMapping(keras.Model):
-    """Latent z to w: a normalised latent through dense layers that learn slowly.
+    """Latent z to w: a normalised latent through dense layers with a low learning rate.
 
     Args:
         latent_size: Of z.
@@ -118,12 +118,12 @@ class StyleMapping(keras.Model):
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StyleSynthesis(keras.Model):
-    """One w for each style layer to an image, from a learned constant upwards.
+    """One w per style layer to an image, from a learned constant upwards.
 
     There are two style layers at each resolution from 4 to `resolution`; each adds
-    noise and a bias, then leaky ReLU, then AdaIN. In front of it is a 3x3 convolution
-    (not in the first), which in the first of each resolution doubles height and width
-    and is blurred.
+    noise and a bias, then leaky ReLU, then AdaIN. It is preceded by a 3x3 convolution
+    (except for the first), which in the first of each resolution doubles height and
+    width and is blurred.
 
     Args:
         resolution: Side of the images, a power of two of at least 8.
@@ -137,8 +137,8 @@ class StyleSynthesis(keras.Model):
             of the network; 1 in the paper.
         norm_epsilon: Added to the variance that `AdaIN` divides by.
         bias_before_blur: Whether the bias of the doubling convolutions is added before
-            the blur, which darkens it at the border, and not after the noise as in the
-            paper. Some PyTorch implementations do.
+            the blur, which darkens it at the border, instead of after the noise as in
+            the paper. Some PyTorch implementations do.
         name: Name of the network.
         dtype: Dtype policy of its layers; None: the global policy.
         **kwargs: Those of `keras.Model`.
@@ -197,7 +197,7 @@ class StyleSynthesis(keras.Model):
         ladder = growing.resolutions(self.resolution)
         widths = [growing.features(r, self.fmap_base, self.fmap_max) for r in ladder]
         self.constant = LearnedConstant((4, 4, widths[0]), name="constant", **options)
-        # convs[i] stands before style layer i + 1.
+        # convs[i] precedes style layer i + 1.
         self.convs = [
             EqualizedConv2D(
                 widths[i // 2],
@@ -240,10 +240,10 @@ class StyleSynthesis(keras.Model):
 
         Args:
             ws: [N, num_layers, w_size].
-            noise: A map for each style layer (see `noise_shapes`); None for none.
+            noise: A map per style layer (see `noise_shapes`); None for none.
             resolution: The side to stop at; None: `grown`.
-            alpha: How far that resolution is faded in, 0 to 1; a Python 1.0 leaves
-                the fade out.
+            alpha: Fade-in of that resolution, 0 to 1; a Python 1.0 skips
+                the fade.
 
         Returns:
             float32 [N, resolution, resolution, channels].
@@ -277,13 +277,13 @@ class StyleSynthesis(keras.Model):
         """Returns the shape [h, w, 1] of each style layer's noise map.
 
         Args:
-            resolution: The side of the images to draw; None: `grown`.
+            resolution: The side of the images; None: `grown`.
         """
         count = num_layers(resolution or self.grown)
         return [(2 ** (i // 2 + 2), 2 ** (i // 2 + 2), 1) for i in range(count)]
 
     def noise_inputs(self) -> list[Tensor]:
-        """Returns a `keras.Input` for each style layer's noise: "noise_0", ..."""
+        """Returns a `keras.Input` per style layer's noise: "noise_0", ..."""
         return [
             keras.Input(shape, name=f"noise_{i}")
             for i, shape in enumerate(self.noise_shapes())
@@ -307,5 +307,5 @@ class StyleSynthesis(keras.Model):
 
 
 def num_layers(resolution: int) -> int:
-    """Returns the number of style layers up to a resolution: two for each."""
+    """Returns the number of style layers up to a resolution: two per resolution."""
     return 2 * int(math.log2(resolution)) - 2

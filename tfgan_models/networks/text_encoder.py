@@ -1,4 +1,4 @@
-"""A text encoder that needs no downloads, and the image encoder it is trained with.
+"""A text encoder that needs no download, and the image encoder it is trained with.
 
 Small relatives of the character-level convolutional-recurrent network and its image
 encoder in arXiv:1605.05395.
@@ -15,9 +15,9 @@ from tfgan_models.networks import blocks
 from tfgan_models.networks.labelled import check_sizes
 
 ALPHABET = f" {string.ascii_lowercase}{string.digits}{string.punctuation}"
-"""The characters that captions are made of; the first one is number `SPACE`."""
+"""The characters of captions; the first one is number `SPACE`."""
 SPACE = 1
-"""The number of a space. 0 is what follows a caption's end."""
+"""The number of a space. 0 follows a caption's end."""
 
 _NUMBERS = SPACE + len(ALPHABET)
 _STRIDE = 4
@@ -26,11 +26,11 @@ _KERNEL = 4
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class CharacterEncoder(keras.Model):
-    """Turns a caption's characters into a vector.
+    """Maps a caption's characters to a vector.
 
-    Two convolutions, each followed by max pooling over 2 places, a recurrent layer, the
-    mean of what it says until the caption's end, a linear layer, and a normalisation to
-    mean 0 and variance 1 over the vector.
+    Two convolutions, each followed by max pooling over 2 positions, a recurrent layer,
+    the mean of its outputs until the caption's end, a linear layer, and a normalisation
+    to mean 0 and variance 1 over the vector.
 
     Args:
         embedding_size: Size D of the vectors.

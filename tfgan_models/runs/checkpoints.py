@@ -1,10 +1,10 @@
-"""Training checkpoints: written beside and renamed, read newest first.
+"""Training checkpoints: written under a temporary name, read newest first.
 
     <model_dir>/networks.json               what to build for export
     <model_dir>/checkpoints/step_00001200/  one complete checkpoint; where networks
                                             change in training, with its own
                                             networks.json
-    <model_dir>/best/step_00000800/         the one with the best figure
+    <model_dir>/best/step_00000800/         the one with the best metric
 
 Each has its own `model.json` since there is one, see `description`.
 
@@ -41,13 +41,14 @@ def save(
     kept: int = KEPT,
     texts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes a checkpoint and removes all but the last few written.
+    """Writes a checkpoint and removes all but the last few.
 
     Args:
-        directory: The folder of the checkpoints; made if it does not exist.
+        directory: The folder of the checkpoints; created if it does not exist.
         step: The training step, the checkpoint's name.
         state: Trackables by name, such as `GANModel.training_state()`.
-        kept: How many to keep; those of the highest steps, this one among them.
+        kept: Number of checkpoints to keep, those of the highest steps, including this
+            one.
         texts: Small files next to it, by name: `NETWORKS` as `describe` returned it for
             the networks as they are now, `description.FILE`.
 
@@ -102,7 +103,7 @@ def restore(
 ) -> int | None:
     """Restores the newest readable checkpoint into `state`.
 
-    One that cannot be read is named in a warning, and the one before is tried.
+    If one cannot be read, a warning names it, and the previous one is tried.
 
     Args:
         directory: The folder of the checkpoints.
@@ -110,10 +111,10 @@ def restore(
         only: The one step to try; None: all.
 
     Returns:
-        Its step, or None where there is no checkpoint.
+        Its step, or None if there is no checkpoint.
 
     Raises:
-        FailureError: There are checkpoints, and none of them could be read.
+        FailureError: There are checkpoints, but none of them could be read.
     """
 
     def read(prefix: str) -> None:
@@ -127,12 +128,12 @@ def describe(
     networks: Mapping[str, keras.Model],
     discriminators: Mapping[str, keras.Model] | None = None,
 ) -> str:
-    """Returns what `load_networks` needs to build the networks of a training.
+    """Returns what `load_networks` needs to build the networks of a run.
 
     Args:
-        group: The key in the saved state under which the networks are.
+        group: The key of the networks in the saved state.
         networks: The networks by name.
-        discriminators: Those that are not exported, for `load_all`.
+        discriminators: Networks that are not exported, for `load_all`.
     """
     parts = {"networks": networks, "discriminators": discriminators or {}}
     serialized = {
@@ -151,13 +152,13 @@ def describe_networks(
     networks: Mapping[str, keras.Model],
     discriminators: Mapping[str, keras.Model] | None = None,
 ) -> None:
-    """Writes `describe` to `model_dir`, which makes it a training's folder."""
+    """Writes `describe` to `model_dir`, which makes it a run's folder."""
     text = describe(group, networks, discriminators)
     files.write_text(model_dir / NETWORKS, text)
 
 
 def folder(model_dir: Path, which: str = "latest") -> Path:
-    """Returns where a training's checkpoints are: its "latest" or the "best" one."""
+    """Returns the folder of a run's checkpoints: its "latest" or its "best" one."""
     return model_dir / ("best" if which == "best" else "checkpoints")
 
 
@@ -169,7 +170,7 @@ def place(directory: Path, step: int) -> Path:
 def load_networks(
     model_dir: Path | str, which: str = "latest"
 ) -> dict[str, keras.Model]:
-    """Builds a training's exported networks with the weights of a checkpoint.
+    """Builds a run's exported networks with the weights of a checkpoint.
 
     Args:
         model_dir: The folder a trainer wrote.
@@ -179,7 +180,7 @@ def load_networks(
         The networks by name, such as "a2b" and "b2a".
 
     Raises:
-        UsageError: The folder holds no training, or one without a checkpoint yet.
+        UsageError: The folder has no run, or one without a checkpoint yet.
         FailureError: None of its checkpoints could be read.
     """
     (networks,), _ = _load(Path(model_dir), which, ("networks",))
@@ -189,7 +190,7 @@ def load_networks(
 def load_described(
     model_dir: Path | str, which: str = "latest"
 ) -> tuple[dict[str, keras.Model], description.Description]:
-    """Builds a training's exported networks, and says what they are.
+    """Builds a run's exported networks, and returns their description.
 
     Args:
         model_dir: See `load_networks`.
@@ -211,7 +212,7 @@ def load_described(
 def load_all(
     model_dir: Path,
 ) -> tuple[dict[str, keras.Model], dict[str, keras.Model]]:
-    """Builds a training's exported networks, and its discriminators.
+    """Builds a run's exported networks, and its discriminators.
 
     See `load_networks`. The first trainings did not describe their discriminators, so
     that there are none.
@@ -232,13 +233,13 @@ def _load(
     directory = folder(model_dir, which)
     if which == "best" and to_build.is_file() and not steps(directory):
         raise UsageError(
-            f"--model_dir={model_dir} holds no best checkpoint: it was trained without "
-            "--metrics. Take --which=latest, or train with --metrics=kid_lite0."
+            f"--model_dir={model_dir} has no best checkpoint: it was trained without "
+            "--metrics. Use --which=latest, or train with --metrics=kid_lite0."
         )
     if not to_build.is_file() or not steps(directory):
         raise UsageError(
-            f"--model_dir={model_dir} holds no checkpoint of a training. Give the "
-            "--model_dir of a trainer that has run, such as runs/mine."
+            f"--model_dir={model_dir} has no checkpoint of a training run. Give the "
+            "--model_dir of a run, such as runs/mine."
         )
     found: list[dict[str, keras.Model]] = []
 
@@ -275,7 +276,7 @@ def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None
         except _UNREADABLE as error:
             reason = _one_line(error)
             warnings.warn(
-                f"The checkpoint {path} cannot be read and is passed over: {reason}",
+                f"The checkpoint {path} cannot be read and is skipped: {reason}",
                 stacklevel=3,
             )
         else:
@@ -283,13 +284,13 @@ def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None
     if found:
         raise FailureError(
             f"None of the {len(found)} checkpoints in {directory} could be read; the "
-            f"last error was: {reason}. To start over, pass --fresh."
+            f"last error was: {reason}. To start from scratch, pass --fresh."
         )
     return None
 
 
 def _remove(path: Path) -> None:
-    """Removes a folder under another name first: half of one is never seen."""
+    """Removes a folder under another name first: a half-removed one is never seen."""
     doomed = path.with_name(f"{_REMOVED}{path.name}")
     os.replace(path, doomed)
     shutil.rmtree(doomed)

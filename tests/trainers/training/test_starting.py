@@ -77,5 +77,5 @@ def test_a_training_begins_with_anothers_networks(
     # It has begun: what it has learned is kept.
     train(f"--model_dir={second}", f"--init_from={first}")
     assert f"From {first}" not in capsys.readouterr().out
-    with pytest.raises(UsageError, match="holds no checkpoint of a training"):
+    with pytest.raises(UsageError, match="has no checkpoint of a training"):
         train(f"--model_dir={tmp_path / 'third'}", f"--init_from={tmp_path}")

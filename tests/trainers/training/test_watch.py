@@ -188,7 +188,7 @@ def test_best_is_refused_where_no_figure_was_computed(
     train: Train, tmp_path: Path
 ) -> None:
     train(f"--model_dir={tmp_path}", "--steps=1")
-    with pytest.raises(UsageError, match="holds no best checkpoint"):
+    with pytest.raises(UsageError, match="has no best checkpoint"):
         checkpoints.load_networks(tmp_path, "best")
 
 
