@@ -22,12 +22,12 @@ help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 8 minutes)"
 	@echo "make test    every test but the slow ones"
 	@echo "make slow    the slow tests"
-	@echo "make numerics  the tests of equal numbers, by each kind of kernel and thread (minutes)"
+	@echo "make numerics  the numerical tests, with each kind of kernel and thread count (minutes)"
 	@echo "make lint    ruff: rules and formatting; mypy: types"
-	@echo "make format  ruff: mend its part"
+	@echo "make format  ruff: fixes what it can"
 	@echo "make interop models of the real tensorflow-addons against their conversions (about 2 minutes)"
 	@echo "make old-keras  exported .keras files in the oldest Keras that loads them (about 1 minute)"
-	@echo "make quality train and measure CycleGAN and Pix2Pix on bundled data (under an hour)"
+	@echo "make quality train and evaluate CycleGAN and Pix2Pix on bundled data (under an hour)"
 	@echo "make gallery train the systems of docs/gallery.md on bundled data and show them"
 	@echo "make bench   our CycleGAN and StyleGAN against PyTorch (about 10 minutes)"
 	@echo "make serving the local endpoint against the same model in process (about 6 minutes)"
@@ -54,7 +54,7 @@ browser:
 		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null || true
 	@command -v chromium >/dev/null || echo "No chromium: the tests of export.studio's page are skipped"
 
-# Two processes, a file of tests in one of them: most wait for graphs to be built.
+# Two processes, each running whole test files: most wait for graphs to be built.
 test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest -n 2 --dist=loadfile
 
@@ -90,7 +90,7 @@ quality: $(VENV)/.dev
 gallery: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gallery
 
-# Named first, so that its absence is told before anything is installed.
+# Named first, so that its absence is reported before anything is installed.
 interop: addons-found $(VENV)/.dev build/addons/.made
 	$(BIN)/python -m pytest -q -s tests/interop/addons/test_real.py
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.gallery`: what every system learns on a laptop, in pictures.
+"""`python -m benchmarks.gallery`: what every system learns on a laptop, in images.
 
-Trains each system with its cpu preset on bundled data, measures it and writes
-docs/gallery.md with its pictures. A training found in --runs_dir is resumed.
+Trains each system with its cpu preset on bundled data, evaluates it and writes
+docs/gallery.md with its images. A run found in --runs_dir is resumed.
 """
 
 import dataclasses
@@ -23,17 +23,17 @@ WIDTH = 800
 
 @dataclasses.dataclass(frozen=True)
 class Exhibit:
-    """A system and what it is shown by.
+    """A system and how it is shown.
 
     Attributes:
-        name: Of its training's folder.
-        title: Of its chapter, with the paper.
-        task: What it was asked to learn, a sentence or two.
+        name: Name of its run's folder.
+        title: Title of its chapter, with the paper.
+        task: What it learns, in a sentence or two.
         training: Module and flags that train it.
-        using: Commands, module and flags, that measure and use what was learned; what
-            they print is quoted. "{model}" stands for the training's folder.
-        pictures: Pattern, under the training's folder, of the newest file to show ->
-            what is to be seen.
+        using: Commands, module and flags, that evaluate and use the result; what
+            they print is quoted. "{model}" stands for the run's folder.
+        pictures: Pattern, in the run's folder, of the newest file to show ->
+            caption.
     """
 
     name: str
@@ -52,49 +52,49 @@ EXHIBITS = (
     Exhibit(
         name="gan",
         title="GAN (arXiv:1406.2661)",
-        task="Digits of 8x8 pixels, out of noise; 1617 of scikit-learn's are shown.",
+        task="Digits of 8x8 pixels from noise; trained on 1617 of scikit-learn's.",
         training=("trainers.gan", "--preset=cpu"),
         using=((*_EVALUATE, "--metrics=kid1k_lite0"),),
         pictures={
-            "samples/reals.png": "Digits that it was shown.",
-            "samples/step_*_fakes.png": "Digits that it drew.",
+            "samples/reals.png": "Training images.",
+            "samples/step_*_fakes.png": "Generated images.",
         },
     ),
     Exhibit(
         name="cgan",
         title="CGAN (arXiv:1411.1784)",
-        task="Emoji of a group that is asked for: `emoji/flat` at 32 px, 8 groups.",
+        task="Emoji of a given group: `emoji/flat` at 32 px, 8 groups.",
         training=("trainers.cgan", "--preset=cpu"),
         using=(
             ("trainers.classify", "--model={model}"),
             (*_GENERATE, "images", *_INTO, "--seeds=0-11"),
         ),
         pictures={
-            "generated/*.png": "A row each: smileys, people, animals, food, travel, "
+            "generated/*.png": "One row each: smileys, people, animals, food, travel, "
             "activities, objects, symbols."
         },
     ),
     Exhibit(
         name="dcgan",
         title="DCGAN (arXiv:1511.06434)",
-        task="New emoji in 3D, out of noise: `emoji/render` at 32 px.",
+        task="New 3D emoji from noise: `emoji/render` at 32 px.",
         training=("trainers.dcgan", "--preset=cpu"),
         using=((*_EVALUATE, "--metrics=kid1k_lite0"),),
         pictures={
-            "samples/reals.png": "Emoji that it was shown.",
-            "samples/step_*_fakes.png": "Emoji that it drew.",
+            "samples/reals.png": "Training images.",
+            "samples/step_*_fakes.png": "Generated images.",
         },
     ),
     Exhibit(
         name="pix2pix",
         title="Pix2Pix (arXiv:1611.07004)",
         task="Colour for line drawings, learnt from pairs: `emoji/line2flat` at 64 px. "
-        "What cannot be known from the lines is which colour.",
+        "The lines do not determine which colour.",
         training=("trainers.pix2pix", "--preset=cpu", "--dataset=emoji/line2flat"),
         using=((*_EVALUATE, "--metrics=l1,psnr,ssim,kid_lite0"),),
         pictures={
-            "samples/step_*_a2b.png": "Drawings that it had never seen, what it made "
-            "of them, the true ones."
+            "samples/step_*_a2b.png": "Test drawings, their translations, "
+            "the ground truth."
         },
     ),
     Exhibit(
@@ -112,18 +112,19 @@ EXHIBITS = (
     Exhibit(
         name="stackgan",
         title="StackGAN (arXiv:1612.03242)",
-        task="Pictures of a caption: `emoji/flat` with the emoji's names, 32 px, then "
-        "64 px. The text encoder is trained first, from letters. In minutes keycaps, "
-        "faces and people come out; of most other names only colours and blobs.",
+        task="Images from captions: `emoji/flat` with the emoji's names, 32 px, then "
+        "64 px. The text encoder is trained first, from characters. In minutes "
+        "keycaps, faces and people come out; of most other names only colours and "
+        "blobs.",
         training=("trainers.stackgan", "--preset=cpu"),
         using=(
             (*_EVALUATE, "--metrics=kid1k_lite0"),
             (*_GENERATE, "text", "red heart", *_INTO),
         ),
         pictures={
-            "samples/step_*_train.png": "Captions that it was shown: the emoji, then "
-            "its own pictures, of four latents.",
-            "samples/step_*_text.png": "Captions that it was not shown.",
+            "samples/step_*_train.png": "Training captions: the emoji, then "
+            "generated images, from four latents.",
+            "samples/step_*_text.png": "New captions.",
         },
     ),
 )
@@ -131,13 +132,13 @@ EXHIBITS = (
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string("runs_dir", "runs/gallery", "Where the trainings go.")
-    flags.DEFINE_string("docs_dir", "docs", "Where the page goes.")
-    flags.DEFINE_list("only", [], "Systems to train and measure; default: all.")
+    flags.DEFINE_string("runs_dir", "runs/gallery", "Directory for the runs.")
+    flags.DEFINE_string("docs_dir", "docs", "Directory for the page.")
+    flags.DEFINE_list("only", [], "Systems to train and evaluate; default: all.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains, measures and writes the page."""
+    """Trains, evaluates and writes the page."""
     del argv
     runs, docs = Path(flags.FLAGS.runs_dir), Path(flags.FLAGS.docs_dir)
     names = [exhibit.name for exhibit in EXHIBITS]
@@ -164,24 +165,24 @@ _HEADER = """\
 Written by `make gallery` on 2 CPU cores: GAN, CGAN, DCGAN, Pix2Pix, SRGAN and \
 StackGAN, each trained with its cpu preset on bundled data (CycleGAN is in the \
 [README](../README.md), StyleGAN has [a page of its own](stylegan.md)). It shows that \
-each learns its task in minutes, not how good it can be: for that are the papers' \
-recipes (`--preset=paper`), a GPU and days. The figures are what the commands printed; \
-times are those of the machine with whatever else ran on it. \
+each learns its task in minutes, not how good it can be: that takes the papers' \
+recipes (`--preset=paper`), a GPU and days. The metrics are what the commands printed; \
+times are those of a machine with other work to do. \
 ↑ higher is better, ↓ lower. KID compares features of ImageNet's EfficientNet-Lite0: \
-comparable among themselves and with no published figure.
+values are comparable with each other, but not with published ones.
 """
 
 
 def show(exhibit: Exhibit, runs: Path, docs: Path) -> str:
-    """Trains and measures a system; returns its chapter, writes its pictures.
+    """Trains and evaluates a system; returns its chapter, writes its images.
 
     Args:
         exhibit: The system.
-        runs: Where its training's folder is, or will be.
-        docs: Where its pictures go.
+        runs: Directory of its run's folder.
+        docs: Directory for its images.
 
     Raises:
-        FailureError: A command failed, or left no picture.
+        FailureError: A command failed, or wrote no image.
     """
     model = runs / exhibit.name
     model.mkdir(parents=True, exist_ok=True)
@@ -230,12 +231,12 @@ def _duration(model: Path) -> str:
 def _newest(model: Path, pattern: str) -> Image.Image:
     found = sorted(model.glob(pattern))
     if not found:
-        raise FailureError(f"There is no picture {model / pattern}.")
+        raise FailureError(f"There is no image {model / pattern}.")
     return Image.open(found[-1]).convert("RGB")
 
 
 def _enlarge(picture: Image.Image) -> Image.Image:
-    """Repeats pixels as often as `WIDTH` allows, and no more than 3 times."""
+    """Repeats pixels as often as `WIDTH` allows, at most 3 times."""
     factor = max(1, min(3, WIDTH // picture.width))
     size = (factor * picture.width, factor * picture.height)
     return picture.resize(size, Image.NEAREST)

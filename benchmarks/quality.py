@@ -1,8 +1,8 @@
-"""`python -m benchmarks.quality`: are our systems any better than nothing?
+"""`python -m benchmarks.quality`: our systems against each other and baselines.
 
 Trains the systems of each contest on bundled data with the same number of images,
-measures them on the same test images with the same figures, their baselines beside
-them, and writes docs/quality.md with pictures. Run again, it goes on where it was.
+evaluates them and their baselines on the same test images with the same metrics, and
+writes docs/quality.md. Run again, it resumes.
 """
 
 import dataclasses
@@ -30,9 +30,9 @@ class Contender:
     """A system in a contest.
 
     Args:
-        title: In the tables.
+        title: Name in the tables.
         trainer: Its module in `trainers`.
-        options: Flags beside those that all contenders share.
+        options: Flags besides those that all contenders share.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Contender:
 
     @property
     def folder(self) -> str:
-        """The name of its training's folder."""
+        """The name of its run's folder."""
         return "-".join([self.trainer, *(o.strip("-") for o in self.options)])
 
 
@@ -50,14 +50,14 @@ class Contest:
     """Systems that learn the same thing from the same number of images.
 
     Args:
-        name: Of its folder and pictures.
-        title: Of its chapter.
-        dataset: What they learn from.
+        name: Name of its folder and images.
+        title: Title of its chapter.
+        dataset: Name of the data set.
         image_size: Side in pixels.
         steps: Training steps, in each of which they see `batch_size` images.
         batch_size: Images of each domain in a step.
-        metrics: The figures.
-        contenders: A new system joins by one more line.
+        metrics: The metrics.
+        contenders: The systems; a new one takes one more line.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Contest:
 CONTESTS = (
     Contest(
         name="maps",
-        title="Satellite photographs to relief maps and back",
+        title="Satellite photos to relief maps and back",
         dataset="earth/satellite2relief",
         image_size=64,
         steps=1200,
@@ -90,8 +90,8 @@ CONTESTS = (
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string("runs_dir", "runs/quality", "Where the trainings are.")
-    flags.DEFINE_string("docs_dir", "docs", "Where the report goes.")
+    flags.DEFINE_string("runs_dir", "runs/quality", "Directory of the runs.")
+    flags.DEFINE_string("docs_dir", "docs", "Directory for the report.")
     flags.DEFINE_integer("steps", None, "Training steps of each, for a shorter run.")
 
 
@@ -114,17 +114,17 @@ def main(argv: Sequence[str]) -> None:
 _HEADER = """\
 # Quality on bundled data
 
-Written by `make quality`, on 2 CPU cores. The figures are what they are. ↑ higher is \
+Written by `make quality`, on 2 CPU cores. ↑ higher is \
 better, ↓ lower. KID, precision, recall, density and coverage compare features of \
-ImageNet's EfficientNet-Lite0, so that they are comparable among themselves and with \
-no published figure. "Training images" are real images of the target domain, of other \
-places: about as good as the figure can get.
+ImageNet's EfficientNet-Lite0, so values are comparable with each other, but not with \
+published ones. "Training images" are real images of the target domain, of other \
+places: about the best score to expect.
 
 """
 
 
 def hold(contest: Contest, runs: Path, docs: Path) -> str:
-    """Trains and measures the contenders; returns the chapter, writes its pictures."""
+    """Trains and evaluates the contenders; returns the chapter, writes its images."""
     from trainers import plot
     from trainers.evaluation import report
 
@@ -181,7 +181,7 @@ REAL = "training images"
 def _measure(
     contest: Contest, runs: Path
 ) -> tuple[dict[str, Measured], dict[str, tuple[np.ndarray, str]]]:
-    """Measures contenders and baselines; returns figures and a picture by task."""
+    """Evaluates contenders and baselines; returns metrics and an image by task."""
     from tfgan_models.metrics import spec
     from trainers.evaluation import feature_cache, measurement, sources, translation
 
@@ -211,7 +211,7 @@ def _measure(
 
 
 def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
-    """The same images by all contenders side by side, and what the columns are."""
+    """The same images from all contenders side by side, and the columns' names."""
     from trainers.evaluation import grids
 
     columns: dict[str, np.ndarray] = {}
@@ -243,7 +243,7 @@ def _budget(contest: Contest, runs: Path) -> str:
     return (
         f"`{contest.dataset}` at {contest.image_size} px; each system saw "
         f"{contest.steps} batches of {contest.batch_size} images of each domain, seed "
-        f"{SEED}. Minutes of training, figures on the way included: "
+        f"{SEED}. Minutes of training, evaluations included: "
         f"{'; '.join(took)}.\n"
     )
 
@@ -269,14 +269,14 @@ def _verdict(contest: Contest, measured: Measured) -> str:
         said = (
             f"no better than a baseline in {'; '.join(worse)}"
             if worse
-            else ("better than every baseline in every figure")
+            else ("better than every baseline in every metric")
         )
         lines.append(f"- {title}: {said}.")
     return "\n".join(lines) + "\n"
 
 
 def _no_worse(figure: Any, rivals: Measured) -> list[str]:
-    """The baselines that a figure does not beat."""
+    """The baselines that a metric does not beat."""
     from tfgan_models.metrics.spec import is_higher_better
 
     sign = 1 if is_higher_better(figure.name) else -1

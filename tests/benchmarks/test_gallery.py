@@ -173,7 +173,7 @@ def test_a_command_that_fails_is_named(
 
 def test_a_missing_picture_is_named(commands: Commands, tmp_path: Path) -> None:
     commands.silent = True
-    with pytest.raises(FailureError, match=r"no picture .*dots/samples/step_"):
+    with pytest.raises(FailureError, match=r"no image .*dots/samples/step_"):
         gallery.show(STUB, tmp_path, tmp_path)
 
 

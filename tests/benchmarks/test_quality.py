@@ -37,7 +37,7 @@ def test_says_where_a_system_is_no_better_than_a_baseline() -> None:
         "- CycleGAN (unpaired): no better than a baseline in l1 (mean colour); "
         "ssim (untranslated)."
     )
-    assert second == ("- Pix2Pix (paired): better than every baseline in every figure.")
+    assert second == ("- Pix2Pix (paired): better than every baseline in every metric.")
 
 
 def test_contests_are_of_known_data_and_figures() -> None:
