@@ -1,1 +1,1 @@
-"""Weights of other projects, read into the networks of this package."""
+"""Weights of other projects, converted to the networks of this package."""

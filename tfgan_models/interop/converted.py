@@ -20,11 +20,11 @@ TERMS = "The weights remain under the licence of whoever trained them."
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """Networks made from another project's file.
+    """Networks converted from another project's file.
 
     Attributes:
-        networks: Key, as "generator" -> network, built, with the file's weights.
-        notes: What was recognised, what was dropped and which licence applies; one
+        networks: Key, such as "generator" -> network, built, with the file's weights.
+        notes: What was detected, what was dropped and which licence applies; one
             line each.
     """
 
@@ -33,14 +33,14 @@ class Converted:
 
 
 def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
-    """Keeps a reader's notes and errors to one line each.
+    """Limits a reader's notes and errors to one line each.
 
     Args:
         load: A reader: path and options -> `Converted`.
 
     Returns:
-        The same, whose notes and errors have no line breaks, escape codes or more than
-        2000 characters, whatever names a file has.
+        The same, with notes and errors without line breaks, escape codes or more than
+        2000 characters, whatever names a file contains.
     """
 
     @functools.wraps(load)

@@ -1,6 +1,6 @@
 """Networks of pytorch-CycleGAN-and-pix2pix (arXiv:1703.10593, arXiv:1611.07004).
 
-Its generators and discriminators become ours, and ours become theirs. Neither needs
+Converts its generators and discriminators to ours, and ours to theirs. Neither needs
 PyTorch.
 """
 
@@ -43,28 +43,28 @@ _NORMALISED = {
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
 _PROBES = {"resnet": "stem", "unet": "down2", "patch": "conv2", "pixel": "conv2"}
-"""What the names of a convolution and the normalisation after it begin with."""
+"""Prefixes of the names of a convolution and the normalisation after it."""
 
 _COUNTED = {"resnet": "block{}_1_conv", "unet": "down{}_conv", "patch": "conv{}_conv"}
-"""Layers of which there are as many as it is deep; a patch one has one more."""
+"""Layers whose number is the depth; a patch discriminator has one more."""
 
 
 @in_lines
 def load(path: Path, inference_norm: str = "averages") -> Converted:
-    """Converts a file of theirs into our network.
+    """Converts a file of theirs to our network.
 
-    The architecture is recognised by the tensors' names and shapes, which do not show
-    what has no weights: padding by repetition is taken for reflection, and a
+    The architecture is detected from the tensors' names and shapes, which do not show
+    what has no weights: replication padding is assumed to be reflection, and a
     discriminator's last sigmoid, which early versions had, is dropped. U-Nets of some
     related projects concatenate skip connections in the other order, under the same
     names and shapes: look at the images.
 
     Args:
-        path: A state dict, as `latest_net_G_A.pth`, in either of PyTorch's formats or
-            as .safetensors; with or without DataParallel's prefix.
-        inference_norm: What a generator's batch normalisation uses at inference: the
-            running "averages", as their test.py with --eval, or each "image"'s own
-            statistics, as without.
+        path: A state dict, such as `latest_net_G_A.pth`, in either of PyTorch's formats
+            or as .safetensors; with or without DataParallel's prefix.
+        inference_norm: Statistics of a generator's batch normalisation at inference:
+            the running "averages", as in their test.py with --eval, or each "image"'s
+            own statistics, as without it.
 
     Returns:
         One network, "generator" or "discriminator". Numbers of other precisions
@@ -105,16 +105,16 @@ def load(path: Path, inference_norm: str = "averages") -> Converted:
 
 
 def save(network: keras.Model, path: Path) -> None:
-    """Converts a network of ours into a file of theirs.
+    """Converts a network of ours to a file of theirs.
 
-    There `net.load_state_dict(safetensors.torch.load_file(path))` takes it. The file's
-    metadata names the class and the constructor's arguments.
+    Load it there with `net.load_state_dict(safetensors.torch.load_file(path))`. The
+    file's metadata names the class and the constructor's arguments.
 
     Args:
         network: `ResNetGenerator`, `UNetGenerator` (of 5 or more downsamplings),
             `PatchDiscriminator` or `PixelDiscriminator`, or one of these loaded from
             its exported `.keras`.
-        path: Where to, ending in .safetensors; an existing file is replaced.
+        path: The output file, ending in .safetensors; an existing file is replaced.
 
     Raises:
         UsageError: Another ending, or a network that has no counterpart there.
@@ -135,7 +135,7 @@ def save(network: keras.Model, path: Path) -> None:
         tensors[entry.tensor] = _theirs(layers, entry)
         if entry.weight == "moving_variance":
             module = entry.tensor.rpartition(".")[0]
-            # Loading asks for it; with a momentum nothing is computed from it.
+            # Loading requires it; with a momentum nothing is computed from it.
             tensors[f"{module}.num_batches_tracked"] = np.zeros((), np.int64)
     metadata = {"format": "pt"} | junyanz_names.arguments(architecture)
     _write(path, tensors, metadata)
@@ -149,7 +149,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     safetensors = _safetensors()
     try:
         return safetensors.numpy.load_file(path)
-    # Number types and shapes that NumPy has not are errors of Python's own.
+    # Dtypes and shapes unknown to NumPy raise Python's own errors.
     except (
         *(safetensors.SafetensorError, OSError, TypeError, AttributeError),
         *(ValueError, MemoryError),
@@ -162,7 +162,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _safetensors() -> ModuleType:
-    # NumPy knows bfloat16 from it, which files may be in.
+    # It registers bfloat16, which files may use, with NumPy.
     import ml_dtypes  # noqa: F401
 
     try:
@@ -252,7 +252,7 @@ def _notes(
 
 
 def _architecture(network: keras.Model) -> Architecture:
-    """Recognises a network of ours by the names of its layers."""
+    """Detects which of our networks it is, by the names of its layers."""
     layers = {layer.name: layer for layer in network.layers}
     kind = _kind(network, layers)
     if any(name in layers for name in ("up1_resize", "up2_resize")):
@@ -309,7 +309,7 @@ def _norm(layer: keras.Layer, biased: bool) -> str:
 
 
 def _check_nothing_is_lost(network: keras.Model, entries: tuple[Entry, ...]) -> None:
-    """Refuses weights of ours that have no place in their network, unless zero."""
+    """Refuses weights of ours without a counterpart in their network, unless zero."""
     placed = {(entry.layer, entry.weight) for entry in entries}
     for layer in network.layers:
         for name, weight in _weights(layer).items():
@@ -329,7 +329,7 @@ def _theirs(layers: dict[str, keras.Layer], entry: Entry) -> np.ndarray:
             f"The network has no {entry.weight} in {entry.layer} for "
             f"pytorch-CycleGAN-and-pix2pix's {entry.tensor}. A .keras file exported "
             "with inference_norm=image lacks the running averages: pass the folder of "
-            "the training."
+            "the training run."
         )
     value = keras.ops.convert_to_numpy(weights[entry.weight]).astype(np.float32)
     if entry.weight == "kernel":

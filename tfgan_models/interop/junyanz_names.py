@@ -1,7 +1,7 @@
-"""The names of pytorch-CycleGAN-and-pix2pix's tensors, beside those of our layers.
+"""The names of pytorch-CycleGAN-and-pix2pix's tensors, with those of our layers.
 
-One table for each architecture, made from its numbers; files are read and written by
-the same one.
+One table per architecture, generated from its numbers; files are read and written with
+the same table.
 """
 
 import dataclasses
@@ -36,17 +36,17 @@ _NORM_LAYERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """One of their networks, by what its weights show of it.
+    """One of their networks, as far as its weights show.
 
     Attributes:
         kind: "resnet", "unet", "patch" or "pixel".
         filters: Channels of the first convolution: their ngf or ndf.
-        depth: Residual blocks of a resnet, halvings of a U-Net, strided layers of a
-            patch discriminator; 0 for the pixel one.
+        depth: Residual blocks of a ResNet, downsamplings of a U-Net, strided layers of
+            a patch discriminator; 0 for the pixel one.
         channels: Of the input.
         output_channels: Of the output.
         norm: As in `tfgan_models.networks`.
-        dropout: Whether there is any. Only a resnet's weights show it, by their names.
+        dropout: Whether there is any. Only a ResNet's weights show it, by their names.
     """
 
     kind: str
@@ -59,18 +59,19 @@ class Architecture:
 
     @property
     def generator(self) -> bool:
-        """Whether it makes images."""
+        """Whether it is a generator."""
         return self.kind in ("resnet", "unet")
 
 
 class Entry(NamedTuple):
-    """A tensor of theirs and the weight of ours that it is.
+    """A tensor of theirs and the corresponding weight of ours.
 
     Attributes:
         tensor: Its name in a state dict.
         layer: The name of our layer.
         weight: "kernel", "bias", "gamma", "beta", "moving_mean" or "moving_variance".
-        shape: Theirs: a kernel is [out, in, H, W], a transposed one [in, out, H, W].
+        shape: In their layout: a kernel is [out, in, H, W], a transposed one [in, out,
+            H, W].
     """
 
     tensor: str
@@ -86,8 +87,8 @@ def table(architecture: Architecture) -> tuple[Entry, ...]:
         architecture: Which network.
 
     Returns:
-        One entry for each, in their order. Our convolutions without normalisation
-        have a bias which theirs lack: these have no entry, and are zero.
+        One entry per tensor, in their order. Our convolutions without normalisation
+        have a bias that theirs lack: these have no entry, and are zero.
     """
     return tuple(_TABLES[architecture.kind](architecture))
 
@@ -122,7 +123,7 @@ def build(architecture: Architecture, inference_norm: str) -> keras.Model:
 
 
 def words(architecture: Architecture) -> str:
-    """Says which network it is, by their names."""
+    """Describes the network in their terms."""
     a = architecture
     norm = f"{a.norm.replace('_', ' ')} norm" if a.norm != "none" else "no norm"
     if a.generator:
@@ -138,7 +139,7 @@ def words(architecture: Architecture) -> str:
 
 
 def arguments(architecture: Architecture) -> dict[str, str]:
-    """Returns the class and the constructor's arguments that make it there, as text."""
+    """Returns their class and constructor arguments, as text."""
     a = architecture
     values: dict[str, Any] = {"input_nc": a.channels}
     if a.generator:
@@ -186,7 +187,7 @@ def _resnet(a: Architecture) -> Iterator[Entry]:
 
 
 def _unet(a: Architecture) -> Iterator[Entry]:
-    """Level by level, the outermost first: each holds the next one."""
+    """Level by level, outermost first: each contains the next one."""
     bias = a.norm in _BIASED
     widths = [a.filters * min(2**i, 8) for i in range(a.depth)]
     for level, prefix in zip(range(1, a.depth + 1), unet_prefixes(), strict=False):
@@ -208,7 +209,7 @@ def _unet(a: Architecture) -> Iterator[Entry]:
 
 
 def unet_prefixes() -> Iterator[str]:
-    """Yields what a U-Net's names begin with, level by level, without end."""
+    """Yields prefixes of a U-Net's names, level by level, without end."""
     prefix = "model.model."
     yield prefix
     prefix += "1.model."
@@ -240,7 +241,7 @@ def _pixel(a: Architecture) -> Iterator[Entry]:
 def _conv(
     tensor: str, layer: str, shape: tuple[int, ...], bias: bool, after: int = 0
 ) -> Iterator[Entry]:
-    """A convolution; of a transposed one `after` are the output channels."""
+    """A convolution; for a transposed one `after` are the output channels."""
     yield Entry(f"{tensor}.weight", layer, "kernel", shape)
     if bias:
         yield Entry(f"{tensor}.bias", layer, "bias", (after or shape[0],))

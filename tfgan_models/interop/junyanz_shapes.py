@@ -1,4 +1,4 @@
-"""Which network of pytorch-CycleGAN-and-pix2pix a file holds, by names and shapes."""
+"""Detects networks of pytorch-CycleGAN-and-pix2pix by tensor names and shapes."""
 
 import dataclasses
 import re
@@ -24,14 +24,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def recognise(shapes: Shapes, path: Path) -> Architecture:
-    """Recognises the network that tensors belong to.
+    """Detects the network that tensors belong to.
 
     Args:
         shapes: Of each tensor, by its name without a prefix.
         path: The file, for messages.
 
     Returns:
-        The network, all of whose tensors are there in the right shapes.
+        The network; all of its tensors exist with the right shapes.
 
     Raises:
         UsageError: It is not one of theirs, or tensors are missing, unexpected or of
@@ -149,14 +149,14 @@ def _pixel(shapes: Shapes, path: Path) -> Architecture:
 
 
 def _norm(architecture: Architecture, shapes: Shapes) -> str:
-    """Their convolutions have biases where instance normalisation follows."""
+    """Their convolutions have biases if instance normalisation follows."""
     bare, full = (
         junyanz_names.table(dataclasses.replace(architecture, norm=norm))
         for norm in ("none", "affine_instance")
     )
     optional = set(full) - set(bare)
 
-    # By most of them, so that a single one that is missing is then named.
+    # By majority, so that a single missing one is then named.
     def most(weight: str) -> bool:
         names = [entry.tensor for entry in optional if entry.weight == weight]
         return 2 * sum(name in shapes for name in names) > len(names)
