@@ -1,6 +1,7 @@
 """A tiny data set as a folder, and the trainer called with flags in this process."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from absl import flags
 from PIL import Image
 
 from tfgan_models.adversarial import GANModel
+from tfgan_models.cyclegan import CycleGAN
 from trainers import cyclegan
-from trainers.training import app, recipe
+from trainers.training import app
 
 TINY = (
     "--generator=resnet",
@@ -55,29 +57,52 @@ def eagerly() -> Iterator[None]:
         yield
 
 
-def define_flags(trainer: app.Trainer) -> None:
-    """Defines the flags of a trainer, in place of another's."""
-    defined = flags.FLAGS.flags_by_module_dict()
-    for module in (app.__name__, recipe.__name__):
-        names = [flag.name for flag in defined.get(module, ())]
-        flags.FLAGS.remove_flag_values(names)
-    app.define_flags(trainer)
+def idle_step(model: GANModel, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """In place of a model's `train_step`: every weight goes a little way."""
+    for network in (*model.generators.values(), *model.discriminators.values()):
+        for weight in network.trainable_variables:
+            weight.assign(0.99 * weight + 0.001)
+    return model.finish_step(dict.fromkeys(model.loss_names, tf.constant(0.5)))
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CycleGAN only seems to train, for tests of what happens around the steps."""
+    monkeypatch.setattr(CycleGAN, "train_step", idle_step)
+    grids = {name: np.zeros([4, 4, 3], np.uint8) for name in ("a2b", "b2a")}
+    idle = dataclasses.replace(cyclegan.TRAINER, samples=lambda *_: grids)
+    monkeypatch.setattr(cyclegan, "TRAINER", idle)
+
+
+@contextlib.contextmanager
+def flags_of(define: Callable[[], None]) -> Iterator[None]:
+    """Has the flags of a command defined, in place of CycleGAN's."""
+    _undefine()
+    define()
+    try:
+        yield
+    finally:
+        _undefine()
+        app.define_flags(cyclegan.TRAINER)
+
+
+def _undefine() -> None:
+    modules = flags.FLAGS.flags_by_module_dict().items()
+    ours = [defined for name, defined in modules if name.startswith("trainers.")]
+    flags.FLAGS.remove_flag_values([flag.name for each in ours for flag in each])
 
 
 def run_trainer(trainer: app.Trainer, *arguments: str, traced: bool = False) -> None:
     """Runs a trainer with these flags in this process, its steps not traced."""
-    define_flags(trainer)
-    try:
+    with flags_of(lambda: app.define_flags(trainer)):
         flags.FLAGS([trainer.name, *arguments])
         with contextlib.nullcontext() if traced else eagerly():
             app.main(trainer)
-    finally:
-        define_flags(cyclegan.TRAINER)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _flags_are_defined() -> None:
-    define_flags(cyclegan.TRAINER)
+    app.define_flags(cyclegan.TRAINER)
 
 
 @pytest.fixture

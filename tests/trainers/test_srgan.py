@@ -1,14 +1,7 @@
-"""The SRGAN trainer: both stages by one command, and what they are measured on.
-
-The command runs in processes of its own: flags can be defined once in a process, and
-this package's other tests define CycleGAN's.
-"""
+"""The SRGAN trainer: both stages by one command, and what they are measured on."""
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export.signatures import super_resolution
+from tests.trainers.conftest import run_trainer
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import similarity, spec
 from tfgan_models.networks import SRResNet
@@ -50,17 +44,6 @@ RECIPE = dataclasses.replace(
 )
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "trainers.srgan", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        # As a person has it: the command quiets TensorFlow by itself.
-        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
-    )
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five training and three test images of different sizes."""
@@ -84,7 +67,8 @@ def recipe(photos: Path) -> SRGANRecipe:
 def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training of both stages and its exports."""
     root = tmp_path_factory.mktemp("trained")
-    done = run(
+    run_trainer(
+        srgan.TRAINER,
         *TINY,
         f"--dataset=folder:{photos}",
         f"--model_dir={root / 'whole'}",
@@ -92,7 +76,6 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--metrics=psnr_y,ssim_y",
         "--eval_every=3",
     )
-    assert done.returncode == 0, done.stderr
     return root
 
 

@@ -13,6 +13,7 @@ from trainers.training import callbacks
 from trainers.training.extras import Extras
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_full_disk_costs_no_training(
     train: Callable[..., None],
     tmp_path: Path,

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.trainers.conftest import saved
+from tests.trainers import kills
+from tests.trainers.conftest import eagerly, saved
 from tfgan_models.errors import UsageError
 from tfgan_models.growing_gan import GrowingGAN
 from tfgan_models.runs import checkpoints, run_log
@@ -72,27 +74,24 @@ def train(
     every: int = 1,
     strategy: tf.distribute.Strategy | None = None,
 ) -> loop.Outcome:
-    return loop.train(
-        trainer or module.TRAINER,
-        recipe,
-        growing.load_data(recipe, None),
-        strategy or tf.distribute.OneDeviceStrategy("CPU:0"),
-        run,
-        loop.Cadence(checkpoint_every=every, eval_every=3),
-    )
+    with eagerly():
+        return loop.train(
+            trainer or module.TRAINER,
+            recipe,
+            growing.load_data(recipe, None),
+            strategy or tf.distribute.OneDeviceStrategy("CPU:0"),
+            run,
+            loop.Cadence(checkpoint_every=every, eval_every=3),
+        )
 
 
 @pytest.fixture(scope="module")
 def patched() -> Iterator[None]:
     """Every checkpoint is kept, and scalars are written at every other step."""
-    save = callbacks.save_model
+    save = partial(callbacks.save_model, kept=99)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callbacks, "LOG_EVERY", 2)
-        patch.setattr(
-            callbacks,
-            "save_model",
-            lambda directory, step, model: save(directory, step, model, kept=99),
-        )
+        patch.setattr(callbacks, "save_model", save)
         yield
 
 
@@ -209,10 +208,7 @@ def test_goes_on_bit_for_bit_between_phases_and_within(
         shutil.rmtree(tmp_path / f"run/checkpoints/step_{step:08d}")
     recipe = recipe_of(module, photos, classes=2 if module is stylegan else 0)
     train(module, recipe, tmp_path / "run", every=STEPS)
-    expected, again = saved(run, STEPS), saved(tmp_path / "run", STEPS)
-    assert expected.keys() == again.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(again[name], value, err_msg=name)
+    kills.assert_same(run, tmp_path / "run", STEPS)
 
 
 def test_tasks_draw_the_data_sets_classes(trained: Run, photos: Path) -> None:

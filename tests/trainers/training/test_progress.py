@@ -30,6 +30,7 @@ def stepped(steps: Steps, count: int) -> None:
         steps.on_train_batch_end(batch, {"g_loss": 0.12345})
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_training_says_what_it_does(
     train: Train,
     tmp_path: Path,

@@ -50,6 +50,7 @@ def test_writes_recipe_checkpoints_samples_and_scalars(
     assert {"samples/a2b", "samples/b2a", "images_per_second"} < tags
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_finished_training_is_not_trained_again(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,22 +82,23 @@ def test_goes_on_from_the_checkpoint_before_a_corrupt_one(
         np.testing.assert_array_equal(again[name], value, err_msg=name)
 
 
+@pytest.mark.usefixtures("idle")
 def test_epochs_are_the_longer_domain(train: Train, tmp_path: Path) -> None:
     train(f"--model_dir={tmp_path}", "--epochs=2", "--steps=0")
     assert checkpoints.steps(tmp_path / "checkpoints") == [6]  # 2 x (6 images / 2)
 
 
+@pytest.mark.usefixtures("idle")
 def test_the_time_limit_stops_with_a_checkpoint(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(
-        f"--model_dir={tmp_path}", "--steps=1000000", "--max_minutes=0.001", traced=True
-    )
+    train(f"--model_dir={tmp_path}", "--steps=1000000", "--max_minutes=0.001")
     (step,) = checkpoints.steps(tmp_path / "checkpoints")
     assert 0 < step < 1000
     assert f"Time is up at step {step} of 1000000" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("idle")
 def test_the_signals_are_given_back(train: Train, tmp_path: Path) -> None:
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     train(f"--model_dir={tmp_path}", "--steps=4")  # two calls of fit
@@ -118,6 +120,7 @@ def test_stops_at_a_loss_that_is_not_finite(train: Train, tmp_path: Path) -> Non
                 assert np.isfinite(value).all(), name
 
 
+@pytest.mark.usefixtures("idle")
 def test_refuses_a_folder_of_another_recipe(train: Train, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(f"--model_dir={run}", "--steps=1")
@@ -126,6 +129,7 @@ def test_refuses_a_folder_of_another_recipe(train: Train, tmp_path: Path) -> Non
     assert checkpoints.steps(run / "checkpoints") == [1]
 
 
+@pytest.mark.usefixtures("idle")
 def test_fresh_moves_the_old_training_aside(train: Train, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(f"--model_dir={run}", "--steps=1")
@@ -135,6 +139,7 @@ def test_fresh_moves_the_old_training_aside(train: Train, tmp_path: Path) -> Non
     assert checkpoints.steps(aside / "checkpoints") == [1]
 
 
+@pytest.mark.usefixtures("idle")
 def test_exports_at_the_end(train: Train, tmp_path: Path) -> None:
     train(
         f"--model_dir={tmp_path / 'run'}",

@@ -19,7 +19,9 @@ EVALUATE = ("--eval_every=1", "--checkpoint_every=1", "--metrics=cycle")
 
 
 @pytest.fixture
-def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[int, float]], None]:
+def scripted(
+    idle: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Mapping[int, float]], None]:
     """Makes the figure of each step what a script says."""
 
     def use(script: Mapping[int, float]) -> None:
@@ -47,6 +49,7 @@ def logged(run: Path, name: str) -> dict[int, float]:
     return dict(zip(steps, values, strict=True))
 
 
+@pytest.mark.usefixtures("idle")
 def test_figures_go_to_the_log_and_tensorboard(train: Train, tmp_path: Path) -> None:
     train(
         f"--model_dir={tmp_path}",
@@ -70,6 +73,7 @@ def test_figures_go_to_the_log_and_tensorboard(train: Train, tmp_path: Path) -> 
     assert {"metrics/kid_lite0/a2b", "metrics/cycle/b2a"} <= tags
 
 
+@pytest.mark.usefixtures("idle")
 def test_the_figure_is_that_of_the_exported_networks(
     train: Train, tmp_path: Path, folder: Path
 ) -> None:
@@ -184,6 +188,7 @@ def test_figures_that_cannot_be_are_refused(
         train(f"--model_dir={tmp_path}", "--steps=1", "--eval_every=1", *flags)
 
 
+@pytest.mark.usefixtures("idle")
 def test_best_is_refused_where_no_figure_was_computed(
     train: Train, tmp_path: Path
 ) -> None:
