@@ -3,10 +3,12 @@
     python -m export.saved_model --model_dir=DIR --export_dir=DIR
 
 Writes each network as <export_dir>/<name>_<key>/<version>/saved_model.pb, with
-warm-up requests, and as <export_dir>/<name>_<key>.keras. Earlier versions
-are kept. The folder is then ready for TensorFlow Serving: see export.server_files.
+warm-up requests, and as <export_dir>/<name>_<key>.keras; both contain model.json, the
+model's description. Earlier versions are kept. The folder is then ready for TensorFlow
+Serving: see export.server_files.
 """
 
+import dataclasses
 import os
 import re
 import tempfile
@@ -17,12 +19,14 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from export import server_files
-from export.command import quiet_tensorflow, run
+from export.command import given, quiet_tensorflow, run
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     import keras
+
+    from tfgan_models.runs.description import Description
 
 
 def define_flags() -> None:
@@ -41,6 +45,13 @@ def define_flags() -> None:
         "Which checkpoint: the latest, or the best by the first of the trainer's "
         "--metrics.",
     )
+    for name, what in (
+        ("description", "What you say of the model"),
+        ("license", "What the model may be used under"),
+    ):
+        flags.DEFINE_string(
+            name, None, f"{what}, in its model.json. Default: as the training has it."
+        )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -52,10 +63,11 @@ def main(argv: Sequence[str]) -> None:
     name = flags.FLAGS.name or Path(model_dir).absolute().name
     check_name(name)
     quiet_tensorflow()
-    from tfgan_models.runs.checkpoints import load_networks
+    from tfgan_models.runs.checkpoints import load_described
 
-    networks = load_networks(model_dir, flags.FLAGS.which)
-    written = export_networks(networks, Path(export_dir), name)
+    networks, description = load_described(model_dir, flags.FLAGS.which)
+    description = dataclasses.replace(description, **given("description", "license"))
+    written = export_networks(networks, Path(export_dir), name, description=description)
     tell(written, Path(export_dir))
 
 
@@ -78,6 +90,7 @@ def export_networks(
     export_dir: Path,
     name: str,
     version: int | None = None,
+    description: "Description | None" = None,
 ) -> list[Path]:
     """Exports networks: image to image, generators with latents, others.
 
@@ -91,6 +104,8 @@ def export_networks(
         export_dir: Created if it does not exist.
         name: Common to all the networks.
         version: 1 or more; None: one more than the newest that any of them has.
+        description: What is known of them, by the same keys; None: what their
+            attributes tell.
 
     Returns:
         The paths written: for each network the version's directory, then the .keras
@@ -108,6 +123,11 @@ def export_networks(
             (v for p in parents.values() for v in _versions(p)), default=0
         )
     _check_version(version, parents.values())
+    from tfgan_models.runs.description import Description, of_network
+
+    description = description or Description(
+        {key: of_network(network) for key, network in networks.items()}
+    )
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
         # Next to the models, on the same file system, and not named by an integer.
@@ -115,7 +135,13 @@ def export_networks(
             prefix=files.UNFINISHED, dir=export_dir
         ) as scratch:
             staged = [
-                _stage(networks[key], Path(scratch), parent, version)
+                _stage(
+                    networks[key],
+                    Path(scratch),
+                    parent,
+                    version,
+                    description.only(key),
+                )
                 for key, parent in parents.items()
             ]
             moved = [_move(*pair) for pairs in staged for pair in pairs]
@@ -126,7 +152,11 @@ def export_networks(
 
 
 def _stage(
-    network: "keras.Model", scratch: Path, parent: Path, version: int
+    network: "keras.Model",
+    scratch: Path,
+    parent: Path,
+    version: int,
+    description: "Description",
 ) -> list[tuple[Path, Path]]:
     """Writes one network into `scratch`; returns (written, final place)."""
     import tensorflow as tf
@@ -134,11 +164,13 @@ def _stage(
     from export.keras_file.plain_keras import functional, to_plain_keras
     from export.signatures import warmup
     from export.signatures.writing import write_saved_model
+    from tfgan_models.runs.description import into_keras_file
 
     saved_model, keras_file = scratch / parent.name, scratch / f"{parent.name}.keras"
     to_plain_keras(functional(network)).save(keras_file)
+    into_keras_file(keras_file, description)
     try:
-        side = write_saved_model(network, saved_model)
+        side = write_saved_model(network, saved_model, description)
         warmup.write(saved_model, parent.name, side)
         batching = server_files.batching(saved_model)
         if batching is not None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from export.signatures import png, signature_doc
 from tfgan_models import sampling
 from tfgan_models.networks import StyleGenerator
+from tfgan_models.runs import description
 
 PSI = 0.7
 """Truncation psi of `serving_default`, as in the paper."""
@@ -78,7 +79,7 @@ class LatentModule(tf.Module):
     With classes both have the input `label` too, int64 [N].
 
     Args:
-        network: The generator, see `draws_from_latents`.
+        network: The generator, see `description.draws_from_latents`.
 
     Attributes:
         endpoints: Signature name -> function, for `tf.saved_model.save`.
@@ -101,7 +102,7 @@ class LatentModule(tf.Module):
         # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         size, classes = network.latent_size, network.label_size
-        distribution = latent_distribution(network)
+        distribution = description.of_network(network).latent_distribution
         if distribution == "uniform":
             self.doc = signature_doc.Doc(
                 self.doc.signatures, _WORDS | {"latent": _UNIFORM_LATENT}

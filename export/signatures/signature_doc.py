@@ -1,4 +1,4 @@
-"""What a SavedModel's signatures take and give, in words, beside the model.
+"""What a SavedModel's signatures take and give: for model.json, and from it in words.
 
     <version>/assets.extra/signatures.md
 
@@ -19,6 +19,13 @@ from tfgan_models.layers import (
     ImageBatchNormalization,
     InstanceNormalization,
     MinibatchStdDev,
+)
+from tfgan_models.runs.description import (
+    RANGE,
+    Description,
+    Network,
+    Signature,
+    Value,
 )
 
 FILE = Path("assets.extra", "signatures.md")
@@ -63,37 +70,60 @@ class Doc:
     values: Mapping[str, str]
 
 
-def write(module: Any, network: keras.Model, directory: Path) -> None:
-    """Writes the words beside a SavedModel.
+def signatures(module: Any) -> dict[str, Signature]:
+    """Returns what the endpoints of a module take and give, by their names.
 
     Args:
-        module: What was saved: its `endpoints` by name, and their words in `doc`.
-        network: What it serves.
-        directory: The SavedModel's.
+        module: Its `endpoints` by name, and their words in `doc`.
 
     Raises:
         ValueError: There are no words for a signature, an input or an output.
     """
+    return {name: _signature(name, module) for name in module.endpoints}
+
+
+def write(description: Description, directory: Path) -> None:
+    """Writes the words beside a SavedModel."""
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text(module, network))
+    path.write_text(text(description))
 
 
-def text(module: Any, network: keras.Model) -> str:
-    """Returns the words on the endpoints of `module`, see `write`."""
-    name = type(network).__name__
-    if found := systems.of_network(name):
-        system, role = found
-        paper = f"{name}, the {role} of {system.model} (arXiv:{system.arxiv})"
-    else:
-        paper = f"{name} {network.name!r}"
+def text(description: Description) -> str:
+    """Returns the words on a SavedModel.
+
+    Args:
+        description: Its model.json.
+    """
     parts = [
-        f"# Signatures\n\nNetwork: {paper}.",
+        "# Signatures",
+        _network(description.network),
+        *_told(description),
         "N is the number of samples in a request.",
-        *behaviour(network),
-        *(_section(name, module) for name in module.endpoints),
+        *description.notes,
+        *(_section(name, found) for name, found in description.signatures.items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _network(network: Network) -> str:
+    if found := systems.of_network(network.kind):
+        system, role = found
+        paper = f"the {role} of {system.model} (arXiv:{system.arxiv})"
+        return f"Network: {network.kind}, {paper}."
+    return f"Network: {network.kind} {network.name!r}."
+
+
+def _told(description: Description) -> list[str]:
+    """What is known of where a model comes from, a line each."""
+    lines = {
+        "Description": description.description,
+        "License": description.license,
+        "Data set": description.dataset,
+        "Classes, from 0": ", ".join(description.classes),
+    }
+    # A line of a person's own could begin a heading, or a table.
+    return [f"{name}: {' '.join(line.split())}" for name, line in lines.items() if line]
 
 
 def behaviour(network: keras.Model) -> list[str]:
@@ -120,29 +150,40 @@ def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
-def _section(name: str, module: Any) -> str:
+def _signature(name: str, module: Any) -> Signature:
     endpoint = module.endpoints[name]
     if not hasattr(endpoint, "structured_input_signature"):
         endpoint = endpoint.get_concrete_function()
     arguments, options = endpoint.structured_input_signature
     inputs = {spec.name: spec for spec in (*arguments, *options.values())}
-    rows = [
-        _row(kind, key, spec, module.doc)
+    values = [
+        {key: _value(kind, key, spec, module.doc) for key, spec in specs.items()}
         for kind, specs in (("input", inputs), ("output", endpoint.structured_outputs))
-        for key, spec in specs.items()
     ]
-    purpose = _words(module.doc.signatures, name, "signature")
+    return Signature(_words(module.doc.signatures, name, "signature"), *values)
+
+
+def _value(kind: str, name: str, spec: tf.TensorSpec, doc: Doc) -> Value:
+    shape = tuple(spec.shape.as_list())
+    limits = RANGE if len(shape) == 4 else None
+    return Value(shape, limits, spec.dtype.name, _words(doc.values, name, kind))
+
+
+def _section(name: str, signature: Signature) -> str:
+    rows = [
+        _row(kind, key, value)
+        for kind, values in (("input", signature.inputs), ("output", signature.outputs))
+        for key, value in values.items()
+    ]
     table = "| | name | dtype | shape | |\n|---|---|---|---|---|\n" + "\n".join(rows)
-    return f"## {name}\n\n{purpose}\n\n{table}"
+    return f"## {name}\n\n{signature.purpose}\n\n{table}"
 
 
-def _row(kind: str, name: str, spec: tf.TensorSpec, doc: Doc) -> str:
-    sides = ["N", *spec.shape[1:].as_list()]
-    images = len(sides) == 4
-    unknown = iter(("H", "W") if images else ())
+def _row(kind: str, name: str, value: Value) -> str:
+    sides = ["N", *value.shape[1:]]
+    unknown = iter(("H", "W") if len(sides) == 4 else ())
     shape = ", ".join(str(next(unknown, "any") if s is None else s) for s in sides)
-    words = _words(doc.values, name, kind)
-    return f"| {kind} | `{name}` | {spec.dtype.name} | [{shape}] | {words} |"
+    return f"| {kind} | `{name}` | {value.dtype} | [{shape}] | {value.words} |"
 
 
 def _words(known: Mapping[str, str], name: str, kind: str) -> str:

@@ -1,5 +1,6 @@
 """SavedModels of networks: the functions that a server offers."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,25 @@ import tensorflow as tf
 
 from export.signatures import signature_doc
 from export.signatures.captions import CaptionModule
-from export.signatures.generation import LatentModule, StyleModule, draws_from_latents
+from export.signatures.generation import LatentModule, StyleModule
 from export.signatures.generic import GenericModule
 from export.signatures.super_resolution import SuperResolutionModule
 from export.signatures.translation import TranslationModule
-from tfgan_models.networks import SRResNet, StackGenerator, StyleGenerator
+from tfgan_models.networks import StyleGenerator
+from tfgan_models.runs import description as descriptions
+from tfgan_models.runs.description import Description
 
 
-def write_saved_model(network: keras.Model, directory: Path) -> int | None:
-    """Writes a network's SavedModel, and its signatures' documentation.
+def write_saved_model(
+    network: keras.Model, directory: Path, description: Description | None = None
+) -> int | None:
+    """Writes a network's SavedModel, its description and the signatures' documentation.
 
     Args:
         network: A generator with latents; `SRResNet`; image to image of the
             same size, with an attribute `size_multiple`; or any other functional model.
         directory: Created; must not exist.
+        description: What is known of it; None: what its attributes tell.
 
     Returns:
         A valid side of images, if an example needs one; None: see
@@ -31,21 +37,28 @@ def write_saved_model(network: keras.Model, directory: Path) -> int | None:
         UsageError: The network is none of these, or does not take images
             of a common size.
     """
-    module = _module(network)
+    if description is None:
+        description = Description({"network": descriptions.of_network(network)})
+    module = _module(network, description.network)
     tf.saved_model.save(module, str(directory), signatures=dict(module.endpoints))
-    signature_doc.write(module, network, directory)
+    description = dataclasses.replace(
+        description,
+        signatures=signature_doc.signatures(module),
+        notes=(*description.notes, *signature_doc.behaviour(network)),
+    )
+    signature_doc.write(description, directory)
+    description.write(directory / descriptions.IN_SAVED_MODEL)
     return module.side if isinstance(module, GenericModule) else None
 
 
-def _module(network: keras.Model) -> Any:
+def _module(network: keras.Model, facts: descriptions.Network) -> Any:
     if isinstance(network, StyleGenerator):
         return StyleModule(network)
-    if isinstance(network, StackGenerator):
-        return CaptionModule(network)
-    if draws_from_latents(network):
-        return LatentModule(network)
-    if isinstance(network, SRResNet):
-        return SuperResolutionModule(network)
-    if hasattr(network, "size_multiple"):
-        return TranslationModule(network, network.size_multiple)
-    return GenericModule(network)
+    if facts.task == "translate":
+        return TranslationModule(network, facts.size_multiple)
+    modules = {
+        "caption": CaptionModule,
+        "generate": LatentModule,
+        "upscale": SuperResolutionModule,
+    }
+    return modules.get(facts.task, GenericModule)(network)

@@ -1,5 +1,6 @@
 """Exporting: versions, whole or absent, and the command."""
 
+import dataclasses
 import os
 import shutil
 import stat
@@ -20,7 +21,8 @@ from tests.export.generators import progressive
 from tfgan_models.adversarial import weights
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.networks import ResNetGenerator
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, description
+from tfgan_models.runs.description import Description
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -72,6 +74,31 @@ def test_versions_count_up_and_stay(
         assert {r.model_spec.name for r in requests} == {"photo_a2b"}
         assert {r.model_spec.signature_name for r in requests} == set(loaded.signatures)
     keras.models.load_model(export_dir / "photo_a2b.keras")
+
+
+def test_what_a_model_is_goes_into_both_files(
+    networks: dict[str, keras.Model], tmp_path: Path
+) -> None:
+    known = Description(
+        {key: description.of_network(network) for key, network in networks.items()},
+        system="cyclegan",
+        license="CC0",
+        steps=7,
+    )
+    export_networks(networks, tmp_path, "photo", description=known)
+    for key in networks:
+        said = description.of_saved_model(tmp_path / f"photo_{key}" / "1")
+        assert set(said.signatures) == {"serving_default", "encoded"}
+        assert (
+            said.notes
+            and "License: CC0"
+            in (tmp_path / f"photo_{key}/1/assets.extra/signatures.md").read_text()
+        )
+        plain = dataclasses.replace(said, signatures={}, notes=())
+        assert plain == known.only(key)
+        path = tmp_path / f"photo_{key}.keras"
+        assert description.of_keras_file(path) == plain
+        keras.models.load_model(path)
 
 
 def test_the_server_is_told_of_what_was_exported(
@@ -130,7 +157,7 @@ def test_a_failure_midway_leaves_what_was_there(
 def test_tensorflows_errors_are_failures(
     networks: dict[str, keras.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(network: keras.Model, directory: Path) -> None:
+    def refuse(*_: object) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "disk is full")
 
     monkeypatch.setattr(writing, "write_saved_model", refuse)
@@ -171,8 +198,13 @@ def test_command(networks: dict[str, keras.Model], tmp_path: Path) -> None:
     model_dir.mkdir()
     checkpoints.describe_networks(model_dir, "generators", networks)
     checkpoints.save(model_dir / "checkpoints", 7, {"generators": weights(networks)})
-    finished = run(f"--model_dir={model_dir}/", f"--export_dir={export_dir}")
+    finished = run(
+        f"--model_dir={model_dir}/", f"--export_dir={export_dir}", "--license=CC0"
+    )
     assert finished.returncode == 0, finished.stderr
+    said = description.of_keras_file(export_dir / "run1_a2b.keras")
+    assert said is not None
+    assert (said.license, said.steps) == ("CC0", 7)
     assert finished.stderr == ""
     for path in ("run1_a2b/1", "run1_a2b.keras", "run1_b2a/1", "run1_b2a.keras"):
         size = saved_model._size(export_dir / path) / 1e6

@@ -35,6 +35,14 @@ ALL = description.Description(
     parent="runs/other",
     license="CC0",
     description="Mine.",
+    notes=("Dropout is off.",),
+    signatures={
+        "serving_default": description.Signature(
+            "Translates.",
+            {"image": description.Value((None, None, None, 3), words="Images.")},
+            {"files": description.Value((None,), dtype="string")},
+        )
+    },
 )
 
 

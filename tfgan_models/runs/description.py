@@ -36,15 +36,34 @@ Shape = tuple[int | None, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """An input or an output of a network.
+    """An input or an output of a network or a signature.
 
     Attributes:
         shape: With None for the batch, and for sides that may be any.
         range: Least and largest value; None: any.
+        dtype: By TensorFlow's names.
+        words: What it is; "" where its name says that.
     """
 
     shape: Shape
     range: tuple[float, float] | None = None
+    dtype: str = "float32"
+    words: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A signature of a SavedModel.
+
+    Attributes:
+        purpose: What it does.
+        inputs: By name.
+        outputs: By name.
+    """
+
+    purpose: str
+    inputs: Mapping[str, Value]
+    outputs: Mapping[str, Value]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +84,7 @@ class Network:
         label_size: Generate: classes; 0 for none.
         noise_shapes: Generate: [h, w, 1] for each style layer up to `resolution`.
         reads_text: Caption: whether it has a text encoder.
+        name: Its own, as Keras has it.
     """
 
     kind: str
@@ -80,6 +100,7 @@ class Network:
     label_size: int = 0
     noise_shapes: tuple[tuple[int, int, int], ...] = ()
     reads_text: bool = False
+    name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +119,8 @@ class Description:
         parent: What the training began with (`--init_from`).
         license: Under which it may be used.
         description: A person's own words.
-        signatures: Of a SavedModel, as `export.signatures.signature_doc` has them.
+        notes: What else is to know, a sentence or two each.
+        signatures: Of a SavedModel, by name.
         package: The version of this package that wrote it.
     """
 
@@ -113,7 +135,8 @@ class Description:
     parent: str = ""
     license: str = ""
     description: str = ""
-    signatures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    signatures: Mapping[str, Signature] = dataclasses.field(default_factory=dict)
     package: str = tfgan_models.__version__
 
     @property
@@ -167,10 +190,14 @@ def of_text(text: str | bytes, where: object) -> Description:
         networks = {
             name: _network(network) for name, network in facts.pop("networks").items()
         }
-        return Description(
-            networks,
-            **_known(Description, facts) | {"classes": tuple(facts["classes"])},
-        )
+        known = _known(Description, facts)
+        known["classes"] = tuple(facts["classes"])
+        known["notes"] = tuple(facts["notes"])
+        known["signatures"] = {
+            name: Signature(signature["purpose"], **_ends(signature))
+            for name, signature in facts["signatures"].items()
+        }
+        return Description(networks, **known)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FailureError(
             f"{where} cannot be read: {error}. Restore it, or remove it: what is known "
@@ -219,6 +246,7 @@ def of_network(network: keras.Model) -> Network:
         network: Any model; of one of other classes little is known.
     """
     facts = {
+        "name": network.name,
         "channels": getattr(network, "channels", 0),
         "resolution": getattr(network, "grown", getattr(network, "resolution", 0)),
         "latent_size": getattr(network, "latent_size", 0),
@@ -239,7 +267,8 @@ def of_network(network: keras.Model) -> Network:
         return _drawing(kind, "generate", inputs, facts)
     inputs, outputs = values(network)
     images = [v.shape[-1] for v in outputs.values() if len(v.shape) == 4]
-    known = {"inputs": inputs, "outputs": outputs, "channels": (images or [0])[0] or 0}
+    known = {"name": network.name, "inputs": inputs, "outputs": outputs}
+    known["channels"] = (images or [0])[0] or 0
     if hasattr(network, "size_multiple"):
         multiple = network.size_multiple
         return Network(kind, "translate", size_multiple=multiple, **known)
@@ -273,7 +302,7 @@ def values(network: keras.Model) -> tuple[dict[str, Value], dict[str, Value]]:
 
 def _values(names: Sequence[str], tensors: Sequence[Any]) -> dict[str, Value]:
     return {
-        name: Value(tuple(t.shape), RANGE if len(t.shape) == 4 else None)
+        name: Value(tuple(t.shape), RANGE if len(t.shape) == 4 else None, str(t.dtype))
         for name, t in zip(names, tensors, strict=False)
     }
 
@@ -302,15 +331,23 @@ def _of_file(path: Path) -> Description | None:
 
 
 def _network(facts: dict[str, Any]) -> Network:
-    known = _known(Network, facts)
-    for ends in ("inputs", "outputs"):
-        known[ends] = {name: _value(value) for name, value in facts[ends].items()}
+    known = _known(Network, facts) | _ends(facts)
     known["noise_shapes"] = tuple(map(tuple, facts["noise_shapes"]))
     return Network(**known)
 
 
+def _ends(facts: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
+    return {
+        ends: {name: _value(value) for name, value in facts[ends].items()}
+        for ends in ("inputs", "outputs")
+    }
+
+
 def _value(facts: Mapping[str, Any]) -> Value:
-    return Value(tuple(facts["shape"]), facts["range"] and tuple(facts["range"]))
+    known = _known(Value, facts)
+    known["shape"] = tuple(facts["shape"])
+    known["range"] = facts["range"] and tuple(facts["range"])
+    return Value(**known)
 
 
 def _known(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -264,7 +264,10 @@ def _train(
             from export import saved_model
 
             for path in saved_model.export_networks(
-                outcome.model.exported_networks, Path(_FLAGS.export_dir), model_dir.name
+                outcome.model.exported_networks,
+                Path(_FLAGS.export_dir),
+                model_dir.name,
+                description=outcome.description,
             ):
                 print(f"Exported {path}", flush=True)
         print(closing(trainer, outcome.step, model_dir, _FLAGS.export_dir), flush=True)

@@ -25,6 +25,8 @@ from tfgan_models.networks import (
     SRResNet,
     UNetGenerator,
 )
+from tfgan_models.runs import description
+from tfgan_models.runs.description import Description
 
 
 def unet(**options: Any) -> keras.Model:
@@ -33,6 +35,17 @@ def unet(**options: Any) -> keras.Model:
 
 def translation(network: keras.Model) -> TranslationModule:
     return TranslationModule(network, network.size_multiple)
+
+
+def told(module: Any, network: keras.Model, **facts: Any) -> str:
+    """What is written beside a SavedModel."""
+    said = Description(
+        {"key": description.of_network(network)},
+        signatures=signature_doc.signatures(module),
+        notes=tuple(signature_doc.behaviour(network)),
+        **facts,
+    )
+    return signature_doc.text(said)
 
 
 CASES = {
@@ -55,7 +68,7 @@ def test_everything_is_described(module: Any, build: Any) -> None:
     """Name, dtype and shape as a server's metadata has them, and words for each."""
     network = build()
     served = module(network)
-    text = signature_doc.text(served, network)
+    text = told(served, network)
     name = type(network).__name__
     system, role = systems.of_network(name)
     title = f"Network: {name}, the {role} of {system.model} (arXiv:{system.arxiv})."
@@ -86,7 +99,11 @@ def test_it_is_beside_the_model_and_of_no_harm(tmp_path: Path) -> None:
     network = unet()
     write_saved_model(network, tmp_path / "1")
     written = (tmp_path / "1/assets.extra/signatures.md").read_text()
-    assert written == signature_doc.text(translation(network), network)
+    assert written == told(translation(network), network)
+    said = description.of_saved_model(tmp_path / "1")
+    assert signature_doc.text(said) == written
+    assert said.signatures["encoded"].outputs["translated_bytes"].dtype == "string"
+    assert said.network.size_multiple == 32
     assert "| input | `image` | float32 | [N, H, W, 3] |" in written
     assert "| output | `translated_bytes` | string | [N] |" in written
     loaded = tf.saved_model.load(str(tmp_path / "1"))
@@ -117,11 +134,33 @@ def test_pix2pix_tells_how_it_normalises(
 
 def test_a_latents_distribution_is_told() -> None:
     network = generators.progressive()
-    assert "N(0, 1)" in signature_doc.text(LatentModule(network), network)
+    assert "N(0, 1)" in told(LatentModule(network), network)
     network.latent_distribution = "uniform"
-    text = signature_doc.text(LatentModule(network), network)
+    text = told(LatentModule(network), network)
     assert "uniformly from [-1, 1)" in text
     assert "N(0, 1)" not in text
+
+
+def test_where_a_model_comes_from_is_told_where_it_is_known() -> None:
+    network = unet()
+    text = told(
+        translation(network),
+        network,
+        dataset="earth/satellite2relief",
+        classes=("sea", "land"),
+        license="CC0",
+        description="Of seas.\n# And lands",
+    )
+    for line in (
+        "Description: Of seas. # And lands",
+        "License: CC0",
+        "Data set: earth/satellite2relief",
+        "Classes, from 0: sea, land",
+    ):
+        assert f"\n\n{line}\n\n" in text
+    assert text.index("Network: ") < text.index("Description: ")
+    for name in ("Description", "License", "Data set", "Classes"):
+        assert name not in told(translation(network), network)
 
 
 @pytest.mark.parametrize("missing", ["encoded", "image", "translated_bytes"])
@@ -134,4 +173,4 @@ def test_what_has_no_words_is_refused(missing: str) -> None:
     )
     served.doc = signature_doc.Doc(signatures, values)
     with pytest.raises(ValueError, match=f"{missing!r} has no words"):
-        signature_doc.text(served, network)
+        signature_doc.signatures(served)
