@@ -37,8 +37,8 @@ _CONFIG = """\
 # Both labels point to the newest version; --canary=NAME:VERSION gives that version the
 # label canary, and stable to the newest of the others.
 #
-# The newest versions are loaded, one more than the labels need. The server then finds
-an # export by itself, and the version before it stays loaded until the labels in this
+# The newest versions are loaded, one more than the labels need. Then the server finds
+# an export by itself, and the version before it stays loaded until the labels in this
 # file, which is read a few seconds later, have moved. (With a policy `specific` nothing
 # would move: the server refuses a label for a version that it has not loaded yet, and
 # with it the whole file, the version to load included.)
@@ -56,8 +56,9 @@ _COMPOSE = """\
 #
 # REST at http://localhost:8501/v1/models/NAME:predict, gRPC at localhost:8500, metrics
 # at http://localhost:8501/monitoring/prometheus/metrics. The server has no
-authentication: # SERVING_ADDRESS=0.0.0.0 opens it to every machine that can reach this
-one. services:
+# authentication: SERVING_ADDRESS=0.0.0.0 opens it to every machine that can reach this
+# one.
+services:
   serving:
     # A fixed release, so that an upgrade is a decision; the newest one known
     # when this was written. TensorFlow {tensorflow} wrote it: if there is an image
