@@ -3,8 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec
 
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop.messages import printable
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     import keras
 
 _LONGEST_LINE = 2000
+
+P = ParamSpec("P")
 
 TERMS = "The weights remain under the licence of whoever trained them."
 """The note on files whose licence is unknown."""
@@ -32,7 +33,9 @@ class Converted:
     notes: tuple[str, ...]
 
 
-def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
+def in_lines(
+    load: Callable[P, Converted],
+) -> Callable[P, Converted]:
     """Limits a reader's notes and errors to one line each.
 
     Args:
@@ -44,9 +47,9 @@ def in_lines(load: Callable[..., Converted]) -> Callable[..., Converted]:
     """
 
     @functools.wraps(load)
-    def lined(path: Path, *args: Any, **options: Any) -> Converted:
+    def lined(*args: P.args, **options: P.kwargs) -> Converted:
         try:
-            converted = load(Path(path), *args, **options)
+            converted = load(*args, **options)
         except (UsageError, FailureError) as error:
             said = _line(str(error))
             if said == str(error):

@@ -6,13 +6,20 @@ and their variables. The code is neither run nor kept.
 
 import dataclasses
 import reprlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfgan_models.interop import restricted_pickle
-from tfgan_models.interop.restricted_pickle import Budget, Dict, RefusedError, kind_of
+from tfgan_models.interop.restricted_pickle import (
+    Budget,
+    Dict,
+    Key,
+    RefusedError,
+    kind_of,
+)
 
 _VERSIONS = (2, 3, 4)
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -65,14 +72,14 @@ def read(path: str | Path) -> tuple[PickledNetwork, ...]:
 
 
 class _Network:
-    state: Any = None
+    state: object = None
 
-    def fill(self, state: Any) -> None:
+    def fill(self, state: object) -> None:
         self.state = state
 
 
 class _Dtype:
-    def __init__(self, code: Any = None, *_: Any) -> None:
+    def __init__(self, code: object = None, *_: object) -> None:
         if type(code) is not str or code not in _NUMBERS:
             raise RefusedError(f"an array of type {reprlib.repr(code)}")
         self.numpy = np.dtype(code)
@@ -98,7 +105,7 @@ class _Array:
 
 
 def _view(
-    data: Any, dtype: Any, shape: Any = (), order: Any = "C", *_: Any
+    data: object, dtype: object, shape: object = (), order: Any = "C", *_: object
 ) -> np.ndarray:
     if type(dtype) is not _Dtype or type(data) is not bytes:
         raise RefusedError(f"an array of {kind_of(dtype)} in {kind_of(data)}")
@@ -121,7 +128,7 @@ def _names(budget: Budget) -> restricted_pickle.Names:
         budget.spend(len(text))
         return text.encode("latin-1")
 
-    names = {
+    names: dict[tuple[str, str], Callable[..., object] | None] = {
         ("dnnlib.tflib.network", "Network"): _Network,
         ("tfutil", "Network"): _Network,
         ("dnnlib.util", "EasyDict"): lambda: Dict(),
@@ -140,7 +147,7 @@ def _names(budget: Budget) -> restricted_pickle.Names:
     return names
 
 
-def _network(network: Any, budget: Budget) -> PickledNetwork:
+def _network(network: object, budget: Budget) -> PickledNetwork:
     budget.spend()
     if type(network) is not _Network or type(network.state) is not Dict:
         raise RefusedError(f"{kind_of(network)} instead of a network")
@@ -154,7 +161,7 @@ def _network(network: Any, budget: Budget) -> PickledNetwork:
     if type(name) is not str or type(state["build_func_name"]) is not str:
         raise RefusedError(f"a network whose name is {kind_of(name)}")
 
-    def argument(where: tuple[Any, ...], value: Any) -> Any:
+    def argument(where: tuple[Key, ...], value: object) -> bool | int | float:
         if type(value) is not _Array or value.view is None or value.view.shape:
             raise RefusedError(f"{kind_of(value)} as argument {where} of {name!r}")
         return value.view.item()

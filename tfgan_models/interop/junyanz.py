@@ -50,7 +50,7 @@ _COUNTED = {"resnet": "block{}_1_conv", "unet": "down{}_conv", "patch": "conv{}_
 
 
 @in_lines
-def load(path: Path, inference_norm: str = "averages") -> Converted:
+def load(path: str | Path, inference_norm: str = "averages") -> Converted:
     """Converts a file of theirs to our network.
 
     The architecture is detected from the tensors' names and shapes, which do not show
@@ -284,10 +284,10 @@ def _architecture(network: keras.Model) -> Architecture:
 def _kind(network: keras.Model, layers: dict[str, keras.Layer]) -> str:
     for kind, ends in _ENDS.items():
         probe = _PROBES[kind]
-        convolutions = [layers.get(name) for name in (*ends, f"{probe}_conv")]
-        found = all(isinstance(x, _CONVOLUTIONS) for x in convolutions)
-        if found and f"{probe}_norm" in layers:
-            return "pixel" if convolutions[0].kernel_size == (1, 1) else kind
+        wanted = (*ends, f"{probe}_conv")
+        found = [x for x in map(layers.get, wanted) if isinstance(x, _CONVOLUTIONS)]
+        if len(found) == len(wanted) and f"{probe}_norm" in layers:
+            return "pixel" if found[0].kernel_size == (1, 1) else kind
     names = ", ".join(list(layers)[:_SHOWN])
     raise UsageError(
         "Only ResNetGenerator, UNetGenerator, PatchDiscriminator and "

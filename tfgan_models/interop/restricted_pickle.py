@@ -6,11 +6,12 @@ imported and only the caller's functions are called. A file's size bounds what i
 """
 
 import contextlib
+import io
 import mmap
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop.messages import printable
@@ -20,8 +21,12 @@ _MOST_NESTED = 64
 _LONGEST_TEXT = 2**20
 _LONGEST_ERROR = 300
 
-Names = Mapping[tuple[str, str], Any]
+Names: TypeAlias = Mapping[tuple[str, str], object]
 """(module, name) in a file -> a function of the caller's, or a value."""
+
+
+Key: TypeAlias = str | int
+"""Of a dictionary or list in a file."""
 
 
 class RefusedError(Exception):
@@ -90,10 +95,10 @@ def _line(error: Exception) -> str:
 
 
 def load(
-    file: Any,
+    file: mmap.mmap | io.BytesIO,
     names: Names,
     budget: Budget,
-    reference: Callable[[Any], Any] | None = None,
+    reference: Callable[[Any], object] | None = None,
 ) -> Any:
     """Reads one pickle of protocol 2 to 5 from where a file stands.
 
@@ -119,10 +124,10 @@ def load(
 
 
 def plain(
-    value: Any,
+    value: object,
     budget: Budget,
-    leaf: Callable[[tuple[Any, ...], Any], Any],
-    where: tuple[Any, ...] = (),
+    leaf: Callable[[tuple[Key, ...], object], object],
+    where: tuple[Key, ...] = (),
 ) -> Any:
     """Copies dictionaries, lists, tuples, numbers, strings up to 1 MiB and None.
 
@@ -144,13 +149,13 @@ def plain(
         return value
     if type(value) is Dict:
         return {k: plain(v, budget, leaf, (*where, k)) for k, v in value.items()}
-    if type(value) in (list, tuple):
-        items = (plain(v, budget, leaf, (*where, i)) for i, v in enumerate(value))
-        return type(value)(items)
+    if type(value) is list or type(value) is tuple:
+        items = [plain(v, budget, leaf, (*where, i)) for i, v in enumerate(value)]
+        return items if type(value) is list else tuple(items)
     return leaf(where, value)
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """Names what a value is, for messages: "an int", "a tensor"."""
     name = type(value).__name__.strip("_").lower()
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
@@ -161,7 +166,7 @@ class Dict(dict[Any, Any]):
 
     __slots__ = ()
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         # Hashing nested tuples overflows the stack; larger numbers can be chosen so
         # that their hashes collide.
         if type(key) not in (str, int) or (type(key) is int and abs(key) >= 2**60):
@@ -172,7 +177,7 @@ class Dict(dict[Any, Any]):
         # Nested lists that repeat each other would be printed without end.
         return f"a dictionary of {len(self)}"
 
-    def fill(self, state: Any) -> None:
+    def fill(self, state: object) -> None:
         """Takes no state."""
 
 
@@ -197,10 +202,10 @@ _Python: Any = pickle._Unpickler
 class _Unpickler(_Python):
     def __init__(
         self,
-        file: Any,
+        file: mmap.mmap | io.BytesIO,
         names: Names,
         budget: Budget,
-        reference: Callable[[Any], Any] | None,
+        reference: Callable[[Any], object] | None,
     ) -> None:
         super().__init__(file, encoding="utf-8")
         self.dispatch = _Opcodes(budget)
@@ -208,7 +213,7 @@ class _Unpickler(_Python):
         if reference:
             self.persistent_load = reference
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.names:
             raise RefusedError(f"{module}.{name}")
         return self.names[module, name]

@@ -15,6 +15,7 @@ from tfgan_models.errors import UsageError
 from tfgan_models.interop import style_weights, torch_file
 from tfgan_models.interop.converted import Converted, in_lines
 from tfgan_models.interop.messages import listed
+from tfgan_models.layers import EqualizedDense
 from tfgan_models.networks import StyleGenerator
 
 LICENCE = (
@@ -33,7 +34,7 @@ State = Mapping[str, np.ndarray]
 
 
 @in_lines
-def load(path: Path, resolution: int | None = None) -> Converted:
+def load(path: str | Path, resolution: int | None = None) -> Converted:
     """Reads a StyledGenerator.
 
     Args:
@@ -50,6 +51,7 @@ def load(path: Path, resolution: int | None = None) -> Converted:
         UsageError: The file cannot be read, is no such generator, is from an older
             version of the code, or has no such resolution.
     """
+    path = Path(path)
     state, notes = _state(path)
     what = f"{path}, its StyledGenerator"
     blocks = style_weights.numbers(state, r"generator\.progression\.(\d+)\.")
@@ -72,7 +74,7 @@ def load(path: Path, resolution: int | None = None) -> Converted:
     side, told = _resolution(state, list(widths), resolution, what)
     kept = {s: width for s, width in widths.items() if s <= side}
     code = state["style.1.linear.bias"].size
-    sizes = {
+    sizes: dict[str, Any] = {
         "resolution": side,
         "channels": state["generator.to_rgb.0.conv.bias"].size,
         "latent_size": code,
@@ -259,7 +261,7 @@ def _fill(generator: StyleGenerator, state: State) -> None:
         style_weights.put(to_rgb.bias, state[f"{conv}.bias"])
 
 
-def _fill_style(affine: Any, state: State, name: str) -> None:
+def _fill_style(affine: EqualizedDense, state: State, name: str) -> None:
     style_weights.put(affine.kernel, state[f"{name}.linear.weight_orig"].T * _SQRT2)
     bias = np.array(state[f"{name}.linear.bias"], np.float32)
     # Ours adds 1 to the scale.

@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
+import keras
 import numpy as np
+import numpy.typing as npt
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.messages import listed
@@ -99,7 +100,7 @@ def size(arrays: Mapping[str, np.ndarray], name: str, axis: int, what: str) -> i
     return shape[place]
 
 
-def numbers(arrays: Mapping[str, Any], pattern: str) -> list[int]:
+def numbers(arrays: Mapping[str, np.ndarray], pattern: str) -> list[int]:
     """Returns the numbers that a pattern's group has in tensors' names, in order."""
     found = (re.match(pattern, name) for name in arrays)
     # More digits than any network has would take long to read.
@@ -107,7 +108,7 @@ def numbers(arrays: Mapping[str, Any], pattern: str) -> list[int]:
 
 
 def channel_options(
-    widths: Mapping[int, int], fmap_base: Any, what: str
+    widths: Mapping[int, int], fmap_base: object, what: str
 ) -> dict[str, int]:
     """Returns the `fmap_base` and `fmap_max` that explain a network's widths.
 
@@ -136,12 +137,12 @@ def channel_options(
     return {"fmap_base": next(fitting, lowest), "fmap_max": most}
 
 
-def put(weight: Any, array: np.ndarray) -> None:
+def put(weight: keras.Variable, array: npt.ArrayLike) -> None:
     """Assigns a Keras weight its values, in its own dtype."""
     weight.assign(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def arguments(options: Mapping[str, Any]) -> str:
+def arguments(options: Mapping[str, object]) -> str:
     """Returns a constructor's arguments as text: "resolution=64, channels=3"."""
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
 

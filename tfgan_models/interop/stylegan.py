@@ -33,7 +33,7 @@ _CUTOFF = 8
 
 
 @in_lines
-def load(path: Path) -> Converted:
+def load(path: str | Path) -> Converted:
     """Reads a pickle of StyleGAN's networks, without running it.
 
     Args:
@@ -49,6 +49,7 @@ def load(path: Path) -> Converted:
         UsageError: The file cannot be read, or holds another network or options that
             ours do not support; they are named.
     """
+    path = Path(path)
     networks = dnnlib_file.read(path)
     # ProGAN's D_paper has the same names and shapes as D_basic, and no blur.
     drawers = [n for n in networks if n.build_func_name == "G_style"]
@@ -169,7 +170,7 @@ def _take_lods(variables: dict[str, np.ndarray], names: Iterable[str]) -> float:
 
 
 def _ladder(
-    variables: Mapping[str, Any], prefix: str, layer: str, what: str
+    variables: Mapping[str, np.ndarray], prefix: str, layer: str, what: str
 ) -> list[int]:
     """Returns the sides of the blocks: 4, 8, ... up to the full resolution."""
     pattern = rf"{prefix}(\d+)x\d+/{layer}/weight$"
@@ -233,7 +234,7 @@ def _scopes(ladder: list[int]) -> list[str]:
 
 def _generator_sizes(
     variables: Mapping[str, np.ndarray], ladder: list[int], options: Options, what: str
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Recognises the arguments of `StyleGenerator`."""
 
     def size(name: str, axis: int) -> int:
@@ -363,6 +364,8 @@ def _fill_discriminator(
     style_weights.put(judge.last_dense.kernel, kernel.reshape(-1, kernel.shape[-1]))
 
 
-def _fill_layer(layer: Any, variables: Mapping[str, np.ndarray], scope: str) -> None:
+def _fill_layer(
+    layer: keras.Layer, variables: Mapping[str, np.ndarray], scope: str
+) -> None:
     style_weights.put(layer.kernel, variables[f"{scope}/weight"])
     style_weights.put(layer.bias, variables[f"{scope}/bias"])

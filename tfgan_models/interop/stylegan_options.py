@@ -1,14 +1,14 @@
 """The options that a network of NVlabs/stylegan was built with."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.dnnlib_file import PickledNetwork
 
-Options = dict[str, Any]
+Options: TypeAlias = dict[str, Any]
 
-_NEEDED: Mapping[str, tuple[Any, ...]] = {
+_NEEDED: Mapping[str, tuple[object, ...]] = {
     "blur_filter": ([1, 2, 1],),
     "const_input_layer": (True,),
     "fmap_decay": (1.0,),
@@ -100,5 +100,5 @@ def check_options(network: PickledNetwork, what: str) -> tuple[Options, list[str
     ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value

@@ -21,7 +21,13 @@ from typing import Any
 import numpy as np
 
 from tfgan_models.interop import restricted_pickle
-from tfgan_models.interop.restricted_pickle import Budget, Dict, RefusedError, kind_of
+from tfgan_models.interop.restricted_pickle import (
+    Budget,
+    Dict,
+    Key,
+    RefusedError,
+    kind_of,
+)
 
 _DTYPES = {
     "FloatStorage": "<f4",
@@ -142,7 +148,7 @@ def _read(path: Path, kind: str, flat: bool) -> dict[str, Any]:
             if flat and type(value) is not _Tensor:
                 raise RefusedError(f"{kind_of(value)} under {name!r}")
 
-        def leaf(where: tuple[Any, ...], value: Any) -> np.ndarray:
+        def leaf(where: tuple[Key, ...], value: object) -> np.ndarray:
             name = ".".join(str(key) for key in where)
             if type(value) is not _Tensor:
                 raise RefusedError(f"{kind_of(value)} under {name!r}")
@@ -250,7 +256,7 @@ def _names(budget: Budget) -> restricted_pickle.Names:
     }
 
 
-def _first(value: Any = (), *_: Any) -> Any:
+def _first(value: object = (), *_: object) -> object:
     return value
 
 
@@ -269,7 +275,9 @@ def _storage(identity: Any) -> _Storage:
     return _Storage(kind, key, length)
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+def _tensor(
+    storage: object, offset: Any, shape: object, strides: object, *_: object
+) -> _Tensor:
     if type(shape) is not tuple or type(strides) is not tuple:
         raise RefusedError(f"a tensor whose shape is {kind_of(shape)}")
     numbers = (offset, *shape, *strides)

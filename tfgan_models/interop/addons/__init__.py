@@ -22,7 +22,7 @@ _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 
 
 @in_lines
-def load(path: Path) -> Converted:
+def load(path: str | Path) -> Converted:
     """Rebuilds a Keras 2 model, saved whole as .h5 or SavedModel.
 
     A model that takes images [N, H, W, 1 or 3] of any size and returns images of the

@@ -1,32 +1,33 @@
 """Activations of Keras 2 and tensorflow-addons by the names that files have."""
 
 from collections.abc import Callable
-from typing import Any
 
 from keras import ops
 
+from tfgan_models.layers.tensors import Tensor
 
-def hard_sigmoid(x: Any) -> Any:
+
+def hard_sigmoid(x: Tensor) -> Tensor:
     """Keras 2's, whose slope Keras 3 changed."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def tanh_gelu(x: Any) -> Any:
+def tanh_gelu(x: Tensor) -> Tensor:
     """tensorflow-addons' default."""
     return ops.gelu(x, approximate=True)
 
 
-def lisht(x: Any) -> Any:
+def lisht(x: Tensor) -> Tensor:
     """Returns x tanh(x)."""
     return x * ops.tanh(x)
 
 
-def rrelu(x: Any) -> Any:
+def rrelu(x: Tensor) -> Tensor:
     """At inference the mean of its random slopes, 1/8 to 1/3."""
     return ops.leaky_relu(x, negative_slope=(0.125 + 1 / 3) / 2)
 
 
-def snake(x: Any) -> Any:
+def snake(x: Tensor) -> Tensor:
     """Returns x + (1 - cos 2x) / 2."""
     return x + (1.0 - ops.cos(2.0 * x)) / 2.0
 
@@ -45,7 +46,7 @@ KERAS: dict[str, str] = {
 }
 """Name -> Keras 3's activation that is the same."""
 
-OWN: dict[str, Callable[[Any], Any]] = {
+OWN: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid": hard_sigmoid,
     "Addons>gelu": tanh_gelu,
     "Addons>lisht": lisht,
@@ -55,7 +56,7 @@ OWN: dict[str, Callable[[Any], Any]] = {
 """Name -> what is applied after a layer without activation."""
 
 
-def name_of(value: Any) -> str:
+def name_of(value: object) -> str:
     """The name by which a file names an activation.
 
     Args:

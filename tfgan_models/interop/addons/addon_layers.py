@@ -1,7 +1,7 @@
 """tensorflow-addons' layers, from Keras's own."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,8 @@ from keras import ops
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import keras_layers
 from tfgan_models.interop.addons.description import Layer
-from tfgan_models.interop.addons.keras_layers import Kind, Shape
+from tfgan_models.interop.addons.keras_layers import Kind
+from tfgan_models.layers.tensors import Shape, Tensor
 
 _MOST_BINS = 256
 """Bins of a pooling for unknown sizes: each is an operation of the graph."""
@@ -41,14 +42,19 @@ def _instance_normalization(shape: Shape, **arguments: Any) -> keras.layers.Laye
     return _normalization(shape, groups=-1, **arguments)
 
 
-def _gelu(shape: Shape, approximate: bool = True, **rest: Any) -> Any:
+def _gelu(
+    shape: Shape, approximate: bool = True, **rest: Any
+) -> Callable[[Tensor], Tensor]:
     del shape, rest
     return lambda x: ops.gelu(x, approximate=approximate)
 
 
 def _adaptive_average(
-    shape: Shape, output_size: Any, data_format: str | None = None, **rest: Any
-) -> Callable[[Any], Any]:
+    shape: Shape,
+    output_size: int | Sequence[int],
+    data_format: str | None = None,
+    **rest: Any,
+) -> Callable[[Tensor], Tensor]:
     sizes = [output_size] * 2 if isinstance(output_size, int) else output_size
     axes = (2, 3) if data_format == "channels_first" else (1, 2)
     bins = dict(zip(axes, sizes, strict=True))
@@ -62,7 +68,7 @@ def _adaptive_average(
     return functools.partial(_part_means, bins)
 
 
-def _part_means(bins: dict[int, int], x: Any) -> Any:
+def _part_means(bins: dict[int, int], x: Tensor) -> Tensor:
     """Means over so many equal parts of each axis."""
     for axis, count in bins.items():
         parts = ops.split(x, count, axis=axis) if count > 1 else [x]

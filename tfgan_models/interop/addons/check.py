@@ -1,7 +1,7 @@
 """What is not supported of a Keras 2 model."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import activations, operations
@@ -22,7 +22,7 @@ _OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 _MOST_NAMED = 8
 
 
-def refuse_unknown(model: Model, path: Any) -> None:
+def refuse_unknown(model: Model, path: Path) -> None:
     """Refuses a model that holds anything which cannot be rebuilt exactly.
 
     Args:
@@ -71,7 +71,7 @@ def _problems(layer: Layer) -> Iterator[str]:
 
 
 def _wrapped_problems(layer: Layer) -> Iterator[str]:
-    inner = layer.wrapped
+    inner = layer.inner
     normalized = {SPECTRAL: ("kernel", "embeddings"), WEIGHT: ("kernel",)}[layer.kind]
     names = KINDS[inner.kind].weights(inner.arguments) if inner.kind in KINDS else [""]
     if not names or names[0] not in normalized:
@@ -91,7 +91,7 @@ def _unknown(layer: Layer, known: set[str]) -> Iterator[str]:
         yield f"layer {layer.name!r} ({layer.kind} with {argument[:40]!r})"
 
 
-def _in_training(value: Any) -> bool:
+def _in_training(value: object) -> bool:
     if isinstance(value, dict):
         return bool(value.get("training"))
     return isinstance(value, list) and any(_in_training(each) for each in value)

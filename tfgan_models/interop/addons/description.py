@@ -44,6 +44,11 @@ class Layer:
     wrapped: "Layer | None" = None
     arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
+    @property
+    def inner(self) -> "Layer":
+        """What does the work: the layer inside, or this one."""
+        return self.wrapped or self
+
 
 @dataclasses.dataclass(eq=False)
 class Model:

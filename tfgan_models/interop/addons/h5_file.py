@@ -3,7 +3,6 @@
 import functools
 import itertools
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -130,7 +129,7 @@ class _Reader:
         """The file's size without arrays and description: a name is no longer."""
         sizes: list[int] = []
 
-        def add(name: str, item: Any) -> None:
+        def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
             del name
             if isinstance(item, h5py.Dataset):
                 sizes.append(item.id.get_storage_size())
@@ -138,7 +137,9 @@ class _Reader:
         self.file.visititems(add)
         return max(self.path.stat().st_size - sum(sizes) - self.described, 0)
 
-    def _follow(self, parent: Any, name: str, kind: type) -> Any:
+    def _follow(
+        self, parent: h5py.Group, name: str, kind: type
+    ) -> h5py.Group | h5py.Dataset:
         """The object at a path of hard links, so inside this file."""
         for part in name.split("/"):
             link = parent.get(part, getlink=True) if part else None

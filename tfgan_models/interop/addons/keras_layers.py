@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
 
 from tfgan_models.interop.addons.upsampling import upsampling
+from tfgan_models.layers.tensors import Shape, Tensor
 
-Shape = tuple[int | None, ...]
-Arguments = dict[str, Any]
+Arguments: TypeAlias = dict[str, Any]
 
 # The smallest that TensorFlow's fused kernel, which Keras 2 used, computes with.
 _FUSED_EPSILON = 1.001e-5
@@ -36,7 +36,7 @@ class Kind:
     """
 
     arguments: tuple[str, ...] = ()
-    make: Callable[..., Any] | None = None
+    make: Callable[..., Callable[[Tensor], Tensor]] | None = None
     weights: Callable[[Arguments], list[str]] = _none
     statistics: tuple[str, ...] = ()
     renamed: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -57,28 +57,30 @@ def affine(arguments: Arguments) -> list[str]:
 
 
 def _batch_norm(
-    shape: Shape, axis: Any = -1, epsilon: float = 1e-3, **rest: Any
-) -> Any:
+    shape: Shape, axis: int | list[int] = -1, epsilon: float = 1e-3, **rest: Any
+) -> keras.Layer:
     axis = one_axis(axis)
     if len(shape) == 4 and axis in (-1, 1, 3):
         epsilon = max(epsilon, _FUSED_EPSILON)
     return keras.layers.BatchNormalization(axis=axis, epsilon=epsilon, **rest)
 
 
-def one_axis(axis: Any) -> Any:
+def one_axis(axis: int | list[int]) -> int | list[int]:
     """The axis of a list of one, which Keras 2 writes once a layer is built."""
     return axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
 
 
-def _along_axis(layer: type) -> Callable[..., Any]:
-    def make(shape: Shape, axis: Any = -1, **rest: Any) -> Any:
+def _along_axis(layer: type[keras.Layer]) -> Callable[..., keras.Layer]:
+    def make(shape: Shape, axis: int | list[int] = -1, **rest: Any) -> keras.Layer:
         del shape
         return layer(axis=one_axis(axis), **rest)
 
     return make
 
 
-def _thresholded(shape: Shape, theta: float = 1.0, **rest: Any) -> Any:
+def _thresholded(
+    shape: Shape, theta: float = 1.0, **rest: Any
+) -> Callable[[Tensor], Tensor]:
     del shape, rest
     return lambda x: ops.where(x > theta, x, ops.zeros_like(x))
 

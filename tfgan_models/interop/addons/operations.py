@@ -3,7 +3,7 @@
 import base64
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,11 +11,15 @@ import numpy as np
 from keras import ops
 
 from tfgan_models import layers
+from tfgan_models.layers.tensors import Tensor
 
 
 def _pad(
-    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: float = 0
-) -> Any:
+    tensor: Tensor,
+    paddings: Sequence[Sequence[int]],
+    mode: str = "CONSTANT",
+    constant_values: float = 0,
+) -> Tensor:
     pads, mode = [list(pair) for pair in paddings], mode.lower()
     if not all(isinstance(size, int) for pair in pads for size in pair):
         raise ValueError(f"paddings={pads} are not whole numbers")
@@ -27,13 +31,13 @@ def _pad(
     return ops.pad(tensor, pads, mode=mode)
 
 
-def _resize(images: Any, size: Any, method: str = "bilinear") -> Any:
+def _resize(images: Tensor, size: Sequence[int], method: str = "bilinear") -> Tensor:
     if method not in ("bilinear", "nearest"):
         raise ValueError(f"method={method!r} is not bilinear or nearest")
     return ops.image.resize(images, size, interpolation=method)
 
 
-def _getitem(tensor: Any, slice_spec: Any) -> Any:
+def _getitem(tensor: Tensor, slice_spec: Any) -> Tensor:
     if isinstance(slice_spec, list):
         return tensor[tuple(_slice(each) for each in slice_spec)]
     return tensor[_slice(slice_spec)]
@@ -47,24 +51,24 @@ def _slice(value: Any) -> Any:
     return slice(value["start"], value["stop"], value["step"])
 
 
-def _add_n(inputs: Any) -> Any:
+def _add_n(inputs: list[Tensor]) -> Tensor:
     for each in inputs:
         _check_depends(each)
     return functools.reduce(ops.add, inputs)
 
 
-def _check_depends(values: Any) -> None:
+def _check_depends(values: object) -> None:
     """Refuses constant results: they would be computed now, at any size."""
     given = keras.tree.flatten(values)
     if not any(isinstance(each, keras.KerasTensor) for each in given):
         raise TypeError("none of its arguments is a tensor")
 
 
-def _axes(axis: Any) -> Any:
+def _axes(axis: int | list[int] | None) -> int | tuple[int, ...] | None:
     return tuple(axis) if isinstance(axis, list) else axis
 
 
-def _numbers(value: Any) -> Any:
+def _numbers(value: Tensor | list[Any]) -> Tensor:
     """Constants, which files have as lists, as arrays."""
     if not isinstance(value, list):
         return value
@@ -72,18 +76,22 @@ def _numbers(value: Any) -> Any:
     return array.astype("float32") if array.dtype.kind == "f" else array
 
 
-def _reduction(name: str) -> Callable[..., Any]:
-    def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _reduction(name: str) -> Callable[..., Tensor]:
+    def reduce(
+        input_tensor: Tensor,
+        axis: int | list[int] | None = None,
+        keepdims: bool = False,
+    ) -> Tensor:
         return getattr(ops, name)(input_tensor, axis=_axes(axis), keepdims=keepdims)
 
     return reduce
 
 
-def _binary(name: str) -> Callable[..., Any]:
+def _binary(name: str) -> Callable[..., Tensor]:
     return lambda x, y: getattr(ops, name)(_numbers(x), _numbers(y))
 
 
-def _unary(name: str) -> Callable[..., Any]:
+def _unary(name: str) -> Callable[..., Tensor]:
     return lambda x: getattr(ops, name)(x)
 
 
@@ -92,7 +100,7 @@ _UNARY = "abs cos exp log negative rsqrt sigmoid sin softplus sqrt square tanh"
 _BINARY = "add subtract multiply divide maximum minimum"
 
 # The arguments have the names that TensorFlow gives them: files do.
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "pad": _pad,
     "concat": lambda values, axis: ops.concatenate(values, axis=axis),
     "stack": lambda values, axis=0: ops.stack(values, axis=axis),
@@ -143,7 +151,7 @@ def function_name(arguments: dict[str, Any]) -> str:
     return str(arguments.get("function")).removeprefix("compat.v1.")
 
 
-def call(name: str, first: Any, arguments: dict[str, Any]) -> Any:
+def call(name: str, first: Any, arguments: dict[str, Any]) -> Tensor:
     """Calls one of FUNCTIONS.
 
     Args:
@@ -163,16 +171,18 @@ def call(name: str, first: Any, arguments: dict[str, Any]) -> Any:
     return FUNCTIONS[name](*bound.args, **bound.kwargs)
 
 
-def _mirror_pad(attributes: dict[str, Any], x: Any, paddings: Any) -> Any:
+def _mirror_pad(
+    attributes: dict[str, Any], x: Tensor, paddings: Sequence[Sequence[int]]
+) -> Tensor:
     mode = base64.b64decode(attributes["mode"]["s"]).decode()
     return _pad(x, paddings, mode)
 
 
-def _mean(attributes: dict[str, Any], x: Any, axis: Any) -> Any:
+def _mean(attributes: dict[str, Any], x: Tensor, axis: int | list[int]) -> Tensor:
     return ops.mean(x, _axes(axis), keepdims=attributes["keep_dims"].get("b", False))
 
 
-def _of_inputs(name: str) -> Callable[..., Any]:
+def _of_inputs(name: str) -> Callable[..., Tensor]:
     return lambda attributes, *inputs: FUNCTIONS[name](*inputs)
 
 
@@ -191,7 +201,7 @@ _PLAIN_NODES = {
     "RealDiv": "math.truediv",
 }
 
-NODES: dict[str, Callable[..., Any]] = {
+NODES: dict[str, Callable[..., Tensor]] = {
     "MirrorPad": _mirror_pad,
     "LeakyRelu": lambda attributes, x: ops.leaky_relu(
         x, attributes.get("alpha", {}).get("f", 0.2)
@@ -216,7 +226,7 @@ def node_name(arguments: dict[str, Any]) -> str:
     return str(node.get("op")) if isinstance(node, dict) else "an unreadable operation"
 
 
-def call_node(arguments: dict[str, Any], inputs: list[Any]) -> Any:
+def call_node(arguments: dict[str, Any], inputs: list[Tensor]) -> Tensor:
     """Calls one of NODES.
 
     Args:

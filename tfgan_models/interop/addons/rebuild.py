@@ -4,7 +4,7 @@ import collections
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,8 +15,9 @@ from tfgan_models.interop.addons import activations, operations, references
 from tfgan_models.interop.addons.addon_layers import plain_kernel
 from tfgan_models.interop.addons.check import FUNCTION_LAYERS, NODE_LAYER
 from tfgan_models.interop.addons.description import SPECTRAL, WEIGHT, Layer, Model
-from tfgan_models.interop.addons.keras_layers import Shape
+from tfgan_models.interop.addons.references import Reference
 from tfgan_models.interop.addons.weights import KINDS
+from tfgan_models.layers.tensors import Shape, Tensor
 
 # Keras writes for terminals.
 _BOLD = re.compile(r"\x1b\[\d*m")
@@ -38,7 +39,7 @@ class Rebuilder:
 
     def __init__(self) -> None:
         self.became: collections.Counter[tuple[str, str]] = collections.Counter()
-        self._made: dict[Layer, Callable[[Any], Any]] = {}
+        self._made: dict[Layer, Callable[[Tensor], Tensor]] = {}
         self._names: set[str] = set()
         self._renamed: set[keras.Operation] = set()
         self._calls = 0
@@ -68,7 +69,7 @@ class Rebuilder:
         first = inputs[0] if len(inputs) == 1 else inputs
         return keras.Model(first, outputs[0] if single else outputs, name=_plain(name))
 
-    def _named(self, tensor: Any, name: str) -> Any:
+    def _named(self, tensor: Tensor, name: str) -> Tensor:
         """An output named after its layer, as in Keras 2."""
         operation = tensor._keras_history.operation
         if operation.name == _plain(name):
@@ -77,7 +78,7 @@ class Rebuilder:
             "linear", dtype="float32", name=self._unique(name)
         )(tensor)
 
-    def _run(self, model: Model, inputs: list[Any]) -> list[Any]:
+    def _run(self, model: Model, inputs: list[Tensor]) -> list[Tensor]:
         if model.sequential:
             for layer in model.weighted():
                 inputs = self._call(layer, inputs, {})
@@ -93,7 +94,7 @@ class Rebuilder:
             for (name, *_), tensor in zip(given, inputs, strict=True)
         }
 
-        def tensor(reference: list) -> Any:
+        def tensor(reference: Reference) -> Tensor:
             try:
                 return values[reference[0], reference[1]][reference[2]]
             except (LookupError, TypeError):
@@ -107,7 +108,7 @@ class Rebuilder:
             values[call.key] = self._call(call.layer, first, others)
         return [tensor(each) for each in references.flat(model.outputs)]
 
-    def _call(self, layer: Layer, first: Any, others: dict[str, Any]) -> list[Any]:
+    def _call(self, layer: Layer, first: Any, others: dict[str, Any]) -> list[Tensor]:
         self._calls += 1
         if self._calls > _MOST_CALLS:
             raise UsageError(f"The model calls layers more than {_MOST_CALLS} times.")
@@ -126,7 +127,7 @@ class Rebuilder:
                 f"Layer {layer.name!r} ({layer.kind}) cannot be rebuilt: {reason}"
             ) from None
 
-    def _rename(self, tensor: Any) -> None:
+    def _rename(self, tensor: Tensor) -> None:
         """Gives new operations names that no layer of the file has."""
         waiting = [tensor]
         while waiting:
@@ -137,7 +138,7 @@ class Rebuilder:
             operation.name = self._unique(operation.name)
             waiting += operation._inbound_nodes[-1].input_tensors
 
-    def _result(self, layer: Layer, first: Any, others: dict[str, Any]) -> Any:
+    def _result(self, layer: Layer, first: Any, others: dict[str, Any]) -> Tensor:
         if layer.kind in FUNCTION_LAYERS:
             function = operations.function_name(layer.arguments)
             return operations.call(function, first, others)
@@ -152,9 +153,11 @@ class Rebuilder:
             self._made[layer] = self._make(layer, x)
         return self._made[layer](x)
 
-    def _make(self, outer: Layer, x: Any) -> Callable[[Any], Any]:
+    def _make(
+        self, outer: Layer, x: Tensor | list[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
         """The built layer, or function, that does what `outer` does."""
-        layer = outer.wrapped or outer
+        layer = outer.inner
         kind = KINDS[layer.kind]
         arrays = _arrays(outer, [*kind.weights(layer.arguments), *kind.statistics])
         arguments = {
@@ -182,7 +185,7 @@ class Rebuilder:
         self._count(outer, made)
         return made if after is None else lambda x: after(made(x))
 
-    def _count(self, layer: Layer, made: Any) -> None:
+    def _count(self, layer: Layer, made: Callable[[Tensor], Tensor]) -> None:
         if layer.kind.startswith("Addons>"):
             ours = isinstance(made, keras.layers.Layer)
             self.became[layer.kind, type(made).__name__ if ours else "operations"] += 1
@@ -227,7 +230,7 @@ def _output_names(model: Model) -> list[str]:
     return [last.name] if len(names) == 1 else names
 
 
-def _input(layer: Layer) -> Any:
+def _input(layer: Layer) -> keras.KerasTensor:
     shape = layer.arguments.get("batch_input_shape")
     if not isinstance(shape, list) or not all(
         size is None or isinstance(size, int) for size in shape
@@ -254,7 +257,7 @@ def _input(layer: Layer) -> Any:
     )
 
 
-def _shape(x: Any) -> Shape:
+def _shape(x: Tensor | list[Tensor]) -> Shape:
     return tuple(x[0].shape if isinstance(x, list) else x.shape)
 
 
@@ -272,7 +275,10 @@ def _arrays(layer: Layer, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def _build(
-    made: keras.layers.Layer, x: Any, layer: Layer, arrays: dict[str, np.ndarray]
+    made: keras.layers.Layer,
+    x: Tensor | list[Tensor],
+    layer: Layer,
+    arrays: dict[str, np.ndarray],
 ) -> None:
     """Builds a layer with the file's weights; other shapes are never allocated."""
     initializers = {
@@ -290,14 +296,20 @@ def _build(
 
 
 def _value(
-    layer: Layer, name: str, array: np.ndarray, shape: Any, dtype: Any = None
-) -> Any:
+    layer: Layer,
+    name: str,
+    array: np.ndarray,
+    shape: Sequence[int],
+    dtype: str | None = None,
+) -> Tensor:
     del dtype
     _check_shape(layer, name, array, tuple(shape))
     return keras.ops.convert_to_tensor(array)
 
 
-def _check_shape(layer: Layer, name: str, array: np.ndarray, shape: Any) -> None:
+def _check_shape(
+    layer: Layer, name: str, array: np.ndarray, shape: tuple[int, ...]
+) -> None:
     if array.shape != shape:
         raise UsageError(
             f"Weight {name} of layer {layer.name!r} ({layer.kind}) has shape "

@@ -2,12 +2,15 @@
 
 import graphlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons.description import Layer, Model
 
-Key = tuple[str, int]
+Key: TypeAlias = tuple[str, int]
+Reference: TypeAlias = list[Any]
+"""[layer, call, output], or a value marked as one."""
+
 _CONSTANT = "_CONSTANT_VALUE"
 
 
@@ -90,7 +93,7 @@ def _dictionary(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_reference(value: Any, known: Any) -> bool:
+def _is_reference(value: Any, known: set[str]) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 3
@@ -111,7 +114,7 @@ def _keys(value: Any, known: set[str]) -> Iterator[Key]:
             yield from _keys(each, known)
 
 
-def resolve(value: Any, known: set[str], tensor: Callable[[list], Any]) -> Any:
+def resolve(value: Any, known: set[str], tensor: Callable[[Reference], Any]) -> Any:
     """Puts tensors in the place of references.
 
     Args:
@@ -131,7 +134,7 @@ def resolve(value: Any, known: set[str], tensor: Callable[[list], Any]) -> Any:
     return value
 
 
-def flat(references: Any) -> list[Any]:
+def flat(references: Any) -> list[Reference]:
     """The references to a model's inputs or outputs, dictionaries by sorted keys.
 
     Args:

@@ -3,8 +3,8 @@
 import itertools
 import math
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from google.protobuf import message
 
 from tfgan_models.errors import UsageError
@@ -157,7 +157,7 @@ class _Variables:
             "which its description names."
         )
 
-    def _value(self, node: int, layer: Layer) -> Any:
+    def _value(self, node: int, layer: Layer) -> np.ndarray:
         attributes = self.nodes[node].attributes if node < len(self.nodes) else []
         for attribute in attributes:
             key = attribute.checkpoint_key

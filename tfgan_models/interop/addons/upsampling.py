@@ -1,22 +1,24 @@
 """Keras 2's UpSampling2D, for images of unknown size too."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from tfgan_models.errors import UsageError
+from tfgan_models.layers.tensors import Shape, Tensor
 
 _LARGEST = 16
 
 
 def upsampling(
-    shape: tuple[int | None, ...],
-    size: Any = (2, 2),
+    shape: Shape,
+    size: int | Sequence[int] = (2, 2),
     data_format: str | None = None,
     interpolation: str = "nearest",
     **rest: Any,
-) -> Any:
+) -> Callable[[Tensor], Tensor]:
     """Makes the layer, or a function that does the same.
 
     Args:
@@ -46,7 +48,7 @@ def upsampling(
         )
     axes = (2, 3) if data_format == "channels_first" else (1, 2)
 
-    def enlarge(x: Any) -> Any:
+    def enlarge(x: Tensor) -> Tensor:
         for axis, count in zip(axes, times, strict=True):
             x = _averaged(ops.repeat(x, count, axis=axis), axis, count)
         return x
@@ -54,7 +56,7 @@ def upsampling(
     return enlarge
 
 
-def _averaged(x: Any, axis: int, count: int) -> Any:
+def _averaged(x: Tensor, axis: int, count: int) -> Tensor:
     """Means of `count` pixels in a row: bilinear, from each repeated `count` times.
 
     An even number of pixels has its middle between two: half of the first and last.

@@ -1,6 +1,6 @@
 """Which weights a layer of Keras 2 has, in the order and by the names of its files."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tfgan_models.errors import UsageError
 from tfgan_models.interop.addons import addon_layers, keras_layers
@@ -24,6 +24,9 @@ class Slot(NamedTuple):
     name: str
     label: str
     path: tuple[str, ...]
+
+
+Place: TypeAlias = tuple[Layer, Slot]
 
 
 def _slot(name: str, *path: str) -> Slot:
@@ -68,12 +71,12 @@ def slots(layer: Layer) -> tuple[list[Slot], list[Slot]]:
 
 
 def _inner(layer: Layer) -> list[Slot]:
-    kind = KINDS[layer.wrapped.kind]
-    names = kind.weights(layer.wrapped.arguments)
+    kind = KINDS[layer.inner.kind]
+    names = kind.weights(layer.inner.arguments)
     return [_slot(name, "layer", name) for name in names]
 
 
-def ordered(layer: Layer) -> list[tuple[Layer, Slot]]:
+def ordered(layer: Layer) -> list[Place]:
     """The weights of a layer or nested model as a .h5 file lists them.
 
     Args:
@@ -86,13 +89,14 @@ def ordered(layer: Layer) -> list[tuple[Layer, Slot]]:
     return trained + rest
 
 
-def _split(layer: Layer) -> tuple[list, list]:
+def _split(layer: Layer) -> tuple[list[Place], list[Place]]:
     if layer.model is None:
         trained, rest = slots(layer)
         return [(layer, slot) for slot in trained], [(layer, slot) for slot in rest]
     halves = [_split(each) for each in layer.model.weighted()]
-    trained = [place for half in halves for place in half[0]]
-    return trained, [place for half in halves for place in half[1]]
+    return [place for half, _ in halves for place in half], [
+        place for _, half in halves for place in half
+    ]
 
 
 def check_names(layer: Layer, expected: list[str], found: list[str]) -> None:
