@@ -32,6 +32,8 @@ from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     import apache_beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import PipelineResult
@@ -147,7 +149,7 @@ def _options(arguments: Sequence[str]) -> "PipelineOptions":
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
     options = PipelineOptions(list(arguments))
-    parsers: list = []
+    parsers: list[ArgumentParser] = []
     options.get_all_options(add_extra_args_fn=parsers.append)
     unknown = parsers[0].parse_known_args(list(arguments))[1]
     # Other runners have their own flags, which only they know.

@@ -9,9 +9,8 @@ Exit status 1, with the reasons in one line, if a server could not serve all of 
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -250,7 +249,9 @@ def _described(signature: saved_signatures.SavedSignature) -> tuple[str, str]:
     )
 
 
-def _values(dtypes: Any, shapes: Any) -> str:
+def _values(
+    dtypes: Mapping[str, str], shapes: Mapping[str, saved_signatures.Shape]
+) -> str:
     return ", ".join(
         f"{name} {dtype} {_shape(shapes[name])}" for name, dtype in dtypes.items()
     )

@@ -148,7 +148,7 @@ def _find_home() -> None:
         )
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Shows a warning as one line, without its source."""
     print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
@@ -187,7 +187,9 @@ def _nearest_value(message: str) -> str:
     wrong = re.search(r"flag --(\w+)=(.*): value should be one of", message)
     if wrong is None:
         return ""
-    return did_you_mean(wrong[2], flags.FLAGS[wrong[1]].parser.enum_values)
+    parser = flags.FLAGS[wrong[1]].parser
+    known = parser.enum_values if isinstance(parser, flags.EnumParser) else ()
+    return did_you_mean(wrong[2], known)
 
 
 def _fail(error: Exception, status: int) -> int:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
@@ -27,6 +27,8 @@ from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.runs import files
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from export.formats.graph import Graph
     from export.formats.samples import Arrays, Runner
 
@@ -225,7 +227,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _compare(
-    function: Any, runner: "Runner", requests: Sequence["Arrays"]
+    function: "tf.types.experimental.ConcreteFunction",
+    runner: "Runner",
+    requests: Sequence["Arrays"],
 ) -> Comparison:
     def saved_model(inputs: "Arrays") -> "Arrays":
         return {name: value.numpy() for name, value in function(**inputs).items()}

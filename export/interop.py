@@ -120,7 +120,7 @@ def main(argv: Sequence[str]) -> None:
     if flags.FLAGS.to:
         _write(flags.FLAGS.to, weights, output)
     else:
-        _read(flags.FLAGS["from"].value, weights, output)
+        _read(flags.FLAGS.get_flag_value("from", None), weights, output)
 
 
 def check_flags() -> None:

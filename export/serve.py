@@ -139,7 +139,9 @@ def _require(package: str) -> None:
 
 
 def _listen(port_flag: str) -> socket.socket:
-    return listen(flags.FLAGS.host, flags.FLAGS[port_flag].value, port_flag)
+    return listen(
+        flags.FLAGS.host, flags.FLAGS.get_flag_value(port_flag, None), port_flag
+    )
 
 
 def _serve(

@@ -159,7 +159,7 @@ def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]
             f"There is no model {canary[0]!r} in {model_base}. There are: "
             f"{', '.join(models)}"
         )
-    texts = {
+    texts: dict[Path, str | None] = {
         directory / BATCHING: _batching_if_readable(directory)
         for versions in models.values()
         for directory in versions.values()
@@ -171,13 +171,13 @@ def write(model_base: Path, canary: tuple[str, int] | None = None) -> list[Path]
         # Last: a server that reads it finds the others in place.
         model_base / MODELS_CONFIG: _config(models, labels),
     }
-    texts = {path: text for path, text in texts.items() if text}
+    written = {path: text for path, text in texts.items() if text}
     try:
-        for path, text in texts.items():
+        for path, text in written.items():
             files.write_text(path, text)
     except OSError as error:
         raise FailureError(f"Could not write to {model_base}: {error}") from error
-    return list(texts)
+    return list(written)
 
 
 def models_of(model_base: Path) -> dict[str, dict[int, Path]]:
@@ -223,14 +223,7 @@ def batching(directory: Path) -> str | None:
         return None
     if not all(shape and shape[0] is None for shape in made):
         return None
-    pixels = max(
-        (
-            shape[1] * shape[2]
-            for shape in [*shapes, *made]
-            if len(shape) == 4 and None not in shape[1:]
-        ),
-        default=1,
-    )
+    pixels = max(map(_pixels, [*shapes, *made]))
     largest = 1
     while 2 * largest <= min(PIXELS // pixels, LARGEST_BATCH):
         largest *= 2
@@ -246,7 +239,15 @@ def batching(directory: Path) -> str | None:
 
 
 def _can_be_merged(shape: saved_signatures.Shape) -> bool:
-    return bool(shape) and shape[0] is None and None not in shape[1:]
+    return shape is not None and shape[:1] == (None,) and None not in shape[1:]
+
+
+def _pixels(shape: saved_signatures.Shape) -> int:
+    """Of an image [N, H, W, C] of a known size; 1 of what is none."""
+    match shape:
+        case (_, int(height), int(width), int()):
+            return height * width
+    return 1
 
 
 def _labels(

@@ -88,7 +88,7 @@ def _check_flags() -> None:
 
 
 @contextmanager
-def _endpoint() -> Iterator[tuple[Endpoint, Popen | None]]:
+def _endpoint() -> Iterator[tuple[Endpoint, Popen[str] | None]]:
     """The endpoint to show, and its process where it is ours."""
     if flags.FLAGS.url:
         models = flags.FLAGS.models

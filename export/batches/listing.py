@@ -5,7 +5,7 @@ Names are bytes: file names on a disk may not be text.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def names(source: Source, output: str) -> Iterator[bytes | Fault]:
 def _local_names(source: Source, output: str) -> Iterator[bytes | Fault]:
     base = Path(source.base)
     faults: list[Fault] = []
-    wanted = image_files.is_image
+    wanted: Callable[[str], object] = image_files.is_image
     if source.pattern is not None:
         wanted = re.compile(_expression(source.pattern)).match
 

@@ -1,7 +1,7 @@
 """An exported model in Apache Beam's RunInference."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apache_beam.ml.inference.base import ModelHandler
 
@@ -9,6 +9,9 @@ from export.command import quiet_tensorflow
 from export.serving.tf_messages import plain
 from export.signatures.image_signature import SIGNATURE, image_signature
 from tfgan_models.errors import UsageError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 IMAGES_AT_ONCE = 8
 """Images in memory at once, each with its result."""
@@ -84,7 +87,7 @@ def _newest(directory: str) -> str:
     return f"{directory}/{max(versions, key=int)}" if versions else directory
 
 
-class ImageHandler(ModelHandler[bytes, Answer, Any]):
+class ImageHandler(ModelHandler[bytes, Answer, "tf.Module"]):
     """Loads a SavedModel once per process and runs it on image files.
 
     Args:
@@ -95,7 +98,7 @@ class ImageHandler(ModelHandler[bytes, Answer, Any]):
         super().__init__(min_batch_size=1, max_batch_size=IMAGES_AT_ONCE)
         self._model = model
 
-    def load_model(self) -> Any:
+    def load_model(self) -> "tf.Module":
         """Loads it."""
         quiet_tensorflow()
         import tensorflow as tf
@@ -105,7 +108,7 @@ class ImageHandler(ModelHandler[bytes, Answer, Any]):
     def run_inference(
         self,
         batch: Sequence[bytes],
-        model: Any,
+        model: "tf.Module",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[Answer]:
         """Runs each image by itself: a bad one does not affect the others.
@@ -115,7 +118,7 @@ class ImageHandler(ModelHandler[bytes, Answer, Any]):
         del inference_args
         return (self._answer(picture, model) for picture in batch)
 
-    def _answer(self, picture: bytes, model: Any) -> Answer:
+    def _answer(self, picture: bytes, model: "tf.Module") -> Answer:
         import tensorflow as tf
 
         try:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import apache_beam as beam
@@ -193,7 +194,7 @@ def target(output: str, name: bytes) -> str:
 
 def _contents(path: str) -> bytes:
     if FileSystems.get_scheme(path) is None:
-        return image_files.read_path(image_files.Path(path))
+        return image_files.read_path(Path(path))
     try:
         with _opened(path) as file:
             return image_files.read(file)

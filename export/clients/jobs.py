@@ -12,9 +12,11 @@ from export.clients import image_files
 from export.clients.retries import Retries, TransientError, UnreachableError
 from export.signatures.image_signature import Signature
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.folders.decoding import SUFFIXES
 from tfgan_models.runs import files
 
-T, U = TypeVar("T"), TypeVar("U")
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class ModelClient(Protocol):
@@ -72,8 +74,7 @@ def find(inputs: Sequence[str], output: str | None, word: str) -> list[Job]:
     ]
     if not found:
         raise UsageError(
-            f"There is no image ({' '.join(image_files.SUFFIXES)}) in "
-            f"{', '.join(inputs)}."
+            f"There is no picture ({' '.join(SUFFIXES)}) in {', '.join(inputs)}."
         )
     _check_targets(found)
     return found
@@ -92,7 +93,7 @@ def _of_input(given: str, output: str | None, word: str, count: int) -> Iterator
         raise UsageError(f"{given} is neither a file nor a folder.")
     if output is None:
         yield Job(path, path.with_name(f"{path.stem}_{word}.png"))
-    elif count == 1 and Path(output).suffix.lower() in image_files.SUFFIXES:
+    elif count == 1 and Path(output).suffix.lower() in SUFFIXES:
         if not output.lower().endswith(".png"):
             raise UsageError(
                 f"--output={output}: the result is a PNG file. Give it a name that "

@@ -86,7 +86,9 @@ class RestClient:
             raise ImageError(_refusal(self.url, response))
         return _picture(_content(response))
 
-    def _ask(self, method: str, url: str, body: Any = None) -> requests.Response:
+    def _ask(
+        self, method: str, url: str, body: dict[str, Any] | None = None
+    ) -> requests.Response:
         try:
             response = self._session.request(method, url, json=body, timeout=SECONDS)
         except (

@@ -3,9 +3,10 @@
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -22,6 +23,8 @@ from export.clients.retries import NO_ANSWER, TransientError, UnreachableError
 from export.serving.tf_messages import without_brackets
 from export.signatures.image_signature import SIGNATURE, Signature, image_signature
 from tfgan_models.errors import UsageError
+
+A = TypeVar("A")
 
 TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
@@ -150,7 +153,7 @@ class RpcClient:
             raise ImageError("The endpoint's response has no image.")
         return pictures[0]
 
-    def _ask(self, method: Callable[..., Any], request: Any) -> Any:
+    def _ask(self, method: Callable[..., A], request: Message) -> A:
         try:
             return method(request, timeout=SECONDS)
         except grpc.RpcError as error:

@@ -26,7 +26,7 @@ class Graph:
     inputs: Mapping[str, tf.TensorSpec]
     outputs: Mapping[str, str]
 
-    def function(self) -> Any:
+    def function(self) -> tf.types.experimental.PolymorphicFunction:
         """Returns it as a tf.function of the inputs, to a dict of the outputs."""
         specs = list(self.inputs.values())
 
@@ -111,7 +111,9 @@ def read(
     )
 
 
-def load(directory: Path, signature: str) -> tuple[Any, Any]:
+def load(
+    directory: Path, signature: str
+) -> tuple[tf.Module, tf.types.experimental.ConcreteFunction]:
     """Loads a SavedModel; returns it, to keep it alive, and one of its signatures.
 
     Raises:
@@ -132,7 +134,7 @@ def signatures(directory: Path) -> list[str]:
     return list(_load(directory).signatures)
 
 
-def _load(directory: Path) -> Any:
+def _load(directory: Path) -> tf.Module:
     if not (directory / "saved_model.pb").is_file():
         raise UsageError(
             f"--model={directory} is not a SavedModel: it has no saved_model.pb. "
@@ -160,7 +162,7 @@ def _shape(
     return shape
 
 
-def _functions_of(node: Any) -> Iterator[str]:
+def _functions_of(node: tf.compat.v1.NodeDef) -> Iterator[str]:
     """Names of the functions that an operation calls."""
     yield node.op
     for value in node.attr.values():
@@ -168,7 +170,9 @@ def _functions_of(node: Any) -> Iterator[str]:
             yield function.name
 
 
-def _needed(definition: Any, outputs: Iterable[str]) -> Any:
+def _needed(
+    definition: tf.compat.v1.GraphDef, outputs: Iterable[str]
+) -> tf.compat.v1.GraphDef:
     """The part of a graph that outputs need, without checks, unsupported in formats."""
     nodes = {node.name: node for node in definition.node}
     waiting = [output.split(":")[0] for output in outputs]
@@ -183,19 +187,21 @@ def _needed(definition: Any, outputs: Iterable[str]) -> Any:
     return _with_nodes(definition, kept)
 
 
-def _sources(node: Any) -> Iterator[str]:
+def _sources(node: tf.compat.v1.NodeDef) -> Iterator[str]:
     """Names of the operations whose outputs an operation uses."""
     for tensor in node.input:
         if not tensor.startswith("^"):
             yield tensor.split(":")[0]
 
 
-def _with_nodes(definition: Any, nodes: Iterable[Any]) -> Any:
+def _with_nodes(
+    definition: tf.compat.v1.GraphDef, nodes: Iterable[tf.compat.v1.NodeDef]
+) -> tf.compat.v1.GraphDef:
     """The graph with other operations, in topologically unspecified order."""
     made = tf.compat.v1.GraphDef()
     made.versions.CopyFrom(definition.versions)
     functions = {f.signature.name: f for f in definition.library.function}
-    waiting: list[Any] = list(nodes)
+    waiting: list[tf.compat.v1.NodeDef] = list(nodes)
     for node in waiting:
         copy = made.node.add()
         copy.CopyFrom(node)
@@ -210,7 +216,9 @@ def _with_nodes(definition: Any, nodes: Iterable[Any]) -> Any:
     return made
 
 
-def _computed(definition: Any, outputs: set[str]) -> Any:
+def _computed(
+    definition: tf.compat.v1.GraphDef, outputs: set[str]
+) -> tf.compat.v1.GraphDef:
     """The graph with everything independent of the inputs replaced by its value.
 
     The noise of StyleGAN's `serving_default`, which is generated in every call, then
@@ -237,7 +245,9 @@ def _computed(definition: Any, outputs: set[str]) -> Any:
     return computed
 
 
-def _left(definition: Any, known: set[str]) -> dict[str, Any]:
+def _left(
+    definition: tf.compat.v1.GraphDef, known: set[str]
+) -> dict[str, tf.compat.v1.NodeDef]:
     """The operations that stay, by name: those that depend on an input, and constants.
 
     If they use a non-array, such as a loop's list, the operation that makes it stays.
@@ -264,7 +274,7 @@ def _left(definition: Any, known: set[str]) -> dict[str, Any]:
     return left
 
 
-def _independent(definition: Any) -> set[str]:
+def _independent(definition: tf.compat.v1.GraphDef) -> set[str]:
     """Names of the operations that depend on no input."""
     readers: dict[str, list[str]] = {}
     for node in definition.node:
@@ -281,7 +291,7 @@ def _independent(definition: Any) -> set[str]:
 
 
 def _values(
-    definition: Any, known: set[str], tensors: list[str]
+    definition: tf.compat.v1.GraphDef, known: set[str], tensors: list[str]
 ) -> dict[str, np.ndarray]:
     """Computes tensors that depend on no input."""
     if not tensors:

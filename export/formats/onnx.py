@@ -1,5 +1,6 @@
 """ONNX, written by tf2onnx and run by ONNX Runtime."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,4 +69,7 @@ def _floor_div(context: Any, node: Any, *_: Any) -> None:
 
 
 _INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
-_HANDLERS = {"FloorDiv": (_floor_div, []), "FloorMod": (_floor_mod, [])}
+_HANDLERS: Mapping[str, tuple[Callable[..., None], list[str]]] = {
+    "FloorDiv": (_floor_div, []),
+    "FloorMod": (_floor_mod, []),
+}

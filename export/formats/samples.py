@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -12,8 +12,8 @@ import tfgan_models.data
 from export.formats import graph
 from tfgan_models.errors import UsageError
 
-Arrays = Mapping[str, np.ndarray]
-Runner = Callable[[Arrays], Arrays]
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+Runner: TypeAlias = Callable[[Arrays], Arrays]
 """Inputs by name to outputs by name."""
 
 LARGEST = 256
@@ -30,7 +30,7 @@ _BUNDLED = {
 
 
 def requests(
-    inputs: Mapping[str, tf.TensorSpec], loaded: Any, images: Path | None
+    inputs: Mapping[str, tf.TensorSpec], loaded: tf.Module, images: Path | None
 ) -> list[Arrays]:
     """Returns requests for a signature.
 
@@ -69,7 +69,7 @@ def requests(
 
 
 def _drawn(
-    spec: tf.TensorSpec, loaded: Any, rng: np.random.Generator, samples: int
+    spec: tf.TensorSpec, loaded: tf.Module, rng: np.random.Generator, samples: int
 ) -> np.ndarray:
     """Random numbers as generators take them: latents, w; classes 0 and 1."""
     shape = [1 if size is None else size for size in spec.shape]

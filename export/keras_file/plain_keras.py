@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from export.keras_file import plain_layers
 from tfgan_models.errors import UsageError
+from tfgan_models.layers.tensors import Tensor
 
 _HALVES = ("float16", "bfloat16")
 _NEWER = {
@@ -35,9 +37,9 @@ def to_plain_keras(network: keras.Model) -> keras.Model:
         UsageError: A layer or part of its configuration is neither Keras's nor
             replaceable here.
     """
-    clones: dict[int, tuple[keras.layers.Layer, list[Any]]] = {}
+    clones: dict[int, tuple[keras.layers.Layer, list[np.ndarray]]] = {}
 
-    def clone(operation: Any) -> Any:
+    def clone(operation: keras.Operation) -> keras.Operation:
         if not isinstance(operation, keras.layers.Layer):
             return operation
         if type(operation) in plain_layers.EXPANSIONS:
@@ -60,7 +62,7 @@ def functional(network: keras.Model) -> keras.Model:
     return network.functional() if hasattr(network, "functional") else network
 
 
-def _call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(operation: keras.Operation, *args: Any, **kwargs: Any) -> Tensor:
     expansion = plain_layers.EXPANSIONS.get(type(operation))
     if expansion is not None:
         return expansion(operation, *args, **kwargs)
@@ -95,7 +97,7 @@ def _without_newer(config: Any) -> Any:
 
 def _plain_layer(
     layer: keras.layers.Layer,
-) -> tuple[keras.layers.Layer, list[Any]]:
+) -> tuple[keras.layers.Layer, list[np.ndarray]]:
     """A new Keras layer that does what `layer` does, in float32; its weights."""
     replacement = plain_layers.REPLACEMENTS.get(type(layer))
     if replacement is not None:
@@ -115,7 +117,7 @@ def _plain_layer(
     return type(layer).from_config(config), layer.get_weights()
 
 
-def _foreign_objects(config: Any) -> Iterator[str]:
+def _foreign_objects(config: object) -> Iterator[str]:
     """Names in a configuration that loading would look up outside Keras."""
     if isinstance(config, dict):
         module = config.get("module")

@@ -5,7 +5,7 @@ Everything computes in float32.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -14,8 +14,9 @@ from keras import ops
 from tfgan_models import layers
 from tfgan_models.errors import UsageError
 from tfgan_models.layers.instance_norm import spatial_mean
+from tfgan_models.layers.tensors import Tensor
 
-Replacement = tuple[keras.layers.Layer, list[np.ndarray]]
+Replacement: TypeAlias = tuple[keras.layers.Layer, list[np.ndarray]]
 
 
 def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
@@ -30,7 +31,7 @@ def _instance_normalization(layer: layers.InstanceNormalization) -> Replacement:
     return plain, layer.get_weights()
 
 
-def centred(layer: keras.layers.GroupNormalization, x: Any) -> Any:
+def centred(layer: keras.layers.GroupNormalization, x: Tensor) -> Tensor:
     """Returns a layer's input, adapted for precision.
 
     Keras subtracts the mean after both were scaled, which loses digits if an image is
@@ -114,22 +115,21 @@ def _pixel_shuffle(layer: layers.PixelShuffle2D) -> Replacement:
         dtype="float32",
         name=layer.name,
     )
-    kernel = np.eye(scale**2 * channels, dtype="float32")
-    kernel = kernel.reshape(scale, scale, channels, scale**2 * channels)
-    return plain, [kernel]
+    identity = np.eye(scale**2 * channels, dtype="float32")
+    return plain, [identity.reshape(scale, scale, channels, scale**2 * channels)]
 
 
-def _reflection_padding(layer: layers.ReflectionPadding2D, x: Any) -> Any:
+def _reflection_padding(layer: layers.ReflectionPadding2D, x: Tensor) -> Tensor:
     sides = [layer.padding, layer.padding]
     return ops.pad(x, [[0, 0], sides, sides, [0, 0]], mode="reflect")
 
 
-def _pixel_normalization(layer: layers.PixelNormalization, x: Any) -> Any:
+def _pixel_normalization(layer: layers.PixelNormalization, x: Tensor) -> Tensor:
     square = ops.mean(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(square + layer.epsilon)
 
 
-def _blur(layer: layers.Blur2D, x: Any) -> Any:
+def _blur(layer: layers.Blur2D, x: Tensor) -> Tensor:
     del layer
     x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
     x = x[:, :-1] + x[:, 1:]
@@ -139,12 +139,12 @@ def _blur(layer: layers.Blur2D, x: Any) -> Any:
     return x * 0.0625
 
 
-def _channel_bias(layer: layers.ChannelBias, x: Any) -> Any:
+def _channel_bias(layer: layers.ChannelBias, x: Tensor) -> Tensor:
     one = (slice(0, 1),) * (len(x.shape) - 1)
     return x + _vector(layer.name, layer.bias, x[(slice(None), *one)])
 
 
-def _noise_injection(layer: layers.NoiseInjection, x: Any, noise: Any) -> Any:
+def _noise_injection(layer: layers.NoiseInjection, x: Tensor, noise: Tensor) -> Tensor:
     scale = ops.convert_to_numpy(layer.strengths())
     conv = keras.layers.Conv2D(
         scale.size, 1, use_bias=False, dtype="float32", name=layer.name
@@ -154,13 +154,13 @@ def _noise_injection(layer: layers.NoiseInjection, x: Any, noise: Any) -> Any:
     return x + scaled
 
 
-def _learned_constant(layer: layers.LearnedConstant, x: Any) -> Any:
+def _learned_constant(layer: layers.LearnedConstant, x: Tensor) -> Tensor:
     flat = ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
     constant = _vector(layer.name, ops.reshape(layer.constant, (-1,)), flat[:, :1])
     return ops.reshape(constant, (-1, *layer.shape))
 
 
-def _minibatch_stddev(layer: layers.MinibatchStdDev, x: Any) -> Any:
+def _minibatch_stddev(layer: layers.MinibatchStdDev, x: Tensor) -> Tensor:
     if layer.group_size > 1:
         raise UsageError(
             f"Cannot rebuild layer {layer.name!r}: it compares each {layer.group_size} "
@@ -172,7 +172,7 @@ def _minibatch_stddev(layer: layers.MinibatchStdDev, x: Any) -> Any:
     return ops.concatenate([x, plane], axis=-1)
 
 
-def _maxout(layer: layers.Maxout, x: Any) -> Any:
+def _maxout(layer: layers.Maxout, x: Tensor) -> Tensor:
     dense = keras.layers.Dense(
         layer.units * layer.pieces, dtype="float32", name=layer.name
     )
@@ -183,9 +183,12 @@ def _maxout(layer: layers.Maxout, x: Any) -> Any:
 
 
 def _truncation(
-    layer: layers.Truncation, w: Any, psi: Any = None, cutoff: int = 8
-) -> Any:
-    def repeat(x: Any, times: int) -> Any:
+    layer: layers.Truncation,
+    w: Tensor,
+    psi: float | Tensor | None = None,
+    cutoff: int = 8,
+) -> Tensor:
+    def repeat(x: Tensor, times: int) -> Tensor:
         return ops.repeat(ops.expand_dims(x, 1), times, axis=1)
 
     if psi is None:
@@ -198,7 +201,7 @@ def _truncation(
     return ops.concatenate(parts, axis=1)
 
 
-def _adain(layer: layers.AdaIN, x: Any, style: Any) -> Any:
+def _adain(layer: layers.AdaIN, x: Tensor, style: Tensor) -> Tensor:
     channels = x.shape[-1]
     affine = keras.layers.Dense(
         2 * channels, dtype="float32", name=f"{layer.name}_affine"
@@ -211,7 +214,7 @@ def _adain(layer: layers.AdaIN, x: Any, style: Any) -> Any:
     return centred * scale + wanted[..., channels:]
 
 
-def _vector(name: str, value: Any, like: Any) -> Any:
+def _vector(name: str, value: Tensor, like: Tensor) -> Tensor:
     """A constant as a weight: `value` [C] for each of `like` [N, ..., 1]."""
     value = ops.convert_to_numpy(value)
     dense = keras.layers.Dense(value.size, use_bias=False, dtype="float32", name=name)
@@ -220,14 +223,18 @@ def _vector(name: str, value: Any, like: Any) -> Any:
     return output
 
 
-def _scaled_weights(layer: Any) -> list[np.ndarray]:
+def _scaled_weights(
+    layer: layers.EqualizedConv2D | layers.EqualizedDense,
+) -> list[np.ndarray]:
     weights = [layer.scaled_kernel()]
     if layer.use_bias:
         weights.append(layer.scaled_bias())
     return [ops.convert_to_numpy(weight) for weight in weights]
 
 
-def _normalized_weights(layer: Any) -> list[np.ndarray]:
+def _normalized_weights(
+    layer: layers.SpectralConv2D | layers.SpectralDense,
+) -> list[np.ndarray]:
     weights = [layer.normalized_kernel()]
     if layer.use_bias:
         weights.append(layer.bias)
@@ -247,7 +254,7 @@ REPLACEMENTS: dict[type, Callable[[Any], Replacement]] = {
 }
 """Layers replaced by one layer: a function that returns it, and its weights."""
 
-EXPANSIONS: dict[type, Callable[..., Any]] = {
+EXPANSIONS: dict[type, Callable[..., Tensor]] = {
     layers.AdaIN: _adain,
     layers.Blur2D: _blur,
     layers.ChannelBias: _channel_bias,

@@ -10,7 +10,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from PIL import Image
 
@@ -29,7 +29,7 @@ _IMAGE_RANK = 4
 _GENERATE_INPUTS = {"seed", "truncation_psi", "label", "caption"}
 _MIX_INPUTS = {"seed_coarse", "seed_fine", "cutoff", "label"}
 
-Body = dict[str, Any]
+Body: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -335,9 +335,10 @@ def _at_once(signature: Mapping[str, Any]) -> int:
     if "image" not in signature["outputs"]:
         return 1
     sides = _shape(signature["outputs"]["image"])[1:]
-    if None in sides:
+    known = [side for side in sides if side is not None]
+    if len(known) < len(sides):
         return 1
-    return max(1, MOST_VALUES // max(1, math.prod(sides)))
+    return max(1, MOST_VALUES // max(1, math.prod(known)))
 
 
 def _shape(value: Mapping[str, Any]) -> list[int | None]:

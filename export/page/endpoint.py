@@ -129,7 +129,7 @@ def names_in(model_base: Path) -> list[str]:
 
 
 @contextmanager
-def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
+def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen[str]]:
     """Runs `python -m export.serve` on a free port for the duration of the context.
 
     Args:
@@ -158,7 +158,7 @@ def own_endpoint(model_base: Path) -> Iterator[subprocess.Popen]:
         _stop(process)
 
 
-def ready_url(process: subprocess.Popen) -> str:
+def ready_url(process: subprocess.Popen[str]) -> str:
     """Waits until an endpoint has loaded its models.
 
     Args:
@@ -172,7 +172,7 @@ def ready_url(process: subprocess.Popen) -> str:
     return ready.split(" at ")[1].split("/v1/")[0] if " at http://" in ready else ""
 
 
-def _stop(process: subprocess.Popen) -> None:
+def _stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
         process.communicate(timeout=_STOP_SECONDS)

@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import gradio as gr
-from gradio.components.image import ImageData
+from gradio.data_classes import ImageData
 
 from export.clients import image_files
 from export.page import bodies, samples
@@ -27,7 +27,7 @@ SMALL = 256
 
 # The page has no API for programs, which use the endpoint.
 _on = functools.partial(gr.on, api_visibility="private")
-Results = tuple[Any, gr.DownloadButton]
+Results: TypeAlias = tuple[gr.components.Component, gr.DownloadButton]
 
 
 def build(endpoint: Endpoint, folder: Path) -> gr.Blocks:
@@ -76,7 +76,7 @@ class _Studio:
     endpoint: Endpoint
     files: Files
 
-    def look(self, chosen: str | None) -> tuple[Any, ...]:
+    def look(self, chosen: str | None) -> tuple[object, ...]:
         """Returns the models, their status text, and whether to check again."""
         if waiting := self.endpoint.waiting():
             return gr.skip(), _busy(waiting), gr.skip()
@@ -103,11 +103,15 @@ class _Studio:
             return
         forms: dict[str, Callable[[], None]] = {}
         if offer.made is not None:
-            forms["Images"] = lambda: self._show_files(offer, offer.made)
+            forms["Pictures"] = functools.partial(self._show_files, offer, offer.made)
         if offer.generation is not None:
-            forms["Draw"] = lambda: self._show_generation(offer, offer.generation)
+            forms["Draw"] = functools.partial(
+                self._show_generation, offer, offer.generation
+            )
         if offer.mixing is not None:
-            forms["Mix styles"] = lambda: self._show_mixing(offer, offer.mixing)
+            forms["Mix styles"] = functools.partial(
+                self._show_mixing, offer, offer.mixing
+            )
         if not forms:
             gr.Markdown(
                 "Its signatures have no form here: "
@@ -290,7 +294,7 @@ def _draws(
     def of_form(*values: Any) -> Results:
         return make(dict(zip(names, values, strict=True)))
 
-    def roll() -> Any:
+    def roll() -> int | list[int]:
         rolled = [random.randint(0, LARGEST_RANDOM_SEED) for _ in seeds]
         return rolled if len(rolled) > 1 else rolled[0]
 
@@ -316,7 +320,7 @@ def _makes(
 ) -> None:
     """Shows what `make` returns, or an error, on an event."""
 
-    def answer(*values: Any) -> tuple[Any, ...]:
+    def answer(*values: Any) -> tuple[object, ...]:
         try:
             return *make(*values), ""
         except (UsageError, FailureError) as error:

@@ -30,7 +30,7 @@ def show_until_stopped(
     page: gradio.Blocks,
     listener: socket.socket,
     endpoint: Endpoint,
-    process: Popen | None,
+    process: Popen[str] | None,
 ) -> None:
     """Serves a page until SIGTERM or Ctrl-C.
 
@@ -83,7 +83,7 @@ def show_until_stopped(
 
 
 def _watch(
-    process: Popen, endpoint: Endpoint, server: uvicorn.Server, ended: list[int]
+    process: Popen[str], endpoint: Endpoint, server: uvicorn.Server, ended: list[int]
 ) -> None:
     """Says when the endpoint is ready; stops the server when its process ends."""
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from export.serving.status import Code, ServingError, invalid
 if TYPE_CHECKING:
     from export.serving.metrics import Metrics
 
-Key = tuple[str, int, str]
+Key: TypeAlias = tuple[str, int, str]
 """Model name, version and signature name."""
 
-Arrays = Mapping[str, np.ndarray]
+Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 _CLOSED = (Code.UNAVAILABLE, "The server is shutting down")
 _GRACE_SECONDS = 10
@@ -243,9 +243,10 @@ class Batcher:
         most = first.parameters.max_batch_size
         of_one = sum(a.nbytes for a in first.inputs.values()) // first.size
         most = min(most, _MAX_JOINED_BYTES // max(of_one, 1))
-        batch, size = [], 0
+        batch: list[_Task] = []
+        size = 0
         for task in self._waiting:
-            if task.group != first.group:
+            if task.group != first.group or task.size is None:
                 continue
             if batch and size + task.size > most:
                 return batch, True

@@ -18,7 +18,9 @@ class Connection(H11Protocol):
     out everybody else. The endpoint limits how long a body may take.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
         """Starts the timeout."""
         super().connection_made(transport)
         self._watch()

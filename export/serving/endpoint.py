@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -238,8 +239,9 @@ class _Endpoint:
         work.add_done_callback(lambda done: _end(done, ticket))
         gone = asyncio.ensure_future(http_body.wait_for_disconnect(receive))
         try:
+            waited: set[asyncio.Future[Any]] = {work, gone}
             await asyncio.wait(
-                {work, gone},
+                waited,
                 timeout=exchange.deadline - time.monotonic(),
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -269,7 +271,7 @@ class _Endpoint:
         return json.dumps(openapi(self._manager), indent=1).encode()
 
 
-def _end(work: asyncio.Future, ticket: Ticket) -> None:
+def _end(work: asyncio.Future[bytes], ticket: Ticket) -> None:
     ticket.close()
     if not work.cancelled():
         # Nobody may be left to see its exception.
@@ -294,10 +296,13 @@ def _path(scope: Scope) -> str:
 
 
 def _error_response(error: ServingError) -> Response:
-    is_http = isinstance(error, HttpError)
-    status = error.http_status if is_http else HTTP_STATUS[error.code]
+    if isinstance(error, HttpError):
+        status, unread = error.http_status, True
+    else:
+        status = HTTP_STATUS[error.code]
+        unread = status == 503
     response = Response(encode_error(error.message), status, media_type=_JSON)
-    if is_http or status == 503:
+    if unread:
         # There may be more of the body than was read.
         response.headers["connection"] = "close"
     return response

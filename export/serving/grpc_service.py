@@ -3,12 +3,13 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import numpy as np
+from google.protobuf.message import Message
 
 from export.serving import logs, tensors
 from export.serving.limits import Limits
@@ -17,6 +18,17 @@ from export.serving.models import DEFAULT_SIGNATURE, Signature
 from export.serving.predictor import ModelSpec, Predictor
 from export.serving.status import Code, ServingError, invalid
 from export.serving.versions import VersionManager
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework import tensor_pb2
+    from tensorflow_serving.apis import (
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        predict_pb2,
+    )
+
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
 
 _METADATA = "signature_def"
 _STATUSES = {code.value[0]: code for code in grpc.StatusCode}
@@ -67,8 +79,9 @@ class Services:
 
         prediction.add_PredictionServiceServicer_to_server(self, server)
         model.add_ModelServiceServicer_to_server(self, server)
-        session_run = grpc.unary_unary_rpc_method_handler(_refusal("SessionRun"))
-        handlers = {"SessionRun": session_run}
+        handlers: dict[str, grpc.RpcMethodHandler[Message, Message]] = {
+            "SessionRun": grpc.unary_unary_rpc_method_handler(_refusal("SessionRun"))
+        }
         server.add_registered_method_handlers(
             "tensorflow.serving.SessionService", handlers
         )
@@ -78,45 +91,54 @@ class Services:
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, seconds)
 
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def Predict(
+        self, request: "predict_pb2.PredictRequest", context: grpc.ServicerContext
+    ) -> "predict_pb2.PredictResponse":
         """Runs a signature."""
         return self._answer("Predict", self._predict, request, context)
 
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def GetModelMetadata(
+        self,
+        request: "get_model_metadata_pb2.GetModelMetadataRequest",
+        context: grpc.ServicerContext,
+    ) -> "get_model_metadata_pb2.GetModelMetadataResponse":
         """Describes the signatures of a model."""
         return self._answer("GetModelMetadata", self._metadata, request, context)
 
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def GetModelStatus(
+        self,
+        request: "get_model_status_pb2.GetModelStatusRequest",
+        context: grpc.ServicerContext,
+    ) -> "get_model_status_pb2.GetModelStatusResponse":
         """Lists the versions of a model."""
         return self._answer("GetModelStatus", self._status, request, context)
 
     def _answer(
         self,
         method: str,
-        work: Callable[[Any, float], Any],
-        request: Any,
+        work: Callable[[Q, float], A],
+        request: Q,
         context: grpc.ServicerContext,
-    ) -> Any:
+    ) -> A:
         """Answers, counts and logs one request."""
         started = time.monotonic()
         client = context.time_remaining()
         client = math.inf if client is None else client
         deadline = started + min(self._limits.timeout_s, client)
-        response, error = None, None
         with self._counted():
             try:
-                response = work(request, deadline)
-            except ServingError as caught:
-                error = caught
-            except Exception as caught:
+                outcome: A | ServingError = work(request, deadline)
+            except ServingError as error:
+                outcome = error
+            except Exception as error:
                 # A bug of ours: the client gets an error, and the process keeps
                 # running.
-                error = ServingError(Code.INTERNAL, f"The endpoint failed: {caught!r}")
-                logs.log("internal_error", "error", method=method, error=repr(caught))
-            self._record(method, request, response, error, time.monotonic() - started)
-        if error is not None:
-            context.abort(_STATUSES[error.code], _clean(error.message))
-        return response
+                outcome = ServingError(Code.INTERNAL, f"The endpoint failed: {error!r}")
+                logs.log("internal_error", "error", method=method, error=repr(error))
+            self._record(method, request, outcome, time.monotonic() - started)
+        if isinstance(outcome, ServingError):
+            context.abort(_STATUSES[outcome.code], _clean(outcome.message))
+        return outcome
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -133,19 +155,22 @@ class Services:
         self,
         method: str,
         request: Any,
-        response: Any,
-        error: ServingError | None,
+        outcome: Message | ServingError,
         seconds: float,
     ) -> None:
         model = request.model_spec.name
-        status = "OK" if error is None else error.code.name
+        if isinstance(outcome, ServingError):
+            status, answered = outcome.code.name, 0
+        else:
+            status, answered = "OK", outcome.ByteSize()
         self._metrics.request_finished(model, "gRPC", method, status, seconds)
-        answered = 0 if response is None else response.ByteSize()
         logs.request(
             "gRPC", method, model, status, seconds, request.ByteSize(), answered
         )
 
-    def _predict(self, request: Any, deadline: float) -> Any:
+    def _predict(
+        self, request: "predict_pb2.PredictRequest", deadline: float
+    ) -> "predict_pb2.PredictResponse":
         from tensorflow_serving.apis import predict_pb2
 
         spec = _spec(request)
@@ -173,7 +198,11 @@ class Services:
             response.outputs[name].CopyFrom(tensors.encode(prediction.outputs[name]))
         return response
 
-    def _metadata(self, request: Any, deadline: float) -> Any:
+    def _metadata(
+        self,
+        request: "get_model_metadata_pb2.GetModelMetadataRequest",
+        deadline: float,
+    ) -> "get_model_metadata_pb2.GetModelMetadataResponse":
         del deadline
         from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -193,7 +222,9 @@ class Services:
         response.metadata[_METADATA].Pack(signatures)
         return response
 
-    def _status(self, request: Any, deadline: float) -> Any:
+    def _status(
+        self, request: "get_model_status_pb2.GetModelStatusRequest", deadline: float
+    ) -> "get_model_status_pb2.GetModelStatusResponse":
         del deadline
         from tensorflow_serving.apis import get_model_status_pb2
 
@@ -208,8 +239,8 @@ class Services:
         return response
 
 
-def _refusal(method: str) -> Callable[[Any, grpc.ServicerContext], NoReturn]:
-    def refuse(request: Any, context: grpc.ServicerContext) -> NoReturn:
+def _refusal(method: str) -> Callable[[Message, grpc.ServicerContext], NoReturn]:
+    def refuse(request: Message, context: grpc.ServicerContext) -> NoReturn:
         del request
         logs.request("gRPC", method, "", Code.UNIMPLEMENTED.name, 0.0, 0, 0)
         context.abort(
@@ -236,7 +267,9 @@ def _spec(request: Any) -> ModelSpec:
     )
 
 
-def _check_inputs(sent: Mapping[str, Any], expected: Mapping[str, str]) -> None:
+def _check_inputs(
+    sent: Mapping[str, "tensor_pb2.TensorProto"], expected: Mapping[str, str]
+) -> None:
     extra, missing = (
         sorted(set(sent) - set(expected)),
         sorted(set(expected) - set(sent)),
@@ -250,7 +283,7 @@ def _check_inputs(sent: Mapping[str, Any], expected: Mapping[str, str]) -> None:
     )
 
 
-def _check_filter(names: Any, outputs: Mapping[str, str]) -> None:
+def _check_filter(names: Iterable[str], outputs: Mapping[str, str]) -> None:
     seen = set()
     for name in names:
         if name not in outputs:
@@ -263,7 +296,7 @@ def _check_filter(names: Any, outputs: Mapping[str, str]) -> None:
         seen.add(name)
 
 
-def _braced(names: Any) -> str:
+def _braced(names: Iterable[str]) -> str:
     return "{" + ",".join(sorted(names)) + "}"
 
 

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
-from typing import Any
 
 # A path may be as long as the client likes.
 _LONGEST = 500
@@ -31,7 +30,7 @@ class _JsonHandler(logging.Handler):
         log("log", record.levelname.lower(), logger=record.name, message=message)
 
 
-def log(event: str, level: str = "info", **fields: Any) -> None:
+def log(event: str, level: str = "info", **fields: object) -> None:
     """Writes one line.
 
     Args:
@@ -111,15 +110,17 @@ def stderr_as_json() -> Iterator[None]:
         open(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept,
         redirect_stderr(kept),
     ):
+        read, write = os.pipe()
         reader = subprocess.Popen(
             [sys.executable, "-I", __file__, *(["info"] if _info_shown else [])],
-            stdin=subprocess.PIPE,
+            stdin=read,
             stdout=subprocess.DEVNULL,
             # Ctrl-C is for the endpoint, whose last lines are still to come.
             start_new_session=True,
         )
-        os.dup2(reader.stdin.fileno(), 2)
-        reader.stdin.close()
+        os.dup2(write, 2)
+        os.close(write)
+        os.close(read)
         try:
             yield
         finally:
@@ -136,7 +137,7 @@ def _read_stderr() -> None:
             log("log", level, logger="native", message=text)
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: object) -> object:
     if isinstance(value, str) and len(value) > _LONGEST:
         return f"{value[:_LONGEST]}..."
     return value

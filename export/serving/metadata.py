@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tensorflow_serving.apis import get_model_metadata_pb2
 
 
-def signature_defs(directory: Path) -> Any:
+def signature_defs(directory: Path) -> "get_model_metadata_pb2.SignatureDefMap":
     """Returns the signatures of a SavedModel as a SignatureDefMap.
 
     Args:
@@ -20,7 +23,9 @@ def signature_defs(directory: Path) -> Any:
     return get_model_metadata_pb2.SignatureDefMap(signature_def=signatures)
 
 
-def model_metadata(definitions: Any, name: str, version: int) -> bytes:
+def model_metadata(
+    definitions: "get_model_metadata_pb2.SignatureDefMap", name: str, version: int
+) -> bytes:
     """Returns a SavedModel's signatures as JSON, laid out like TensorFlow Serving's.
 
     Args:

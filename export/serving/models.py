@@ -5,10 +5,10 @@ Layout: `<model_base>/<name>/<integer version>/saved_model.pb`.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from export.serving.status import Code, ServingError
 from export.serving.tf_messages import plain
 from tfgan_models.errors import UsageError
 
-Shape = tuple[int | None, ...] | None
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Shape: TypeAlias = tuple[int | None, ...] | None
 """A tensor's shape; None for an unknown dimension or an unknown rank."""
 
 _MAX_VERSION = 2**63 - 1
@@ -42,7 +45,7 @@ class Signature:
             dimension, that of the examples.
     """
 
-    function: Any
+    function: Callable[..., Mapping[str, "tf.Tensor"]]
     inputs: Mapping[str, str]
     shapes: Mapping[str, Shape]
     outputs: Mapping[str, str]
@@ -161,13 +164,13 @@ def _signature(loaded: Any, name: str) -> Signature:
     made = dict(sorted(function.structured_outputs.items()))
 
     @tf.function(autograph=False)
-    def unchecked(**inputs: Any) -> Any:
+    def unchecked(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return function(**inputs)
 
     unknown = {n: tf.TensorSpec(None, spec.dtype, n) for n, spec in given.items()}
     concrete = unchecked.get_concrete_function(**unknown)
 
-    def call(**tensors: Any) -> Any:
+    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         # Functions do not keep their variables alive: the loaded object does.
         _ = loaded
         return concrete(**tensors)
@@ -181,15 +184,15 @@ def _signature(loaded: Any, name: str) -> Signature:
     )
 
 
-def _shape(spec: Any) -> Shape:
+def _shape(spec: "tf.TensorSpec") -> Shape:
     return None if spec.shape.rank is None else tuple(spec.shape)
 
 
 def _opens(shape: Shape) -> bool:
-    return bool(shape) and shape[0] is None
+    return shape is not None and shape[:1] == (None,)
 
 
-def _to_numpy(tensor: Any) -> np.ndarray:
+def _to_numpy(tensor: "tf.Tensor") -> np.ndarray:
     # A scalar string comes as bytes, which NumPy would strip of trailing zeros.
     value = tensor.numpy()
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)

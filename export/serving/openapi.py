@@ -1,7 +1,7 @@
 """The endpoint's OpenAPI document, built from the served models' signatures."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -12,7 +12,7 @@ from export.serving.rest_check import INTEGERS
 from export.serving.status import ServingError
 from export.serving.versions import State, VersionManager
 
-Schema = dict[str, Any]
+Schema: TypeAlias = dict[str, Any]
 
 _NUMBER: Schema = {"type": "number"}
 _STRING: Schema = {"type": "string"}
@@ -70,13 +70,13 @@ _METADATA: Schema = {
 }
 
 
-def openapi(manager: VersionManager) -> dict[str, Any]:
+def openapi(manager: VersionManager) -> Schema:
     """Returns the document (OpenAPI 3.1) of the newest version of each model.
 
     Args:
         manager: Has the models.
     """
-    paths: dict[str, Any] = {}
+    paths: dict[str, Schema] = {}
     for name in manager.names():
         try:
             with manager.use(name) as loaded:
@@ -117,8 +117,7 @@ def request_schema(signatures: Mapping[str, Signature]) -> Schema:
         # A row lacks the first dimension, so scalars have no rows.
         if all(shape is None or shape for shape in shapes.values()):
             rows = {
-                n: _value(d, shapes[n] and shapes[n][1:])
-                for n, d in signature.inputs.items()
+                n: _value(d, _of_row(shapes[n])) for n, d in signature.inputs.items()
             }
             instances = {
                 "type": "array",
@@ -129,7 +128,11 @@ def request_schema(signatures: Mapping[str, Signature]) -> Schema:
     return {"anyOf": bodies}
 
 
-def _paths(name: str, signatures: Mapping[str, Signature]) -> dict[str, Any]:
+def _of_row(shape: Shape) -> Shape:
+    return None if shape is None else shape[1:]
+
+
+def _paths(name: str, signatures: Mapping[str, Signature]) -> dict[str, Schema]:
     path = f"/v1/models/{quote(name, safe='')}"
     predict = {
         "summary": f"Run {name}: {', '.join(signatures)}",
@@ -157,12 +160,12 @@ def _paths(name: str, signatures: Mapping[str, Signature]) -> dict[str, Any]:
     }
 
 
-def _responses(description: str, schema: Schema) -> dict[str, Any]:
+def _responses(description: str, schema: Schema) -> Schema:
     error = {"$ref": "#/components/responses/Error"}
     return {"200": _response(description, schema), "4XX": error, "5XX": error}
 
 
-def _response(description: str, schema: Schema) -> dict[str, Any]:
+def _response(description: str, schema: Schema) -> Schema:
     return {
         "description": description,
         "content": {"application/json": {"schema": schema}},

@@ -108,7 +108,8 @@ def _decode_rows(
             arrays[name] = _to_array([row[name] for row in instances], dtype)
     elif not named and len(dtypes) == 1:
         arrays = {n: _to_array(instances, dtype) for n, dtype in dtypes.items()}
-    if not arrays or any(array is None for array in arrays.values()):
+    decoded = {n: array for n, array in arrays.items() if array is not None}
+    if not decoded or len(decoded) < len(arrays):
         check_rows(instances, dtypes)
         # One {"b64": ...} for each element of a signature that takes more than that.
         first, *others = sorted(dtypes)
@@ -117,7 +118,7 @@ def _decode_rows(
             f"len({{{first}}}) != len({{{','.join(sorted(dtypes))}}}). "
             f"Sent extra: {{}}. Missing but required: {{{','.join(others)}}}."
         )
-    return arrays
+    return decoded
 
 
 def _decode_columns(inputs: Any, dtypes: Mapping[str, str]) -> dict[str, np.ndarray]:

@@ -16,13 +16,13 @@ from export.serving.rest_values import cpp_name, shown, type_error
 from export.serving.status import Code, ServingError, invalid
 
 # Integers of up to 32 bits are all checked as int32.
-INTEGERS = {
+INTEGERS: Mapping[str, type[np.integer]] = {
     **dict.fromkeys(("int8", "uint8", "int16", "int32"), np.int32),
     "uint32": np.uint32,
     "int64": np.int64,
     "uint64": np.uint64,
 }
-TYPES = {
+TYPES: Mapping[str, set[type]] = {
     **{name: {int} for name in INTEGERS},
     "float32": {int, float, Infinite},
     "float64": {int, float, Infinite},
@@ -33,7 +33,7 @@ TYPES = {
 _TOO_DEEP = f"A tensor has at most {MAX_RANK} dimensions"
 
 
-def is_base64(value: Any) -> bool:
+def is_base64(value: object) -> bool:
     """Returns whether a value is {"b64": string}."""
     return (
         isinstance(value, dict)
@@ -42,7 +42,7 @@ def is_base64(value: Any) -> bool:
     )
 
 
-def is_named(element: Any) -> bool:
+def is_named(element: object) -> bool:
     """Returns whether an element of 'instances' is an object of named inputs."""
     return isinstance(element, dict) and not is_base64(element)
 
@@ -80,7 +80,7 @@ def check_rows(instances: list[Any], dtypes: Mapping[str, str]) -> None:
             )
 
 
-def check_tensor(value: Any, dtype: str) -> list[int]:
+def check_tensor(value: object, dtype: str) -> list[int]:
     """Checks a value that is to become a tensor.
 
     Args:
@@ -107,7 +107,7 @@ def check_tensor(value: Any, dtype: str) -> list[int]:
 
 
 def _check_item(
-    value: Any,
+    value: object,
     name: str,
     dtypes: Mapping[str, str],
     shapes: dict[str, list[int]],
@@ -134,7 +134,7 @@ def _check_item(
         ) from None
 
 
-def _check_level(value: Any, level: int, shape: list[int], dtype: str) -> None:
+def _check_level(value: object, level: int, shape: list[int], dtype: str) -> None:
     """Checks a value and all in it."""
     rank = len(shape)
     if not isinstance(value, list):
@@ -173,7 +173,7 @@ def _check_scalar(value: Any, dtype: str) -> None:
         raise type_error(value, dtype)
 
 
-def _unsupported(value: Any, dtype: str) -> ServingError:
+def _unsupported(value: object, dtype: str) -> ServingError:
     return ServingError(
         Code.UNIMPLEMENTED,
         f"Conversion of JSON Value: {shown(value)} to type: {cpp_name(dtype)}",

@@ -89,7 +89,7 @@ def _brackets(body: bytes) -> bytes:
 
 def _read(text: str) -> Any:
     try:
-        return _DECODER.raw_decode(text, _SPACE.match(text).end())[0]
+        return _DECODER.raw_decode(text, _end_of(_SPACE, text))[0]
     except json.JSONDecodeError as error:
         if not _NOT_FINITE.match(text, error.pos):
             raise _translated(text, error) from None
@@ -97,6 +97,12 @@ def _read(text: str) -> Any:
         # Python does not convert integers of thousands of digits.
         raise too_big() from None
     return _read(_NOT_FINITE_OR_STRING.sub(_known_to_python, text))
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int = 0) -> int:
+    """Where a match that begins at `at` ends; there, where nothing matches."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _known_to_python(match: re.Match[str]) -> str:
@@ -110,7 +116,7 @@ def _translated(text: str, error: json.JSONDecodeError) -> ServingError:
     at = error.pos
     reason = _REASONS.get(error.msg, error.msg)
     if error.msg == "Expecting value":
-        at = _BEGUN.match(text, at).end()
+        at = _end_of(_BEGUN, text, at)
         if not text.strip():
             reason = "The document is empty."
     elif error.msg == "Invalid \\uXXXX escape":

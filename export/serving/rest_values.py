@@ -1,7 +1,6 @@
 """JSON values as TensorFlow Serving's error messages show them."""
 
 import json
-from typing import Any
 
 from export.serving.status import ServingError, invalid
 
@@ -17,7 +16,7 @@ def cpp_name(dtype: str) -> str:
     return _CPP_NAMES.get(dtype, dtype)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Returns a JSON value's text, indented by 4; of a long one, its beginning."""
     text = ""
     for part in _ENCODER.iterencode(value):
@@ -28,7 +27,7 @@ def shown(value: Any) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def type_error(value: Any, expected: str) -> ServingError:
+def type_error(value: object, expected: str) -> ServingError:
     """Returns the error for a value of the wrong type.
 
     Args:

@@ -7,9 +7,14 @@ labels; `<version>/batching_params.pbtxt` says how requests for it are batched.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
 
 from tfgan_models.errors import UsageError
+
+if TYPE_CHECKING:
+    from tensorflow_serving.config import model_server_config_pb2
 
 MODELS_CONFIG = "models.config"
 BATCHING = "batching_params.pbtxt"
@@ -29,11 +34,11 @@ class VersionPolicy:
     specific: frozenset[int] | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
 
-    def aspired(self, found: Iterable[int]) -> set[int]:
+    def aspired(self, found: Iterable[int]) -> frozenset[int]:
         """Returns those of the versions `found` that should be served."""
         if self.specific is not None:
-            return self.specific.intersection(found)
-        return set(sorted(found, reverse=True)[: self.latest])
+            return self.specific & set(found)
+        return frozenset(sorted(found, reverse=True)[: self.latest])
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def batching_parameters(directory: Path) -> BatchingParameters | None:
     return BatchingParameters(**values)
 
 
-def _parse(path: Path, message: Any, unknown: bool = False) -> bool:
+def _parse(path: Path, message: Message, unknown: bool = False) -> bool:
     """Reads a text proto; False if there is no such file."""
     from google.protobuf import text_format
 
@@ -121,7 +126,7 @@ def _parse(path: Path, message: Any, unknown: bool = False) -> bool:
     return True
 
 
-def _policy(model: Any) -> VersionPolicy:
+def _policy(model: "model_server_config_pb2.ModelConfig") -> VersionPolicy:
     labels = dict(model.version_labels)
     policy = model.model_version_policy
     chosen = policy.WhichOneof("policy_choice")
@@ -134,7 +139,7 @@ def _policy(model: Any) -> VersionPolicy:
     return VersionPolicy(latest=max(policy.latest.num_versions, 1), labels=labels)
 
 
-def _batching_message() -> Any:
+def _batching_message() -> Message:
     """An empty message with the fields of `BatchingParameters`.
 
     tensorflow-serving-api has no session_bundle_config.proto, where they are defined.

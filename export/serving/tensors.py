@@ -1,12 +1,15 @@
 """TensorProtos of gRPC requests and responses, and their arrays."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from export.serving.models import MAX_RANK
 from export.serving.status import Code, ServingError, invalid
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework import tensor_pb2
 
 # Size of an empty string in TensorFlow, in bytes.
 _STRING_BYTES = 24
@@ -33,7 +36,9 @@ _FIELDS: dict[str, tuple[str, str | None]] = {
 }
 
 
-def decode(name: str, proto: Any, dtype: str, max_bytes: int) -> np.ndarray:
+def decode(
+    name: str, proto: "tensor_pb2.TensorProto", dtype: str, max_bytes: int
+) -> np.ndarray:
     """Returns the array of a TensorProto.
 
     A short list of values stands for a tensor of any size, whose last value is
@@ -63,7 +68,7 @@ def decode(name: str, proto: Any, dtype: str, max_bytes: int) -> np.ndarray:
     return np.array(value, object) if isinstance(value, bytes) else value
 
 
-def encode(array: np.ndarray) -> Any:
+def encode(array: np.ndarray) -> "tensor_pb2.TensorProto":
     """Returns a TensorProto of an array, its values in the field of its dtype.
 
     TensorFlow Serving does the same: clients without TensorFlow read that field.
@@ -89,7 +94,7 @@ def encode(array: np.ndarray) -> Any:
     return proto
 
 
-def _check_dtype(name: str, proto: Any, dtype: str) -> None:
+def _check_dtype(name: str, proto: "tensor_pb2.TensorProto", dtype: str) -> None:
     import tensorflow as tf
     from tensorflow.core.framework import types_pb2
 
@@ -106,7 +111,7 @@ def _check_dtype(name: str, proto: Any, dtype: str) -> None:
     )
 
 
-def _dims(name: str, proto: Any) -> list[int]:
+def _dims(name: str, proto: "tensor_pb2.TensorProto") -> list[int]:
     shape = proto.tensor_shape
     if shape.unknown_rank:
         raise _refused(name, "its rank is not given")
@@ -120,7 +125,9 @@ def _dims(name: str, proto: Any) -> list[int]:
     return dims
 
 
-def _check_values(name: str, proto: Any, dims: list[int], max_bytes: int) -> None:
+def _check_values(
+    name: str, proto: "tensor_pb2.TensorProto", dims: list[int], max_bytes: int
+) -> None:
     """Refuses values that are not those of the shape, or would grow too large."""
     import tensorflow as tf
 

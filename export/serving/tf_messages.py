@@ -31,7 +31,7 @@ def in_words(error: Exception) -> str:
 def without_brackets(text: str) -> str:
     """Returns a message without an assertion's brackets, if it has any."""
 
-    def joined(found: re.Match) -> str:
+    def joined(found: re.Match[str]) -> str:
         # What TensorFlow's own assertions say next to the message.
         said = found[1].partition("] [Condition ")[0]
         return said.replace("] [", " ").strip()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from export.serving import loading, logs, server_config
 from export.serving.loading import LoadedVersion
@@ -150,9 +150,8 @@ class VersionManager:
             ServingError: There is no such model, version or label.
         """
         with self._lock:
-            servable = self._resolve(name, version, label)
+            servable, loaded = self._resolve(name, version, label)
             servable.uses += 1
-            loaded = servable.loaded
         try:
             yield loaded
         finally:
@@ -203,8 +202,8 @@ class VersionManager:
         config = self._model_base / server_config.MODELS_CONFIG
         if failed is None:
             return f"{config} selects none of the available versions. Name one there."
-        others = versions_in(failed.directory.parent).keys()
-        others -= self._servables[failed.name].keys()
+        there = versions_in(failed.directory.parent).keys()
+        others = there - self._servables[failed.name].keys()
         if not others:
             return failed.message
         return (
@@ -217,15 +216,17 @@ class VersionManager:
         with self._lock:
             return [s for known in self._servables.values() for s in known.values()]
 
-    def _resolve(self, name: str, version: int | None, label: str | None) -> _Servable:
+    def _resolve(
+        self, name: str, version: int | None, label: str | None
+    ) -> tuple[_Servable, LoadedVersion]:
         if label is not None:
             version = self._labels.get(name, {}).get(label)
             if version is None:
                 raise invalid(f"Unrecognized servable version label: {label}")
         available = {
-            number: servable
+            number: (servable, servable.loaded)
             for number, servable in self._servables.get(name, {}).items()
-            if servable.state is State.AVAILABLE
+            if servable.state is State.AVAILABLE and servable.loaded is not None
         }
         wanted = (
             f"Latest({name})" if version is None else f"Specific({name}, {version})"
@@ -305,7 +306,7 @@ class VersionManager:
 
     def _load(self, servable: _Servable) -> None:
         """Makes a version AVAILABLE, or sets it to END with its error."""
-        told = {"name": servable.name, "version": servable.version}
+        told: dict[str, Any] = {"name": servable.name, "version": servable.version}
         servable.tried = loading.files(servable.directory)
         with self._lock:
             servable.state = State.LOADING
@@ -328,8 +329,9 @@ class VersionManager:
 
     def _failed(self, servable: _Servable, error: Exception) -> None:
         with self._lock:
-            refused = isinstance(error, ServingError)
-            servable.code = error.code if refused else Code.INTERNAL
+            servable.code = (
+                error.code if isinstance(error, ServingError) else Code.INTERNAL
+            )
             servable.message = f"Could not load {servable.directory}: {in_words(error)}"
             servable.state = State.END
         logs.log(

@@ -4,12 +4,17 @@ A caption's image never depends on the others of its request.
 """
 
 import math
-from typing import Any
 
 import tensorflow as tf
 
 from export.signatures import signature_doc
-from export.signatures.generation import Argument, assert_all, make_endpoint, with_files
+from export.signatures.generation import (
+    Argument,
+    Tensors,
+    assert_all,
+    make_endpoint,
+    with_files,
+)
 from tfgan_models import sampling, text_matching
 from tfgan_models.networks import StackGenerator
 
@@ -57,12 +62,12 @@ class CaptionModule(tf.Module):
         self.weights = [variable.value for variable in network.variables]
         embedding = Argument("embedding", tf.float32, (network.embedding_size,))
 
-        def draw(embedding: tf.Tensor, seed: tf.Tensor | None = None) -> Any:
+        def draw(embedding: tf.Tensor, seed: tf.Tensor | None = None) -> Tensors:
             if seed is None:
                 seed = tf.fill([tf.shape(embedding)[0]], tf.constant(SEED, tf.int64))
             return with_files({"image": pictures(network, embedding, seed)})
 
-        def draw_caption(caption: tf.Tensor, seed: tf.Tensor | None = None) -> Any:
+        def draw_caption(caption: tf.Tensor, seed: tf.Tensor | None = None) -> Tensors:
             return draw(embed(network, caption), seed)
 
         seeded = make_endpoint([embedding, _SEED], draw)
@@ -97,16 +102,22 @@ def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
         captions: string [N].
 
     Returns:
-        float32 [N, D]. A graph fails if a caption has neither letter nor digit.
+        float32 [N, D]. A graph fails where a caption has neither letter nor digit.
+
+    Raises:
+        ValueError: The network has no text encoder.
     """
+    encoder = network.text_encoder
+    if encoder is None:
+        raise ValueError(f"{network.name} has no text encoder: give it embeddings.")
     with tf.device("/CPU:0"):
         told = tf.strings.regex_full_match(captions, "(?s).*[a-zA-Z0-9].*")
         check = assert_all(
             told, "Each caption must contain a letter or a digit. Received:", captions
         )
     with tf.control_dependencies([check]):
-        numbers = text_matching.characters(captions, network.text_encoder.length)
-    return network.text_encoder(numbers, training=False)
+        numbers = text_matching.characters(captions, encoder.length)
+    return encoder(numbers, training=False)
 
 
 def pictures(

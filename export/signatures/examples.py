@@ -54,7 +54,7 @@ def example(
         n: Number of samples, if the first axis may be any.
         side: Value of unknown sizes, including those of images.
     """
-    sizes = [None] if shape is None else list(shape)
+    sizes: list[int | None] = [None] if shape is None else list(shape)
     if sizes and sizes[0] is None:
         sizes[0] = n
     if side is not None:
@@ -65,11 +65,11 @@ def example(
 
 
 def _numbers(name: str, sizes: list[int | None]) -> np.ndarray:
-    if name == "image" and len(sizes) == 4:
-        count, height, width, channels = sizes
-        image = _gradient(height or SIDE, width or SIDE, channels or 3)
-        return np.repeat(image[np.newaxis], count, axis=0)
     known = [1 if size is None else size for size in sizes]
+    if name == "image" and len(sizes) == 4:
+        _, height, width, channels = sizes
+        image = _gradient(height or SIDE, width or SIDE, channels or 3)
+        return np.repeat(image[np.newaxis], known[0], axis=0)
     if name in ("latent", "w", "embedding"):
         one = np.linspace(-1, 1, int(np.prod(known[1:])))
         return np.repeat(one[np.newaxis], known[0], axis=0).reshape(known)

@@ -5,14 +5,18 @@ A sample's image never depends on the other samples of its request.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
+import keras
 import tensorflow as tf
 
 from export.signatures import png, signature_doc
 from tfgan_models import sampling
 from tfgan_models.networks import StyleGenerator
 from tfgan_models.runs import description
+
+Tensors: TypeAlias = dict[str, tf.Tensor]
+"""By name, of a signature."""
 
 PSI = 0.7
 """Truncation psi of `serving_default`, as in the paper."""
@@ -49,7 +53,7 @@ _WORDS = {
 _UNIFORM_LATENT = "The generator's input, sampled uniformly from [-1, 1)."
 
 
-def draws_from_latents(network: Any) -> bool:
+def draws_from_latents(network: keras.Model) -> bool:
     """Whether a network maps latents, and possibly classes, straight to images.
 
     It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
@@ -64,7 +68,7 @@ def draws_from_latents(network: Any) -> bool:
     )
 
 
-def latent_distribution(network: Any) -> str:
+def latent_distribution(network: keras.Model) -> str:
     """The distribution of a generator's latents, one of `sampling.DISTRIBUTIONS`."""
     return getattr(network, "latent_distribution", "normal")
 
@@ -97,7 +101,7 @@ class LatentModule(tf.Module):
         values=_WORDS,
     )
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: keras.Model) -> None:
         super().__init__()
         # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
@@ -109,11 +113,11 @@ class LatentModule(tf.Module):
             )
         latent = Argument("latent", tf.float32, (size,))
 
-        def draw(latent: tf.Tensor, label: tf.Tensor | None = None) -> Any:
+        def draw(latent: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
             image = network(latent, labels=_one_hot(label, classes))
             return {"image": tf.cast(image, tf.float32)}
 
-        def generate(seed: tf.Tensor, label: tf.Tensor | None = None) -> Any:
+        def generate(seed: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
             return with_files(draw(sampling.latents(seed, size, distribution), label))
 
         @tf.function(input_signature=[], autograph=False)
@@ -239,7 +243,7 @@ class _StyleFunctions:
 
     def serving_default(
         self, latent: tf.Tensor, label: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
+    ) -> Tensors:
         psi = tf.fill([tf.shape(latent)[0]], PSI)
         return {"image": self._draw(latent, label, self._fixed_noise(), psi)}
 
@@ -248,18 +252,16 @@ class _StyleFunctions:
         seed: tf.Tensor,
         truncation_psi: tf.Tensor,
         label: tf.Tensor | None = None,
-    ) -> dict[str, tf.Tensor]:
+    ) -> Tensors:
         latent = sampling.latents(seed, self.network.latent_size)
         noise = sampling.noise(seed, self.shapes)
         return with_files({"image": self._draw(latent, label, noise, truncation_psi)})
 
-    def mapping(
-        self, latent: tf.Tensor, label: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
+    def mapping(self, latent: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
         labels = _one_hot(label, self.network.label_size)
         return {"w": tf.cast(self.network.mapping(latent, labels), tf.float32)}
 
-    def synthesis(self, w: tf.Tensor) -> dict[str, tf.Tensor]:
+    def synthesis(self, w: tf.Tensor) -> Tensors:
         return {"image": self.synthesis_network(w, noise=self._fixed_noise())}
 
     def mix(
@@ -268,7 +270,7 @@ class _StyleFunctions:
         seed_fine: tf.Tensor,
         cutoff: tf.Tensor,
         label: tf.Tensor | None = None,
-    ) -> dict[str, tf.Tensor]:
+    ) -> Tensors:
         size = self.network.latent_size
         coarse, fine = (
             self.mapping(sampling.latents(seed, size), label)["w"][:, tf.newaxis]
@@ -297,11 +299,13 @@ class _StyleFunctions:
         )
 
 
-def make_endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -> Any:
+def make_endpoint(
+    arguments: Sequence[Argument], function: Callable[..., Tensors]
+) -> tf.types.experimental.ConcreteFunction:
     """A signature: a `function` of inputs that have been checked."""
 
     @tf.function(autograph=False)
-    def endpoint(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def endpoint(**inputs: tf.Tensor) -> Tensors:
         return function(**_checked(inputs, arguments))
 
     return endpoint.get_concrete_function(
@@ -314,9 +318,7 @@ def make_endpoint(arguments: Sequence[Argument], function: Callable[..., Any]) -
     )
 
 
-def _checked(
-    inputs: dict[str, tf.Tensor], arguments: Sequence[Argument]
-) -> dict[str, tf.Tensor]:
+def _checked(inputs: Tensors, arguments: Sequence[Argument]) -> Tensors:
     """The inputs, after a check of their shapes and values."""
     # A wrong rank in the first convolution would abort the whole process.
     inputs = {
@@ -364,7 +366,7 @@ def _one_hot(label: tf.Tensor | None, classes: int) -> tf.Tensor | None:
     return None if label is None else tf.one_hot(label, classes)
 
 
-def with_files(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def with_files(outputs: Tensors) -> Tensors:
     """Adds PNG files if the number of channels allows it."""
     image = outputs["image"]
     if image.shape[-1] > png.MOST_CHANNELS:

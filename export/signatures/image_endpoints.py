@@ -1,7 +1,7 @@
 """The signatures of image-to-image functions: arrays, and files."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -10,11 +10,13 @@ from export.signatures import image_headers, png
 DECODABLE_CHANNELS = (1, 3)
 """Numbers of channels to which tf.io.decode_image can decode every format."""
 
-Function = Callable[[tf.Tensor], tf.Tensor]
+Function: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 """Images float32 [N, H, W, C] in [-1, 1] to images float32."""
 
 
-def floats(function: Function, channels: int, output: str) -> Any:
+def floats(
+    function: Function, channels: int, output: str
+) -> tf.types.experimental.PolymorphicFunction:
     """Returns the signature `image` [N, H, W, channels] -> `output`."""
     shape = [None, None, None, channels]
 
@@ -29,7 +31,9 @@ def floats(function: Function, channels: int, output: str) -> Any:
     return serving_default
 
 
-def files(function: Function, channels: int, output: str) -> Any:
+def files(
+    function: Function, channels: int, output: str
+) -> tf.types.experimental.PolymorphicFunction:
     """Returns the signature `image_bytes` string [N] -> `output`, PNG files [N].
 
     Args:

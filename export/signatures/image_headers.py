@@ -5,11 +5,13 @@ size has been checked here.
 """
 
 import functools
-from typing import Any
+from typing import TypeVar
 
 import tensorflow as tf
 
 from export.signatures.image_signature import MAX_PIXELS
+
+T = TypeVar("T")
 
 SHORTEST_SIDE = 256
 """Sides below count as this: networks pad an image up to a valid size."""
@@ -121,7 +123,7 @@ def _unknown() -> _Size:
     )
 
 
-def _unless(condition: tf.Tensor, message: str | tf.Tensor, values: Any) -> Any:
+def _unless(condition: tf.Tensor, message: str | tf.Tensor, values: T) -> T:
     """`values`; a graph fails with the message unless the condition is true.
 
     Whatever is computed from them is computed afterwards: no later failure comes before

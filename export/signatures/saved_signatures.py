@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from tfgan_models.errors import FailureError
 
+if TYPE_CHECKING:
+    from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+    from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
+
 MODEL_FILE = "saved_model.pb"
 
-Shape = tuple[int | None, ...] | None
+Shape: TypeAlias = tuple[int | None, ...] | None
 """A shape; None for an unknown size, or an unknown shape."""
 
 
@@ -63,17 +67,17 @@ def read(directory: Path) -> dict[str, SavedSignature]:
     }
 
 
-def _dtypes(tensors: Mapping[str, Any]) -> dict[str, str]:
+def _dtypes(tensors: Mapping[str, "TensorInfo"]) -> dict[str, str]:
     import tensorflow as tf
 
     return {name: tf.as_dtype(tensors[name].dtype).name for name in sorted(tensors)}
 
 
-def _shapes(tensors: Mapping[str, Any]) -> dict[str, Shape]:
+def _shapes(tensors: Mapping[str, "TensorInfo"]) -> dict[str, Shape]:
     return {name: _shape(tensors[name].tensor_shape) for name in sorted(tensors)}
 
 
-def _shape(shape: Any) -> Shape:
+def _shape(shape: "TensorShapeProto") -> Shape:
     if shape.unknown_rank:
         return None
     return tuple(None if dim.size < 0 else dim.size for dim in shape.dim)
