@@ -6,12 +6,15 @@ number alone (activations, normalisation, noise, optimizers) is not counted.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import tensorflow as tf
 
+Place: TypeAlias = Callable[[tf.Operation], tf.Tensor]
+
 # Where to find the kernel, and the map with a point for each place it is used at.
-_CONVOLUTIONS = {
+_CONVOLUTIONS: Mapping[str, tuple[Place, Place]] = {
     "": (lambda op: op.inputs[1], lambda op: op.outputs[0]),
     "BackpropInput": (lambda op: op.inputs[1], lambda op: op.inputs[2]),
     "BackpropFilter": (lambda op: op.outputs[0], lambda op: op.inputs[2]),
@@ -19,7 +22,10 @@ _CONVOLUTIONS = {
 _PRODUCTS = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
 
 
-def count(function: Any, *arguments: Any) -> int:
+def count(
+    function: tf.types.experimental.PolymorphicFunction,
+    *arguments: tf.TensorSpec | tf.Tensor,
+) -> int:
     """Returns the operations of one call.
 
     Args:
@@ -40,7 +46,7 @@ def count(function: Any, *arguments: Any) -> int:
     return sum(_operations(op) for op in _used(graph))
 
 
-def _used(graph: Any) -> set[tf.Operation]:
+def _used(graph: tf.Graph) -> set[tf.Operation]:
     """Returns what the outputs or effects need; the rest is never run.
 
     Gradients of weights that nobody asked for are such a rest.
@@ -59,7 +65,7 @@ def _is_counted(kind: str) -> bool:
     return kind in _PRODUCTS or _convolution(kind) is not None
 
 
-def _convolution(kind: str) -> Any:
+def _convolution(kind: str) -> tuple[Place, Place] | None:
     for start in ("Conv2D", "DepthwiseConv2dNative"):
         if kind.startswith(start):
             return _CONVOLUTIONS.get(kind.removeprefix(start))
@@ -79,9 +85,10 @@ def _operations(op: tf.Operation) -> int:
 
 
 def _product(op: tf.Operation, sizes: list[int | None]) -> int:
-    if None in sizes:
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
         raise ValueError(
             f"Every size must be known to count operations. Received: {sizes} in "
             f"{op.type} {op.name}"
         )
-    return math.prod(sizes)
+    return math.prod(known)

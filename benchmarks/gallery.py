@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from absl import flags
 from PIL import Image
@@ -213,9 +214,12 @@ def _text(given: Sequence[str], model: str = "") -> str:
     return "python -m " + shlex.join(part.format(model=model) for part in given)
 
 
-def _run(given: Sequence[str], **streams: object) -> subprocess.CompletedProcess:
+def _run(
+    given: Sequence[str], stdout: IO[str] | int, stderr: int | None = None
+) -> subprocess.CompletedProcess[str]:
     print(f"$ {_text(given)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *given], text=True, **streams)
+    command = [sys.executable, "-m", *given]
+    done = subprocess.run(command, text=True, stdout=stdout, stderr=stderr)
     if done.returncode:
         raise FailureError(f"{_text(given)} ended with status {done.returncode}.")
     return done
@@ -225,6 +229,8 @@ def _duration(model: Path) -> str:
     from tfgan_models.runs import run_log
 
     log = run_log.load(model)
+    if log is None:
+        raise FailureError(f"There is no training log in {model}.")
     return f"trained for {60 * log.hours:.1f} minutes"
 
 
@@ -239,7 +245,7 @@ def _enlarge(picture: Image.Image) -> Image.Image:
     """Repeats pixels as often as `WIDTH` allows, at most 3 times."""
     factor = max(1, min(3, WIDTH // picture.width))
     size = (factor * picture.width, factor * picture.height)
-    return picture.resize(size, Image.NEAREST)
+    return picture.resize(size, Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":

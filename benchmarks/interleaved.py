@@ -10,13 +10,12 @@ import dataclasses
 import json
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.pipes import Pipe
+
 FRAMEWORKS = ("tensorflow", "pytorch")
 
 
@@ -51,39 +50,29 @@ class Worker:
     def __init__(
         self, benchmark: Benchmark, framework: str, sizes: Mapping[str, Any]
     ) -> None:
-        command = [sys.executable, "-m", "benchmarks.workers", benchmark.module]
-        self.process = subprocess.Popen(
-            [*command, framework, json.dumps(sizes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
+        command = ("benchmarks.workers", benchmark.module, framework)
+        self._pipe = Pipe(*command, json.dumps(sizes))
         self.operations: dict[str, int] = self._answer()["operations"]
 
     def run(self, task: str) -> float:
         """Runs a task once; the seconds it took."""
-        self.process.stdin.write(f"{task}\n")
-        self.process.stdin.flush()
+        self._pipe.write(task)
         return self._answer()["seconds"]
 
     def cpu_seconds(self) -> float:
         """Returns the processor time used so far (Linux)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
+        fields = (
+            Path(f"/proc/{self._pipe.process.pid}/stat").read_text().rpartition(")")[2]
+        )
         user, system = fields.split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
         """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+        self._pipe.close()
 
     def _answer(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the worker ended with status {self.process.wait()}")
-        return json.loads(line)
+        return json.loads(self._pipe.read())
 
 
 def interleave(

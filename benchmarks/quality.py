@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from absl import flags
@@ -20,6 +20,10 @@ from PIL import Image
 from export import command
 from tfgan_models.errors import FailureError
 from tfgan_models.runs import files
+
+if TYPE_CHECKING:
+    from trainers.evaluation.measurement import Figure, Task
+    from trainers.evaluation.report import Table
 
 SEED = 0
 SHOWN = 6
@@ -172,8 +176,8 @@ def _train(contest: Contest, contender: Contender, model_dir: Path) -> None:
         )
 
 
-Measured = dict[str, dict[str, Any]]
-"""System -> figure's name -> `measurement.Figure`."""
+Measured: TypeAlias = dict[str, dict[str, "Figure"]]
+"""System -> figure's name -> figure."""
 
 REAL = "training images"
 
@@ -188,12 +192,12 @@ def _measure(
     specs = spec.parse_list(contest.metrics)
     extractors = measurement.extractors_of(specs)
     cache = feature_cache.FeatureCache(feature_cache.default_directory())
-    tasks: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, dict[str, Task]] = {}
     for contender in contest.contenders:
         for task in sources.find(sources.Request(str(runs / contender.folder))).tasks:
             tasks.setdefault(task.name, {})[contender.title] = task
 
-    def measure(task: Any) -> dict[str, Any]:
+    def measure(task: Task) -> dict[str, Figure]:
         figures = measurement.measure(task, specs, extractors, SEED, cache)
         return {figure.name: figure for figure in figures}
 
@@ -210,7 +214,7 @@ def _measure(
     return systems, pictures
 
 
-def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+def _picture(contenders: Mapping[str, "Task"]) -> tuple[np.ndarray, str]:
     """The same images from all contenders side by side, and the columns' names."""
     from trainers.evaluation import grids
 
@@ -228,7 +232,7 @@ def _picture(contenders: Mapping[str, Any]) -> tuple[np.ndarray, str]:
             truth["truth"] = batch["truth"]
     columns |= truth
     grid = Image.fromarray(grids.rows(*columns.values()))
-    enlarged = grid.resize((2 * grid.width, 2 * grid.height), Image.NEAREST)
+    enlarged = grid.resize((2 * grid.width, 2 * grid.height), Image.Resampling.NEAREST)
     return np.asarray(enlarged), " | ".join(columns)
 
 
@@ -248,7 +252,7 @@ def _budget(contest: Contest, runs: Path) -> str:
     )
 
 
-def _table(task: str, measured: Measured) -> Any:
+def _table(task: str, measured: Measured) -> "Table":
     from trainers import evaluate
 
     figures = {system: list(found.values()) for system, found in measured.items()}
@@ -275,7 +279,7 @@ def _verdict(contest: Contest, measured: Measured) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _no_worse(figure: Any, rivals: Measured) -> list[str]:
+def _no_worse(figure: "Figure", rivals: Measured) -> list[str]:
     """The baselines that a metric does not beat."""
     from tfgan_models.metrics.spec import is_higher_better
 

@@ -10,6 +10,7 @@ the same SavedModel itself. All take turns run by run; those whose turn it is no
 
 import argparse
 import dataclasses
+import itertools
 import json
 import signal
 import statistics
@@ -24,10 +25,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.pipes import ROOT, Pipe
 from benchmarks.serving_workers import MODEL, Order
 from export.command import quiet_tensorflow
 
-ROOT = Path(__file__).parents[1]
 PHOTOGRAPHS = ROOT / "tfgan_models" / "data" / "images" / "earth"
 FILES = 8
 AIM = 0.9
@@ -60,33 +61,17 @@ class Worker:
     """
 
     def __init__(self, role: str, folder: Path, model: Path) -> None:
-        command = [sys.executable, "-m", "benchmarks.serving_workers", role]
-        self.process = subprocess.Popen(
-            [*command, str(folder), str(model)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        self._line()
+        self._pipe = Pipe("benchmarks.serving_workers", role, str(folder), str(model))
+        self._pipe.read()
 
     def do(self, order: Order) -> dict[str, Any]:
         """Has an order carried out; what `serving_workers.answer` says."""
-        self.process.stdin.write(json.dumps(dataclasses.asdict(order)) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self._line())
+        self._pipe.write(json.dumps(dataclasses.asdict(order)))
+        return json.loads(self._pipe.read())
 
     def close(self) -> None:
         """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def _line(self) -> str:
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a worker ended with status {self.process.wait()}")
-        return line
+        self._pipe.close()
 
 
 def write_files(folder: Path, image_size: int) -> None:
@@ -141,8 +126,8 @@ def endpoint(models: Path, batching: bool) -> Iterator[dict[str, str]]:
             cwd=ROOT,
         )
         try:
-            lines = [process.stdout.readline() for _ in ("REST", "gRPC")]
-            if not all(lines):
+            lines = list(itertools.islice(process.stdout or (), 2))
+            if len(lines) < 2:
                 messages.seek(0)
                 raise RuntimeError(f"the endpoint did not start: {messages.read()}")
             yield {

@@ -168,7 +168,7 @@ def _grpc_asker(address: str, messages: list[bytes], stack: ExitStack) -> Ask:
     options = [("grpc.use_local_subchannel_pool", 1)]
     channel = stack.enter_context(grpc.insecure_channel(address, options))
     grpc.channel_ready_future(channel).result(SECONDS)
-    predict = channel.unary_unary(
+    predict: grpc.UnaryUnaryMultiCallable[bytes, Any] = channel.unary_unary(
         "/tensorflow.serving.PredictionService/Predict",
         response_deserializer=predict_pb2.PredictResponse.FromString,
     )

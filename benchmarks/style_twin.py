@@ -7,11 +7,12 @@ powers of two from 4, and alpha fades the current one in.
 
 import itertools
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.style_twin_layers import (
@@ -25,7 +26,10 @@ from benchmarks.style_twin_layers import (
     upsample,
 )
 
-Tensor = torch.Tensor
+if TYPE_CHECKING:
+    import keras
+
+    from tfgan_models import networks
 
 
 def width(stage: int, fmap_base: int, fmap_max: int) -> int:
@@ -303,7 +307,9 @@ class ProgressiveGenerator(nn.Module):
         return _faded_rgb(self.to_rgbs, last, before, x, alpha)
 
 
-def copy_style_generator(network: Any, twin: StyleGenerator) -> None:
+def copy_style_generator(
+    network: "networks.StyleGenerator", twin: StyleGenerator
+) -> None:
     """Copies the weights of our StyleGenerator."""
     mapping, synthesis = network.mapping, network.synthesis
     if mapping.label_embedding is not None:
@@ -325,7 +331,9 @@ def copy_style_generator(network: Any, twin: StyleGenerator) -> None:
     _assign(twin.w_avg, network.w_avg)
 
 
-def copy_progressive_generator(network: Any, twin: ProgressiveGenerator) -> None:
+def copy_progressive_generator(
+    network: "networks.ProgressiveGenerator", twin: ProgressiveGenerator
+) -> None:
     """Copies the weights of our ProgressiveGenerator."""
     # Shaped into [4, 4, C] in ours, into [C, 4, 4] in the twin.
     kernel = network.first_dense.kernel.numpy()
@@ -336,19 +344,24 @@ def copy_progressive_generator(network: Any, twin: ProgressiveGenerator) -> None
     _copy_all(network.to_rgbs, twin.to_rgbs)
 
 
-def copy_style_discriminator(network: Any, twin: StyleDiscriminator) -> None:
+def copy_style_discriminator(
+    network: "networks.StyleDiscriminator", twin: StyleDiscriminator
+) -> None:
     """Copies the weights of our StyleDiscriminator."""
     _copy_discriminator(network, twin)
 
 
 def copy_progressive_discriminator(
-    network: Any, twin: ProgressiveDiscriminator
+    network: "networks.ProgressiveDiscriminator", twin: ProgressiveDiscriminator
 ) -> None:
     """Copies the weights of our ProgressiveDiscriminator."""
     _copy_discriminator(network, twin)
 
 
-def _copy_discriminator(network: Any, twin: _Discriminator) -> None:
+def _copy_discriminator(
+    network: "networks.ProgressiveDiscriminator | networks.StyleDiscriminator",
+    twin: _Discriminator,
+) -> None:
     for name in ("from_rgbs", "convs", "down_convs"):
         _copy_all(getattr(network, name), getattr(twin, name))
     _copy_all([network.last_conv, network.score], [twin.last_conv, twin.score])
@@ -359,7 +372,7 @@ def _copy_discriminator(network: Any, twin: _Discriminator) -> None:
     _assign(twin.last_dense.bias, network.last_dense.bias)
 
 
-def _copy_all(sources: Any, targets: Any) -> None:
+def _copy_all(sources: Iterable["keras.Layer"], targets: Iterable[nn.Module]) -> None:
     for source, target in zip(sources, targets, strict=True):
         kernel = source.kernel.numpy()
         # HWIO -> OIHW, and for dense layers [in, out] -> [out, in].
@@ -369,7 +382,7 @@ def _copy_all(sources: Any, targets: Any) -> None:
             _assign(target.bias, source.bias)
 
 
-def _assign(target: Tensor, value: Any) -> None:
+def _assign(target: Tensor, value: "np.ndarray | keras.Variable") -> None:
     """Assigns an array, or a Keras variable's."""
     array = value if isinstance(value, np.ndarray) else value.numpy()
     if tuple(target.shape) != array.shape:

@@ -7,11 +7,10 @@ resampling is fused into the convolution at 128 px and above only.
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 FUSED_FROM = 128
-Tensor = torch.Tensor
 
 
 def pixel_norm(x: Tensor) -> Tensor:

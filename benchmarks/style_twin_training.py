@@ -7,7 +7,7 @@ averages of the weights and of w (arXiv:1812.04948). Images are [N, C, H, W] in 
 import random
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -18,8 +18,6 @@ GAMMA = 10.0
 MIXING_PROBABILITY = 0.9
 W_AVERAGE_DECAY = 0.995
 HALF_LIFE_IMAGES = 10_000
-
-Tensor = torch.Tensor
 
 
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:

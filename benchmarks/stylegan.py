@@ -10,7 +10,7 @@ How they are timed is told in `benchmarks.interleaved`.
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def tensorflow_model(
     from tfgan_models.optimizers import SkippingAdam
     from tfgan_models.stylegan import StyleGAN
 
-    sizes = {"fmap_base": fmap_base, "fmap_max": fmap_max}
+    sizes: dict[str, Any] = {"fmap_base": fmap_base, "fmap_max": fmap_max}
     schedule = Growth(
         resolution=image_size,
         first_resolution=image_size,
@@ -68,7 +68,7 @@ def pytorch_model(
     """Returns the twin."""
     from benchmarks import style_twin, style_twin_training
 
-    sizes = {"fmap_base": fmap_base, "fmap_max": fmap_max}
+    sizes: dict[str, Any] = {"fmap_base": fmap_base, "fmap_max": fmap_max}
     return style_twin_training.StyleGAN(
         style_twin.StyleGenerator(image_size, **sizes),
         style_twin.StyleDiscriminator(resolution=image_size, **sizes),

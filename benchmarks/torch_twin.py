@@ -6,11 +6,15 @@ tables: the yardstick of the parity tests and of the speed benchmark. Images are
 """
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
 
 BETAS = (0.5, 0.999)
 LEARNING_RATE = 2e-4
@@ -195,7 +199,7 @@ def pixel_discriminator(
     )
 
 
-def copy_weights(keras_network: Any, torch_module: nn.Module) -> None:
+def copy_weights(keras_network: "keras.Model", torch_module: nn.Module) -> None:
     """Copies a Keras network's weights into its PyTorch twin, layer by layer in order.
 
     Args:
@@ -229,7 +233,7 @@ def copy_weights(keras_network: Any, torch_module: nn.Module) -> None:
             tensor.data.copy_(torch.from_numpy(value.copy()))
 
 
-def _torch_state(layer: Any) -> dict[str, Any]:
+def _torch_state(layer: "keras.Layer") -> "dict[str, np.ndarray]":
     """Returns a Keras layer's weights under PyTorch's names and in its layout."""
     names = {"gamma": "weight", "beta": "bias", "kernel": "weight"}
     names |= {"moving_mean": "running_mean", "moving_variance": "running_var"}

@@ -14,7 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Task:
         operations: Floating-point operations of one call, where they are counted.
     """
 
-    run: Callable[[], Any]
+    run: Callable[[], object]
     calls: int = 1
     operations: int | None = None
 
@@ -46,7 +46,7 @@ class Task:
         return (time.perf_counter() - start) / self.calls
 
 
-Tasks = dict[str, Task]
+Tasks: TypeAlias = dict[str, Task]
 
 
 def images(batch_size: int, image_size: int, seed: int) -> np.ndarray:
