@@ -1,11 +1,11 @@
 """Checks whether networks fit together, and fit a GAN."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
-Shape = tuple[int | None, ...]
+Shape: TypeAlias = tuple[int | None, ...]
 
 
 def shapes(name: str, network: keras.Model) -> tuple[list[Shape], list[Shape]]:
@@ -38,12 +38,13 @@ def check_translator(name: str, network: keras.Model) -> tuple[int, int]:
         ValueError: It is not an image-to-image network.
     """
     inputs, outputs = shapes(name, network)
-    if not _are_images(inputs) or not _are_images(outputs):
+    taken, made = _channels(inputs), _channels(outputs)
+    if taken is None or made is None:
         raise ValueError(
             f"{name} must map images to images [N, H, W, channels]. Received: "
             f"inputs {inputs}, outputs {outputs}"
         )
-    return inputs[0][-1], outputs[0][-1]
+    return taken, made
 
 
 def check_side(name: str, network: keras.Model, side: int) -> None:
@@ -84,7 +85,7 @@ def check_judge(name: str, network: keras.Model, channels: int) -> Shape:
         ValueError: It takes other images, or more than images.
     """
     inputs, outputs = shapes(name, network)
-    if not _are_images(inputs) or inputs[0][-1] != channels or len(outputs) != 1:
+    if _channels(inputs) != channels or len(outputs) != 1:
         raise ValueError(
             f"{name} must map images [N, H, W, {channels}] to logits. Received: "
             f"inputs {inputs}, outputs {outputs}"
@@ -112,14 +113,14 @@ def check_networks(
     """
     inputs, drawn = shapes("generator", generator)
     judged, logits = shapes("discriminator", discriminator)
+    latent_size = inputs[0][-1] if len(inputs[0]) == 2 else None
     are_networks = (
-        len(inputs[0]) == 2
-        and _are_images(drawn)
-        and _are_images(judged[:1])
+        _channels(drawn) is not None
+        and _channels(judged[:1]) is not None
         and len(logits) == 1
         and max(len(inputs), len(judged)) < 3
     )
-    if not are_networks:
+    if latent_size is None or not are_networks:
         raise ValueError(
             "The generator must map latents [N, size] to images [N, H, W, channels], "
             "and the discriminator such images to logits; a second input of each "
@@ -139,7 +140,7 @@ def check_networks(
         raise ValueError(
             f"label_size must be {needed}. Received: label_size={label_size}"
         )
-    return inputs[0][-1], label_size
+    return latent_size, label_size
 
 
 def latent_distribution(generator: keras.Model) -> str:
@@ -174,8 +175,9 @@ def check_weight(gp_weight: float) -> None:
         )
 
 
-def _are_images(ends: Sequence[Shape]) -> bool:
-    return len(ends) == 1 and len(ends[0]) == 4 and ends[0][-1] is not None
+def _channels(ends: Sequence[Shape]) -> int | None:
+    """Of the images that are all there is; None: there is something else."""
+    return ends[0][-1] if len(ends) == 1 and len(ends[0]) == 4 else None
 
 
 def _judged(ends: Sequence[Shape]) -> dict[str, Any]:

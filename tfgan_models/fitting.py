@@ -1,14 +1,15 @@
 """How Keras's `fit`, `evaluate` and `export` run a model trained by steps."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from tfgan_models import batches
 
-Logs = dict[str, tf.Tensor]
+Logs: TypeAlias = dict[str, tf.Tensor]
+TrainFunction: TypeAlias = Callable[[Iterator[Any]], Logs]
 
 
 class SteppedModel(keras.Model):
@@ -16,6 +17,9 @@ class SteppedModel(keras.Model):
 
     A subclass has `batch_spec`, `train_step`, `test_losses` and `loss_metrics`.
     """
+
+    train_function: TrainFunction | None
+    test_function: TrainFunction | None
 
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
@@ -141,7 +145,7 @@ class SteppedModel(keras.Model):
         archive.add_endpoint("serve", self.__call__, signature, **kwargs)
         archive.write_out(filepath, verbose=verbose is not False)
 
-    def make_train_function(self, force: bool = False) -> Any:
+    def make_train_function(self, force: bool = False) -> TrainFunction:
         """Returns the compiled function that `fit` calls for every batch.
 
         Keras's own reduces scalar logs along axis 0, which fails with several
@@ -161,7 +165,7 @@ class SteppedModel(keras.Model):
             self.test_function = None
         return self.train_function
 
-    def make_test_function(self, force: bool = False) -> Any:
+    def make_test_function(self, force: bool = False) -> TrainFunction:
         """Returns the compiled function that `evaluate` calls for every batch.
 
         Args:
@@ -178,13 +182,13 @@ class SteppedModel(keras.Model):
 
     def _on_replicas(
         self, step: Callable[..., Logs], together: Callable[[Logs], Logs]
-    ) -> Any:
+    ) -> TrainFunction:
         """Compiles a function that passes an iterator's next batch to all replicas."""
 
         def on_replica(data: Any) -> Logs:
             return step(batches.named(data, self.batch_spec, type(self).__name__))
 
-        def on_batch(iterator: Any) -> Logs:
+        def on_batch(iterator: Iterator[Any]) -> Logs:
             batch = next(iterator)
             return together(self.distribute_strategy.run(on_replica, args=(batch,)))
 

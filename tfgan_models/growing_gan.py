@@ -46,8 +46,8 @@ class GrowingGAN(GANModel):
     """
 
     examples: tuple[str, str]
-    sizes = ("resolution", "channels", "label_size")
-    needed = (
+    sizes: tuple[str, ...] = ("resolution", "channels", "label_size")
+    needed: tuple[tuple[str, ...], tuple[str, ...]] = (
         (*sizes, "latent_size", "smallest_resolution", "grown"),
         (*sizes, "group_size"),
     )
@@ -102,7 +102,7 @@ class GrowingGAN(GANModel):
         self.ada_target = ada_target
         self.ada_speed = ada_speed
         self.phases = growth.phases(schedule)
-        self.phase: growth.Phase | None = None
+        self.phase = self.phases[0]
         for phase in self.phases:
             self._check_batch(phase.batch_size)
         with self.distribute_strategy.scope():
@@ -136,14 +136,14 @@ class GrowingGAN(GANModel):
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         """See `SteppedModel.batch_spec`; that of the present phase."""
-        side = (self.phase or self.phases[0]).resolution
+        side = self.phase.resolution
         spec = {"real": batches.images(side, side, self.generator.channels)}
         return spec | ({"label": batches.labels()} if self.generator.label_size else {})
 
     @property
     def default_batch_size(self) -> int:
         """The phase's."""
-        return (self.phase or self.phases[0]).batch_size
+        return self.phase.batch_size
 
     @property
     def call_spec(self) -> Any:

@@ -174,7 +174,7 @@ def phases(growth: Growth) -> list[Phase]:
     batches of the phase before may overshoot it.
     """
     starts = _starts(growth)
-    ends = [*starts[1:], math.inf]
+    ends = [*starts[1:], growth.total_images]
     listed: list[Phase] = []
     step = images = 0
     for place, (start, end) in enumerate(zip(starts, ends, strict=True)):

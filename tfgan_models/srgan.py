@@ -259,6 +259,10 @@ class SRGAN(GANModel):
         mse = losses.l2_loss(fake, high)
         if self.features is None:
             return mse, mse, tf.zeros([])
+        if isinstance(self.features, str):
+            raise ValueError(
+                f"features={self.features} are loaded by compile. Call it first."
+            )
         distance = losses.l2_loss(self.features(fake), self.features(high))
         return distance + self.pixel_weight * mse, mse, distance
 

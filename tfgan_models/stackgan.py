@@ -220,14 +220,22 @@ class StackGAN(GANModel):
         found = step[self.stage](data)
         return self.finish_step(dict.fromkeys(self.loss_names, 0.0) | found)
 
+    @property
+    def _encoders(self) -> tuple[keras.Model, keras.Model]:
+        """Of images and of captions: what a first stage of matching needs."""
+        image_encoder, text_encoder = self.image_encoder, self.generator.text_encoder
+        if image_encoder is None or text_encoder is None:
+            raise ValueError(f"{self.name} has no encoders to begin with.")
+        return image_encoder, text_encoder
+
     def _matching_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Both encoders: a caption's embedding is to be its image's."""
-        encoders = self.image_encoder, self.generator.text_encoder
+        image_encoder, text_encoder = encoders = self._encoders
         variables = [v for encoder in encoders for v in encoder.trainable_variables]
-        small = _reduced(data["real"], self.image_encoder.resolution)
+        small = _reduced(data["real"], image_encoder.resolution)
         with _watching(variables) as tape:
-            images = self.forward(self.image_encoder, small)
-            texts = self.forward(self.generator.text_encoder, data["caption"])
+            images = self.forward(image_encoder, small)
+            texts = self.forward(text_encoder, data["caption"])
             loss = text_matching.matching_loss(images, texts)
         self.minimize(loss, variables, self.generator_optimizer, tape)
         return {"matching": loss}
@@ -297,9 +305,10 @@ class StackGAN(GANModel):
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """See `SteppedModel.test_losses`; those that the present stage has."""
         if self.stage == 0:
-            small = _reduced(data["real"], self.image_encoder.resolution)
-            images = self.image_encoder(small, training=False)
-            texts = self.generator.text_encoder(data["caption"], training=False)
+            image_encoder, text_encoder = self._encoders
+            small = _reduced(data["real"], image_encoder.resolution)
+            images = image_encoder(small, training=False)
+            texts = text_encoder(data["caption"], training=False)
             return {"matching": text_matching.matching_loss(images, texts)}
         kept = self.exported_networks["generator"]
         network, discriminator = kept.stage_one, self.stage_one_discriminator

@@ -128,7 +128,7 @@ def _dense(recipe: CGANRecipe, label_size: int) -> tuple[Any, Any]:
         ConditionalMLPGenerator,
     )
 
-    shape = {
+    shape: dict[str, Any] = {
         "image_size": recipe.image_size,
         "channels": latent.channels(recipe),
         "label_size": label_size,

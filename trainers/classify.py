@@ -113,7 +113,10 @@ def measure(
     )
     drawn = classifier.generated(generator, samples, seed)
     largest = np.bincount(test.labels).max() / len(test.labels)
-    figures = {"classes": generator.label_size, "side": classifier.side_of(generator)}
+    figures: dict[str, Any] = {
+        "classes": generator.label_size,
+        "side": classifier.side_of(generator),
+    }
     for name, images in (("generated", drawn), ("real", test)):
         share, count = classifier.accuracy(model, images), len(images.labels)
         figures[name] = {

@@ -7,7 +7,7 @@ import math
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("steps", None, "Training steps, for a shorter demo.")
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Runs the demo and prints its metrics."""
     del argv
     command.quiet_tensorflow()
@@ -209,7 +209,9 @@ def _draw(columns: tuple[np.ndarray, ...], caption: str) -> Image.Image:
         left = gap + x * (side + gap)
         draw.text((left + side / 2, band / 2), title, "black", font, anchor="mm")
         for y, index in enumerate(SHOWN):
-            tile = Image.fromarray(images[index]).resize((side, side), Image.NEAREST)
+            tile = Image.fromarray(images[index]).resize(
+                (side, side), Image.Resampling.NEAREST
+            )
             picture.paste(tile, (left, band + gap + y * (side + gap)))
     draw.text((width / 2, height - band / 2), caption, "black", font, anchor="mm")
     return picture

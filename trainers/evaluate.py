@@ -318,7 +318,8 @@ def _to_json(results: Results) -> dict[str, Any]:
         task: {
             system: {
                 # JSON has no infinity, the PSNR of identical images.
-                f.name: {"value": f.value if math.isfinite(f.value) else None} | f.about
+                f.name: {"value": f.value if math.isfinite(f.value) else None}
+                | {**f.about}
                 for f in figures
             }
             for system, figures in systems.items()

@@ -273,6 +273,7 @@ def _blank(panels: int, names: Sequence[str]) -> tuple["Figure", int, int]:
     """A figure for this many panels with the runs' legend, and its rows and columns."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
         from matplotlib.lines import Line2D
     except ImportError as error:
         raise UsageError(extras.missing("A plot", "matplotlib", "metrics")) from error
@@ -285,10 +286,8 @@ def _blank(panels: int, names: Sequence[str]) -> tuple["Figure", int, int]:
     longest = letter * max(map(len, labels)) + sample
     abreast = min(len(names), max(1, int(width / longest)))
     height = rows * _PANEL[1] + 0.25 * math.ceil(len(names) / abreast) + 0.5
-    drawn = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    engine = drawn.get_layout_engine()
-    if engine is not None:
-        engine.set(w_pad=0.12, h_pad=0.1)
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    drawn = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     legend = drawn.legend(
         [Line2D([], [], linewidth=2.5, **_style(i)) for i in range(len(names))],
         labels,

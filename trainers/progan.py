@@ -74,6 +74,7 @@ def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
             schedule,
             drift_weight=recipe.drift_weight,
             label_weight=recipe.label_weight,
+            loss=recipe.loss,
             **growing.gan_options(recipe),
         )
         model.compile(growing.optimizer(recipe), growing.optimizer(recipe))

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tfgan_models.errors import UsageError
 from trainers.training import app
-from trainers.training.recipe import Recipe, Span, length, option, shares, tunable
+from trainers.training.recipe import (
+    Recipe,
+    Span,
+    length,
+    option,
+    replaced,
+    shares,
+    tunable,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +73,7 @@ class SRGANRecipe(Recipe):
             "mse_steps": self.mse_steps,
             "adversarial_steps": self.adversarial_steps,
         }
-        return dataclasses.replace(self, **shares(steps, stages, fixed))
+        return replaced(self, shares(steps, stages, fixed))
 
 
 PRESETS = {

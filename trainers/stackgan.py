@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Self
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
 from trainers.training import app
-from trainers.training.recipe import Recipe, Span, length, option, shares, tunable
+from trainers.training.recipe import (
+    Recipe,
+    Span,
+    length,
+    option,
+    replaced,
+    shares,
+    tunable,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +96,7 @@ class StackGANRecipe(Recipe):
             stages[f"{stage}_steps"] = (
                 getattr(self, f"{stage}_steps") or epochs * _BIRDS_EPOCH
             )
-        return dataclasses.replace(self, **shares(steps, stages, fixed))
+        return replaced(self, shares(steps, stages, fixed))
 
 
 PRESETS = {
@@ -174,7 +182,7 @@ def completed(splits: Any, recipe: StackGANRecipe) -> StackGANRecipe:
                 f"Received: {stage}_epochs={epochs}, {stage}_steps={steps}"
             )
         found[f"{stage}_steps"] = steps or epochs * epoch
-    return dataclasses.replace(recipe, **found)
+    return replaced(recipe, found)
 
 
 def batches(

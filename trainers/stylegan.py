@@ -1,7 +1,7 @@
 """`python -m trainers.stylegan`: a style-based generator (arXiv:1812.04948)."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainers.evaluation import latent_samples
 from trainers.training import app, growing
@@ -67,7 +67,7 @@ def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
     from tfgan_models.networks import StyleDiscriminator, StyleGenerator
     from tfgan_models.stylegan import StyleGAN
 
-    shape = {
+    shape: dict[str, Any] = {
         "resolution": recipe.image_size,
         "label_size": recipe.classes,
         "fmap_base": recipe.fmap_base,
@@ -88,6 +88,7 @@ def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
             schedule,
             r1_gamma=recipe.r1_gamma,
             mixing_probability=recipe.mixing_probability,
+            loss=recipe.loss,
             **growing.gan_options(recipe),
         )
         model.compile(growing.optimizer(recipe), growing.optimizer(recipe))

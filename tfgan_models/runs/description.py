@@ -245,8 +245,7 @@ def of_network(network: keras.Model) -> Network:
     Args:
         network: Any model; of one of other classes little is known.
     """
-    facts = {
-        "name": network.name,
+    facts: dict[str, Any] = {
         "channels": getattr(network, "channels", 0),
         "resolution": getattr(network, "grown", getattr(network, "resolution", 0)),
         "latent_size": getattr(network, "latent_size", 0),
@@ -267,8 +266,11 @@ def of_network(network: keras.Model) -> Network:
         return _drawing(kind, "generate", inputs, facts)
     inputs, outputs = values(network)
     images = [v.shape[-1] for v in outputs.values() if len(v.shape) == 4]
-    known = {"name": network.name, "inputs": inputs, "outputs": outputs}
-    known["channels"] = (images or [0])[0] or 0
+    known: dict[str, Any] = {
+        "inputs": inputs,
+        "outputs": outputs,
+        "channels": (images or [0])[0] or 0,
+    }
     if hasattr(network, "size_multiple"):
         multiple = network.size_multiple
         return Network(kind, "translate", size_multiple=multiple, **known)

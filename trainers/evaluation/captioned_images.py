@@ -1,7 +1,7 @@
 """Images from captions during training: sample grids, and what is evaluated."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from trainers.evaluation import grids, latent_samples
 if TYPE_CHECKING:
     from tfgan_models.adversarial import GANModel
     from tfgan_models.networks import StackGenerator
+    from trainers.evaluation.measurement import Task
 
 CAPTIONS = 8
 SEEDS = 4
@@ -124,7 +125,9 @@ def samples(
 
 
 def embeddings(
-    network: "StackGenerator", source: CaptionedSource, places: Sequence[int]
+    network: "StackGenerator",
+    source: CaptionedSource,
+    places: np.ndarray | Sequence[int],
 ) -> tf.Tensor:
     """Returns the embeddings of images' captions for the generator, float32 [N, D].
 
@@ -144,7 +147,7 @@ def embeddings(
     )
 
 
-def task(network: "StackGenerator", splits: CaptionedSplits, size: int) -> Any:
+def task(network: "StackGenerator", splits: CaptionedSplits, size: int) -> "Task":
     """Returns the task of generating images like a data set's from its captions.
 
     Args:
@@ -168,7 +171,7 @@ def task_of_captions(
     draw: Callable[[Sequence[str], np.ndarray], np.ndarray],
     splits: CaptionedSplits,
     size: int,
-) -> Any:
+) -> "Task":
     """Returns the task of a generator with text input.
 
     Args:
@@ -185,7 +188,7 @@ def task_of_captions(
 
 def task_of_places(
     images_of: Callable[..., np.ndarray], splits: CaptionedSplits, size: int
-) -> Any:
+) -> "Task":
     """Returns the task of generating images given by their indices.
 
     Args:
@@ -195,7 +198,7 @@ def task_of_places(
         size: The side at which images are compared, a multiple of R.
     """
     # Each image uses its own caption: each is its own class.
-    numbered = LabelledSplits(*map(_numbered, (splits.train, splits.test)))
+    numbered = LabelledSplits(_numbered(splits.train), _numbered(splits.test))
     return latent_samples.image_task(images_of, numbered, size)
 
 
@@ -228,7 +231,7 @@ def _places(source: CaptionedSource, count: int, most: int | None = None) -> lis
     return [i * length // count for i in range(min(count, length))]
 
 
-def _first(source: CaptionedSource, places: Sequence[int]) -> list[str]:
+def _first(source: CaptionedSource, places: np.ndarray | Sequence[int]) -> list[str]:
     """The first caption of each image."""
     return [source.captions[source.starts[place]] for place in places]
 

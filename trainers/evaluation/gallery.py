@@ -196,4 +196,6 @@ def _enlarged(grid: np.ndarray, side: int) -> np.ndarray:
     """Small images enlarged by a whole factor, so that a screen shows their pixels."""
     factor = max(1, round(_SHOWN_SIDE / side))
     height, width = grid.shape[0] * factor, grid.shape[1] * factor
-    return np.asarray(Image.fromarray(grid).resize((width, height), Image.NEAREST))
+    return np.asarray(
+        Image.fromarray(grid).resize((width, height), Image.Resampling.NEAREST)
+    )

@@ -223,7 +223,7 @@ class _Seen:
         self._per_image = {k: f for k, f in _PER_IMAGE.items() if k in kinds} | {
             kind: (functools.partial(function, border=border), "generated", "truth")
             for kind, function in _WITHOUT_BORDER.items()
-            if kind in kinds
+            if kind in kinds and border is not None
         }
         self._parts: dict[str, list[np.ndarray]] = {}
 
@@ -259,8 +259,9 @@ def _figures(
 ) -> list[Figure]:
     about: dict[str, Any] = {"seed": seed}
     if spec.extractor is None:
-        values = _without_features(spec, seen, about)
-        return [Figure(spec, spec.names()[0], values, about)]
+        value = _without_features(spec, seen, about)
+        return [Figure(spec, spec.names()[0], value, about)]
+    values: Sequence[float]
     chosen = extractors[spec.extractor]
     about["extractor"] = chosen.description
     if task.path is not None and KINDS[spec.kind].needs == "path":

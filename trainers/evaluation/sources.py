@@ -84,8 +84,8 @@ def find(request: Request) -> Subject:
     path = Path(request.model).expanduser()
     if (path / "networks.json").is_file():
         return _training(request, path)
-    if saved_model(path):
-        return _saved_model(request, path)
+    if given := saved_model(path):
+        return _saved_model(request, path, given)
     if path.is_dir():
         return _folder(request, path)
     raise UsageError(
@@ -124,8 +124,7 @@ def _training(request: Request, path: Path) -> Subject:
     return Subject("training", recipe.dataset, recipe.image_size, step, tasks, path)
 
 
-def _saved_model(request: Request, path: Path) -> Subject:
-    given = saved_model(path)
+def _saved_model(request: Request, path: Path, given: Path) -> Subject:
     model = tf.saved_model.load(str(given))
     if "generate" in model.signatures:
         inputs = model.signatures["generate"].structured_input_signature[1]

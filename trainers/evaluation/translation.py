@@ -153,19 +153,21 @@ def baseline_tasks(task: Task, count: int) -> dict[str, Task]:
     if task.inputs is None:
         return tasks
     return {
-        "untranslated": _instead(task, lambda inputs, reference: inputs),
-        "histogram matching": _instead(task, baselines.histogram_matching),
-        "mean colour": _instead(task, baselines.mean_colour),
+        "untranslated": _instead(task, task.inputs, lambda given, reference: given),
+        "histogram matching": _instead(task, task.inputs, baselines.histogram_matching),
+        "mean colour": _instead(task, task.inputs, baselines.mean_colour),
     } | tasks
 
 
 def _instead(
-    task: Task, transform: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    task: Task,
+    inputs: Callable[[int], Iterable[Batch]],
+    transform: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> Task:
     """The task with its images made by `transform(inputs, training images)`."""
 
     def batches(most: int) -> Iterator[Batch]:
-        given = list(task.inputs(min(most, _BASELINE_IMAGES)))
+        given = list(inputs(min(most, _BASELINE_IMAGES)))
         reference = np.concatenate(list(task.train(_BASELINE_IMAGES)))
         made = transform(np.concatenate([g["input"] for g in given]), reference)
         ends = np.cumsum([len(g["input"]) for g in given])[:-1]

@@ -130,7 +130,7 @@ def mix(
     cells: list[list[np.ndarray | None]] = [[None, *heads]]
     for seed in rows:
         own, noise = styles_of(seed), setting.noise_seed(seed)
-        row = [synthesis.from_w(generator, own, noise)]
+        row: list[np.ndarray | None] = [synthesis.from_w(generator, own, noise)]
         for _, other in across:
             ws = own.copy()
             ws[taken] = other[taken]
@@ -197,7 +197,7 @@ def noise(
     w = synthesis.map_seed(generator, seed, setting.label)
     ws = synthesis.truncate(generator, w, setting.psi)
     made = [synthesis.from_w(generator, ws, i) for i in range(count)]
-    mean = np.mean(made, axis=0, dtype=np.float64)
+    mean = np.stack(made).mean(axis=0, dtype=np.float64)
     deviation = np.sqrt(np.var(made, axis=0, dtype=np.float64).mean(axis=2))
     largest = float(deviation.max())
     print(

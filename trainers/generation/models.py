@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from tfgan_models.systems import SYSTEMS
 
-Label = tf.Tensor | None
+Label: TypeAlias = tf.Tensor | None
 """Classes, int64 [N], or None where there are none."""
 _SYSTEMS = [s.model for s in SYSTEMS.values() if s.task == "generate"]
 ALLOWED = (
@@ -20,7 +20,7 @@ ALLOWED = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Generator:
+class _Generator:
     """What every generator tells about itself.
 
     Attributes:
@@ -41,7 +41,7 @@ class Generator:
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentModel(Generator):
+class LatentModel(_Generator):
     """A generator from latent to image without a w in between: GAN to ProGAN.
 
     Attributes:
@@ -52,7 +52,7 @@ class LatentModel(Generator):
 
 
 @dataclasses.dataclass(frozen=True)
-class StyleModel(Generator):
+class StyleModel(_Generator):
     """A generator by way of w: StyleGAN.
 
     Attributes:
@@ -73,11 +73,14 @@ class StyleModel(Generator):
     kernels: Callable[[], list[np.ndarray]]
 
 
-def compiled(function: Callable[..., tf.Tensor]) -> Any:
+Generator: TypeAlias = LatentModel | StyleModel
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Traces a function; what it gives is float32."""
 
     @tf.function(autograph=False)
-    def call(*arguments: Any) -> tf.Tensor:
+    def call(*arguments: tf.Tensor) -> tf.Tensor:
         return tf.cast(function(*arguments), tf.float32)
 
     return call

@@ -19,7 +19,7 @@ Images = Callable[[np.ndarray], np.ndarray]
 
 def choose(
     networks: Mapping[str, keras.Model],
-    is_one: Callable[[keras.Model], bool],
+    is_one: Callable[[keras.Model], object],
     wanted: str | None,
     default: int,
 ) -> keras.Model | None:
@@ -122,11 +122,12 @@ def check_is_training(model: str, network: str | None) -> None:
         )
 
 
-def check_channels(channels: int, model: str) -> None:
+def check_channels(channels: int | None, model: str) -> None:
     """Raises UsageError for a model that is not for RGB images."""
     if channels != 3:
         raise UsageError(
-            f"--model={model} is for images of {channels} channels. Allowed: 3."
+            f"--model={model} is for images of {channels or 'any number of'} "
+            "channels. Allowed: 3."
         )
 
 

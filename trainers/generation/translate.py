@@ -126,7 +126,7 @@ def _multiple(network: Any) -> int:
     return next(fits, 0)
 
 
-def _keeps_size(network: keras.Model, side: int, channels: int) -> bool:
+def _keeps_size(network: keras.Model, side: int, channels: int | None) -> bool:
     """Whether an image gives one of the same size, according to the shapes."""
     shape = [1, side, side, channels]
 

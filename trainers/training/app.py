@@ -62,7 +62,7 @@ class Trainer:
     samples: Callable[..., Any]
     tasks: Callable[..., Any]
     layout: Callable[[Path], Contents] = layouts.labelled
-    check: Callable[..., None] | None = None
+    check: Callable[..., object] | None = None
     reals: Callable[..., Any] | None = None
     completed: Callable[..., Any] | None = None
     generate: str | None = None

@@ -239,7 +239,6 @@ def optimizer(recipe: GrowingRecipe) -> "SkippingAdam":
 def gan_options(recipe: GrowingRecipe) -> dict[str, Any]:
     """Returns the arguments of ProGAN and StyleGAN that a recipe determines."""
     return {
-        "loss": recipe.loss,
         "gp_weight": recipe.gp_weight,
         "ema_half_life": 1000 * recipe.ema_kimg,
         "micro_batch": recipe.micro_batch,

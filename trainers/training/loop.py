@@ -219,8 +219,9 @@ def train(
         if shown:
             shown.close()
     if saver.step < total and stop.received is None:
-        over = quality is not None and quality.is_over
-        reason = f"No better {quality.name}" if over else "Time is up"
+        reason = "The time is over"
+        if quality is not None and quality.is_over:
+            reason = f"No better {quality.name}"
         progress.say(f"{reason} at step {saver.step} of {total}")
     said = describer.at(saver.step, model)
     return Outcome(model, saver.step, stop.received, said)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TextIO, TypeVar
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
-T = TypeVar("T")
+B = TypeVar("B", bound="np.ndarray | Mapping[str, np.ndarray]")
 _STEPS = "step {n_fmt} of {total_fmt}, {elapsed} so far, {remaining} left{postfix}"
 _IMAGES = "{desc}: {n_fmt} images, {elapsed}"
 _SECONDS = 10.0
@@ -131,7 +132,7 @@ class Steps(keras.callbacks.Callback):
         if self._is_first:
             self._meter.skip(**losses)
         else:
-            self._meter.update(**losses)
+            self._meter.update(1, **losses)
         self._is_first = False
 
     def close(self) -> None:
@@ -141,8 +142,8 @@ class Steps(keras.callbacks.Callback):
 
 
 def counted(
-    what: str, batches: Callable[[int], Iterable[T]]
-) -> Callable[[int], Iterator[T]]:
+    what: str, batches: Callable[[int], Iterable[B]]
+) -> Callable[[int], Iterator[B]]:
     """Returns `batches`, counting their images on stderr as they are taken.
 
     Args:
@@ -151,7 +152,7 @@ def counted(
             arrays.
     """
 
-    def shown(most: int) -> Iterator[T]:
+    def shown(most: int) -> Iterator[B]:
         meter = Meter(_IMAGES, sys.stderr, desc=what, leave=False)
         try:
             for batch in batches(most):

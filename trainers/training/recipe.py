@@ -25,14 +25,16 @@ LENGTHS = {
 _FILE = "recipe.json"
 
 
+D = TypeVar("D")
+
 SAME, LONGER, ANY = range(3)
 _STAGES = ("steps", "epochs", "kimg_per_phase")
 """How the names of fields end that give the length of a stage."""
 
 
 def option(
-    default: Any, help_text: str, choices: tuple[str, ...] = (), going_on: int = SAME
-) -> Any:
+    default: D, help_text: str, choices: tuple[str, ...] = (), going_on: int = SAME
+) -> D:
     """Returns a recipe's field.
 
     The default of one that is added later is what the code did before: trainings that
@@ -50,12 +52,12 @@ def option(
     )
 
 
-def length(default: Any, help_text: str) -> Any:
+def length(default: D, help_text: str) -> D:
     """Returns a field which says how long the last stage is."""
     return option(default, help_text, going_on=LONGER)
 
 
-def tunable(default: Any, help_text: str) -> Any:
+def tunable(default: D, help_text: str) -> D:
     """Returns a field that shapes and data do not depend on: a weight, a rate."""
     return option(default, help_text, going_on=ANY)
 
@@ -186,7 +188,7 @@ def resolve(preset: R, values: Mapping[str, Any]) -> R:
     recipe = _in_epochs(replaced(preset, values), values)
     if "kimg" in lengths:
         if hasattr(preset, "kimg"):  # its stages are those of the preset's
-            recipe = dataclasses.replace(recipe, kimg=preset.kimg)
+            recipe = replaced(recipe, {"kimg": preset.kimg})
         return recipe.of_kimg(lengths["kimg"], values)
     return recipe.of_steps(lengths["steps"], values) if "steps" in lengths else recipe
 
@@ -227,7 +229,7 @@ def _in_epochs(recipe: R, values: Collection[str]) -> R:
     for epochs in (name for name in values if name.endswith("epochs")):
         steps = epochs.removesuffix("epochs") + "steps"
         if steps not in values:
-            recipe = dataclasses.replace(recipe, **{steps: 0})
+            recipe = replaced(recipe, {steps: 0})
     return recipe
 
 
