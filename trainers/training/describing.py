@@ -21,7 +21,7 @@ def begun(
     system: str,
     recipe: Recipe,
     data: Any,
-    given: Mapping[str, str],
+    given: Mapping[str, Any],
 ) -> Description:
     """Returns what there is to say of a training before its first step.
 
