@@ -20,6 +20,7 @@ from absl import flags
 
 from export import server_files
 from export.command import given, quiet_tensorflow, run
+from export.serving.server_config import BATCHING
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.runs import files
 
@@ -174,7 +175,7 @@ def _stage(
         warmup.write(saved_model, parent.name, side)
         batching = server_files.batching(saved_model)
         if batching is not None:
-            files.write_text(saved_model / server_files.BATCHING, batching)
+            files.write_text(saved_model / BATCHING, batching)
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
     return [

@@ -223,7 +223,7 @@ class GANModel(SteppedModel):
         return tape.gradient(loss, variables, output_gradients=share)
 
     def finish_step(
-        self, losses: Mapping[str, tf.Tensor], weight: Any = 1.0
+        self, losses: Mapping[str, tf.Tensor], weight: float | tf.Tensor = 1.0
     ) -> dict[str, tf.Tensor]:
         """Ends a `train_step`: updates EMA, the step counter and the loss metrics.
 
@@ -281,7 +281,7 @@ class GANModel(SteppedModel):
         return tf.gather(draws, replica)
 
     def forward(
-        self, network: keras.Model, *inputs: Any, purpose: int = 0, **options: Any
+        self, network: keras.Model, *inputs: tf.Tensor, purpose: int = 0, **options: Any
     ) -> Any:
         """Calls a network as it is trained, alike on one replica and on several.
 

@@ -31,7 +31,7 @@ class ExponentialDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay = decay
         self.lowest = lowest
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
         """Returns the float32 rate of `step`, counted from 0."""
         # Not a power of 1 / decay, which rounds to 1.
         exponent = -math.log(self.decay) * tf.cast(step, tf.float32)
@@ -69,7 +69,7 @@ class RisingMomentumSGD(keras.optimizers.SGD):
 
     def __init__(
         self,
-        learning_rate: Any = 0.1,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
         momentum: float = 0.5,
         final_momentum: float = 0.7,
         rise_steps: int = 1,
@@ -86,7 +86,10 @@ class RisingMomentumSGD(keras.optimizers.SGD):
         self.rise_steps = rise_steps
 
     def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: Any
+        self,
+        gradient: tf.Tensor,
+        variable: keras.Variable,
+        learning_rate: float | tf.Tensor,
     ) -> None:
         """Updates one variable and its velocity."""
         done = tf.cast(self.iterations, tf.float32) / self.rise_steps

@@ -1,5 +1,6 @@
 """How Keras's `fit`, `evaluate` and `export` run a model trained by steps."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -118,7 +119,7 @@ class SteppedModel(keras.Model):
 
     def export(
         self,
-        filepath: Any,
+        filepath: str | os.PathLike[str],
         format: str = "tf_saved_model",
         verbose: bool | None = None,
         input_signature: Any = None,

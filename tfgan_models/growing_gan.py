@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,8 @@ from tfgan_models.optimizers import SkippingAdam
 _TEST = 10_000
 
 AUGMENTATIONS = ("none", "diffaug", "ada")
-Tensors = dict[str, Any]
+Tensors: TypeAlias = dict[str, Any]
+N = TypeVar("N")
 """A batch: tensors, or lists of them, by name; each has N as its first axis."""
 
 
@@ -206,7 +207,7 @@ class GrowingGAN(GANModel):
             told["ada_probability"] = float(self.ada_probability.probability.numpy())
         return told
 
-    def alpha(self) -> Any:
+    def alpha(self) -> float | tf.Tensor:
         """Returns how far the resolution is faded in; a Python 1.0 where it is."""
         phase = self.phase
         if not phase.is_fading:
@@ -324,9 +325,7 @@ class GrowingGAN(GANModel):
             return augmentation.ada(images, self.ada_probability.probability, key)
         return images
 
-    def in_micro_batches(
-        self, function: Callable[[Tensors], tuple[Any, Any]], batch: Tensors
-    ) -> tuple[Any, Any]:
+    def in_micro_batches(self, function: Callable[[Tensors], N], batch: Tensors) -> N:
         """Calls a function of a batch for parts of it, and averages what it returns.
 
         The parts hold whole groups of the minibatch standard deviation of the batch.
@@ -348,7 +347,7 @@ class GrowingGAN(GANModel):
                 tf.transpose(parts, order), [count, self.micro_batch, *rest]
             )
 
-        def add(total: Any, part: Tensors) -> Any:
+        def add(total: N, part: Tensors) -> N:
             return tf.nest.map_structure(tf.add, total, function(part))
 
         parts = tf.nest.map_structure(cut, batch)
@@ -385,7 +384,7 @@ class GrowingGAN(GANModel):
         )
 
     def finish_step(
-        self, losses: Mapping[str, tf.Tensor], weight: Any = 1.0
+        self, losses: Mapping[str, tf.Tensor], weight: float | tf.Tensor = 1.0
     ) -> dict[str, tf.Tensor]:
         """See `GANModel.finish_step`; counts the images too."""
         if self.ada_probability is not None:

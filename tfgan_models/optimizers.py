@@ -1,7 +1,6 @@
 """Adam as ProGAN and StyleGAN use it (Kingma & Ba, arXiv:1412.6980)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -63,7 +62,10 @@ class SkippingAdam(keras.optimizers.Adam):
         self.iterations.assign_sub(tf.cast(skips, self.iterations.dtype))
 
     def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any
+        self,
+        gradient: tf.Tensor,
+        variable: tf.Variable,
+        learning_rate: float | tf.Tensor,
     ) -> None:
         """Updates one variable and its moments if all gradients are finite."""
         index = self._get_variable_index(variable)

@@ -119,7 +119,7 @@ class ProGAN(GrowingGAN):
             return 0.0
         return self.label_weight * losses.label_loss(batch["labels"], logits)
 
-    def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+    def _discriminator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
         fake = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
@@ -150,7 +150,7 @@ class ProGAN(GrowingGAN):
             "fake_sign": sign_mean(fake_scores),
         }
 
-    def _generator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+    def _generator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator_variables])
             fake = self.augmented(self._generate(batch), batch, 0)

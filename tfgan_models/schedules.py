@@ -41,7 +41,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_start = decay_start
         self.total_steps = total_steps
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
         """Returns the float32 rate of `step`, counted from 0."""
         left = self.total_steps - tf.cast(step, tf.float32)
         factor = left / (self.total_steps - self.decay_start)

@@ -316,5 +316,7 @@ class SRGAN(GANModel):
         }
 
 
-def _adam(rate: Any) -> keras.optimizers.Optimizer:
+def _adam(
+    rate: float | keras.optimizers.schedules.LearningRateSchedule,
+) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, beta_1=0.9, epsilon=1e-8)

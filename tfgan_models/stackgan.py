@@ -107,7 +107,10 @@ class StackGAN(GANModel):
         self,
         generator_optimizer: keras.optimizers.Optimizer | None = None,
         discriminator_optimizer: keras.optimizers.Optimizer | None = None,
-        learning_rates: Sequence[Any] | None = None,
+        learning_rates: Sequence[
+            float | keras.optimizers.schedules.LearningRateSchedule
+        ]
+        | None = None,
         **kwargs: Any,
     ) -> None:
         """Configures training and begins its first stage; see `GANModel.compile`.

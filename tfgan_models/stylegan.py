@@ -148,7 +148,7 @@ class StyleGAN(GrowingGAN):
         """See `GrowingGAN.score`."""
         return self._judge(images, batch)
 
-    def _discriminator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+    def _discriminator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
         fake, w = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
@@ -180,7 +180,7 @@ class StyleGAN(GrowingGAN):
             "w": tf.reduce_mean(w, axis=0),
         }
 
-    def _generator_gradients(self, batch: Tensors) -> tuple[Any, Any]:
+    def _generator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator_variables])
             fake, w = self._generate(batch)

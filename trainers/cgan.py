@@ -9,7 +9,10 @@ from trainers.training.latent import AnnealedRecipe
 from trainers.training.recipe import length, option, tunable
 
 if TYPE_CHECKING:
+    import keras
+
     from tfgan_models.cgan import CGAN
+    from tfgan_models.data.source import LabelledSplits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,7 @@ def check(recipe: CGANRecipe) -> None:
         latent.check(recipe)
 
 
-def load_data(recipe: CGANRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: CGANRecipe, data_dir: str | None) -> "LabelledSplits":
     """Returns the splits of `recipe.dataset`, all of whose images have a class.
 
     Raises:
@@ -94,7 +97,7 @@ def load_data(recipe: CGANRecipe, data_dir: str | None) -> Any:
     return splits
 
 
-def completed(splits: Any, recipe: CGANRecipe) -> CGANRecipe:
+def completed(splits: "LabelledSplits", recipe: CGANRecipe) -> CGANRecipe:
     """Returns the recipe with the data set's number of classes."""
     return dataclasses.replace(recipe, classes=len(splits.train.classes))
 
@@ -121,7 +124,7 @@ def build_model(recipe: CGANRecipe, total_steps: int) -> "CGAN":
     return model
 
 
-def _dense(recipe: CGANRecipe, label_size: int) -> tuple[Any, Any]:
+def _dense(recipe: CGANRecipe, label_size: int) -> tuple["keras.Model", "keras.Model"]:
     """The paper's generator and discriminator."""
     from tfgan_models.networks import (
         ConditionalMLPDiscriminator,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.cyclegan import CycleGAN
+    from tfgan_models.data.source import UnpairedSplits
+    from trainers.evaluation.measurement import Task
 
 SAMPLES = 8
 
@@ -90,14 +92,14 @@ def check(recipe: CycleGANRecipe) -> None:
     check_size(recipe, recipe.downsamplings if recipe.generator == "unet" else 2)
 
 
-def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: CycleGANRecipe, data_dir: str | None) -> "UnpairedSplits":
     """Returns the unpaired splits of `recipe.dataset`."""
     from tfgan_models.data import catalog
 
     return catalog.unpaired(recipe.dataset, data_dir)
 
 
-def plan(splits: Any, recipe: CycleGANRecipe) -> list[Span]:
+def plan(splits: "UnpairedSplits", recipe: CycleGANRecipe) -> list[Span]:
     """Returns the full batches in the longer of A and B."""
     from tfgan_models.data import unpaired
 
@@ -105,7 +107,11 @@ def plan(splits: Any, recipe: CycleGANRecipe) -> list[Span]:
 
 
 def batches(
-    splits: Any, recipe: CycleGANRecipe, start_step: int, worker: int, workers: int
+    splits: "UnpairedSplits",
+    recipe: CycleGANRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import unpaired
@@ -157,7 +163,7 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
 
 
 def samples(
-    model: "CycleGAN", splits: Any, recipe: CycleGANRecipe
+    model: "CycleGAN", splits: "UnpairedSplits", recipe: CycleGANRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns two grids of fixed test images: real | translated | back again."""
     from tfgan_models.data import unpaired
@@ -186,8 +192,10 @@ def samples(
 
 
 def tasks(
-    networks: Mapping[str, Any], splits: Any, recipe: CycleGANRecipe
-) -> list[Any]:
+    networks: Mapping[str, "keras.Model"],
+    splits: "UnpairedSplits",
+    recipe: CycleGANRecipe,
+) -> list["Task"]:
     """Returns what the generators are measured on: both directions, and back."""
     from trainers.evaluation import translation
 

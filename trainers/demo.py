@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
@@ -19,6 +19,9 @@ from PIL import Image, ImageDraw, ImageFont
 from export import client, command
 from tfgan_models.errors import FailureError
 from trainers.evaluation import baselines
+
+if TYPE_CHECKING:
+    from tfgan_models.data.source import ImageSource
 
 DATASET = "earth/satellite2relief"
 SIZE = 64
@@ -92,7 +95,7 @@ def _windows() -> dict[str, np.ndarray]:
 
     splits = catalog.unpaired(DATASET, flags.FLAGS.data_dir)
 
-    def read(source: Any) -> np.ndarray:
+    def read(source: "ImageSource") -> np.ndarray:
         batches = unpaired.test_batches(source, image_size=SIZE, batch_size=64)
         return grids.to_uint8(np.concatenate(list(batches.as_numpy_iterator())))
 

@@ -220,7 +220,7 @@ def _measure(
     extractors: Mapping[str, "Extractor"],
     seed: int,
     left_out: Callable[[str], None] | None,
-) -> tuple[dict[str, list["Figure"]], list[Any]]:
+) -> tuple[dict[str, list["Figure"]], list["report.Table | report.Picture"]]:
     """A task's metrics by system, and what else its report shows."""
     from trainers.evaluation import feature_cache, gallery, measurement, translation
     from trainers.training import progress
@@ -238,7 +238,7 @@ def _measure(
         systems[name] = measurement.measure(
             baseline, [s for s in specs if s in told], extractors, seed, cache
         )
-    shown: list[Any] = kept.pictures(task)
+    shown: list[report.Table | report.Picture] = [*kept.pictures(task)]
     for extractor in list(extractors.values())[:1]:
         progress.say(
             f"{task.name}: searching for the nearest training images", sys.stderr

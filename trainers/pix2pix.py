@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
@@ -17,10 +17,13 @@ from trainers.training.recipe import (
 )
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.source import PairedSplits
     from tfgan_models.pix2pix import Pix2Pix
+    from trainers.evaluation.measurement import Task
 
 SAMPLES = 8
 
@@ -88,7 +91,7 @@ def check(recipe: Pix2PixRecipe) -> None:
     check_size(recipe, recipe.downsamplings)
 
 
-def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> "PairedSplits":
     """Returns the pairs of `recipe.dataset` in the recipe's direction."""
     from tfgan_models.data import catalog
 
@@ -96,7 +99,7 @@ def load_data(recipe: Pix2PixRecipe, data_dir: str | None) -> Any:
     return splits.swapped() if recipe.direction == "b2a" else splits
 
 
-def plan(splits: Any, recipe: Pix2PixRecipe) -> list[Span]:
+def plan(splits: "PairedSplits", recipe: Pix2PixRecipe) -> list[Span]:
     """Returns the full batches in a pass over the pairs."""
     from tfgan_models.data import paired
 
@@ -104,7 +107,11 @@ def plan(splits: Any, recipe: Pix2PixRecipe) -> list[Span]:
 
 
 def batches(
-    splits: Any, recipe: Pix2PixRecipe, start_step: int, worker: int, workers: int
+    splits: "PairedSplits",
+    recipe: Pix2PixRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import paired
@@ -163,7 +170,7 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
 
 
 def samples(
-    model: "Pix2Pix", splits: Any, recipe: Pix2PixRecipe
+    model: "Pix2Pix", splits: "PairedSplits", recipe: Pix2PixRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns a grid of fixed test pairs: input | generated | true target."""
     from tfgan_models.data import paired
@@ -177,7 +184,9 @@ def samples(
     return {recipe.direction: grids.rows(pair["real_a"], generated, pair["real_b"])}
 
 
-def tasks(networks: Mapping[str, Any], splits: Any, recipe: Pix2PixRecipe) -> list[Any]:
+def tasks(
+    networks: Mapping[str, "keras.Model"], splits: "PairedSplits", recipe: Pix2PixRecipe
+) -> list["Task"]:
     """Returns what the generator is measured on: the test pairs."""
     from trainers.evaluation import translation
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tfgan_models.errors import UsageError
 from trainers.training import app
@@ -17,10 +17,13 @@ from trainers.training.recipe import (
 )
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.source import SuperResSplits
     from tfgan_models.srgan import SRGAN
+    from trainers.evaluation.measurement import Task
 
 SAMPLES = 8
 
@@ -110,7 +113,7 @@ def check(recipe: SRGANRecipe) -> None:
         )
 
 
-def load_data(recipe: SRGANRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: SRGANRecipe, data_dir: str | None) -> "SuperResSplits":
     """Returns the images of `recipe.dataset`, of which crops can be taken.
 
     Raises:
@@ -124,7 +127,7 @@ def load_data(recipe: SRGANRecipe, data_dir: str | None) -> Any:
     return splits
 
 
-def plan(splits: Any, recipe: SRGANRecipe) -> list[Span]:
+def plan(splits: "SuperResSplits", recipe: SRGANRecipe) -> list[Span]:
     """Returns the steps of both stages.
 
     Raises:
@@ -144,7 +147,11 @@ def plan(splits: Any, recipe: SRGANRecipe) -> list[Span]:
 
 
 def batches(
-    splits: Any, recipe: SRGANRecipe, start_step: int, worker: int, workers: int
+    splits: "SuperResSplits",
+    recipe: SRGANRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import superres
@@ -181,10 +188,12 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
     second = recipe.adversarial_steps
     decay = keras.optimizers.schedules.PiecewiseConstantDecay
 
-    def adam(rate: Any) -> keras.optimizers.Optimizer:
+    def adam(
+        rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    ) -> keras.optimizers.Optimizer:
         return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
 
-    def falling() -> Any:
+    def falling() -> keras.optimizers.schedules.LearningRateSchedule:
         rates = [recipe.adversarial_rate, recipe.adversarial_rate / 10]
         return decay([max(1, second // 2)], rates)
 
@@ -219,7 +228,7 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
 
 
 def samples(
-    model: "SRGAN", splits: Any, recipe: SRGANRecipe
+    model: "SRGAN", splits: "SuperResSplits", recipe: SRGANRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns a grid of middles of test images.
 
@@ -246,7 +255,9 @@ def samples(
     }
 
 
-def tasks(networks: Mapping[str, Any], splits: Any, recipe: SRGANRecipe) -> list[Any]:
+def tasks(
+    networks: Mapping[str, "keras.Model"], splits: "SuperResSplits", recipe: SRGANRecipe
+) -> list["Task"]:
     """Returns what each network is measured on: whole test images."""
     from export.signatures import super_resolution
     from trainers.evaluation import super_resolution_task

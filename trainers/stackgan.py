@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
@@ -18,10 +18,14 @@ from trainers.training.recipe import (
 )
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.source import CaptionedSplits
+    from tfgan_models.networks import StackGenerator
     from tfgan_models.stackgan import StackGAN
+    from trainers.evaluation.measurement import Task
 
 _BIRDS_EPOCH = 8855 // 64
 """Steps of a pass over the paper's training images."""
@@ -129,7 +133,7 @@ PRESETS = {
 }
 
 
-def load_data(recipe: StackGANRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: StackGANRecipe, data_dir: str | None) -> "CaptionedSplits":
     """Returns the splits of `recipe.dataset`, with embeddings where they are given.
 
     Raises:
@@ -142,7 +146,7 @@ def load_data(recipe: StackGANRecipe, data_dir: str | None) -> Any:
     return splits
 
 
-def plan(splits: Any, recipe: StackGANRecipe) -> list[Span]:
+def plan(splits: "CaptionedSplits", recipe: StackGANRecipe) -> list[Span]:
     """Returns a span for each stage: matching, where it is trained, one and two."""
     full = completed(splits, recipe)
     epoch = _epoch(splits, recipe)
@@ -154,7 +158,7 @@ def plan(splits: Any, recipe: StackGANRecipe) -> list[Span]:
     return spans
 
 
-def completed(splits: Any, recipe: StackGANRecipe) -> StackGANRecipe:
+def completed(splits: "CaptionedSplits", recipe: StackGANRecipe) -> StackGANRecipe:
     """Returns the recipe with its stages in steps, and with the embeddings' size.
 
     Raises:
@@ -186,7 +190,11 @@ def completed(splits: Any, recipe: StackGANRecipe) -> StackGANRecipe:
 
 
 def batches(
-    splits: Any, recipe: StackGANRecipe, start_step: int, worker: int, workers: int
+    splits: "CaptionedSplits",
+    recipe: StackGANRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on, of its stage."""
     from tfgan_models.data import captioned
@@ -243,7 +251,7 @@ def build_model(recipe: StackGANRecipe, total_steps: int) -> "StackGAN":
 
 
 def samples(
-    model: "StackGAN", splits: Any, recipe: StackGANRecipe
+    model: "StackGAN", splits: "CaptionedSplits", recipe: StackGANRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns grids of the pictures of fixed captions, see `captioned_images`."""
     from trainers.evaluation import captioned_images
@@ -253,15 +261,17 @@ def samples(
 
 
 def tasks(
-    networks: Mapping[str, Any], splits: Any, recipe: StackGANRecipe
-) -> list[Any]:
+    networks: Mapping[str, "keras.Model"],
+    splits: "CaptionedSplits",
+    recipe: StackGANRecipe,
+) -> list["Task"]:
     """Returns what the generator is measured on: pictures of training captions."""
     from trainers.evaluation import captioned_images
 
     return [captioned_images.task(networks["generator"], splits, recipe.image_size)]
 
 
-def _epoch(splits: Any, recipe: StackGANRecipe) -> int:
+def _epoch(splits: "CaptionedSplits", recipe: StackGANRecipe) -> int:
     """Steps of a pass over the data."""
     return splits.train.images.length // recipe.batch_size
 
@@ -271,7 +281,7 @@ def _stages(recipe: StackGANRecipe) -> list[int]:
     return [count for count in steps if count]
 
 
-def _generator(recipe: StackGANRecipe) -> Any:
+def _generator(recipe: StackGANRecipe) -> "StackGenerator":
     from tfgan_models.networks import (
         CharacterEncoder,
         StackGenerator,
@@ -308,7 +318,7 @@ def _generator(recipe: StackGANRecipe) -> Any:
     )
 
 
-def _discriminators(recipe: StackGANRecipe) -> tuple[Any, Any]:
+def _discriminators(recipe: StackGANRecipe) -> tuple["keras.Model", "keras.Model"]:
     from tfgan_models.networks import StageOneDiscriminator, StageTwoDiscriminator
 
     sizes = {
@@ -328,12 +338,14 @@ def _compile(model: "StackGAN", recipe: StackGANRecipe) -> None:
 
     from tfgan_models.schedules import halving
 
-    def halved(rate: float, steps: int, halvings: int) -> Any:
+    def halved(
+        rate: float, steps: int, halvings: int
+    ) -> keras.optimizers.schedules.LearningRateSchedule:
         if halvings < 0:
             raise ValueError(f"Rates are halved 0 times or more. Received: {halvings}")
         return halving(rate, max(1, -(-steps // (halvings + 1))), halvings + 1)
 
-    def adam() -> Any:
+    def adam() -> keras.optimizers.Optimizer:
         # A schedule from the start, or Keras would not take another one.
         rate = halving(recipe.learning_rate, 1, 1)
         return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)

@@ -74,7 +74,7 @@ def find(inputs: Sequence[str], output: str | None, word: str) -> list[Job]:
     ]
     if not found:
         raise UsageError(
-            f"There is no picture ({' '.join(SUFFIXES)}) in {', '.join(inputs)}."
+            f"There is no image ({' '.join(SUFFIXES)}) in {', '.join(inputs)}."
         )
     _check_targets(found)
     return found

@@ -102,7 +102,7 @@ def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
         captions: string [N].
 
     Returns:
-        float32 [N, D]. A graph fails where a caption has neither letter nor digit.
+        float32 [N, D]. A graph fails if a caption has neither letter nor digit.
 
     Raises:
         ValueError: The network has no text encoder.

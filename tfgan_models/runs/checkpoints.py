@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +266,9 @@ def _load(
     return found, place(directory, step)
 
 
-def _read_newest(directory: Path, read: Any, found: Sequence[int]) -> int | None:
+def _read_newest(
+    directory: Path, read: Callable[[str], object], found: Sequence[int]
+) -> int | None:
     """Calls `read(prefix)` for each checkpoint, newest first, until one succeeds."""
     reason = ""
     for step in reversed(found):

@@ -246,6 +246,7 @@ def of_network(network: keras.Model) -> Network:
         network: Any model; of one of other classes little is known.
     """
     facts: dict[str, Any] = {
+        "name": network.name,
         "channels": getattr(network, "channels", 0),
         "resolution": getattr(network, "grown", getattr(network, "resolution", 0)),
         "latent_size": getattr(network, "latent_size", 0),
@@ -267,6 +268,7 @@ def of_network(network: keras.Model) -> Network:
     inputs, outputs = values(network)
     images = [v.shape[-1] for v in outputs.values() if len(v.shape) == 4]
     known: dict[str, Any] = {
+        "name": network.name,
         "inputs": inputs,
         "outputs": outputs,
         "channels": (images or [0])[0] or 0,

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -92,7 +91,7 @@ def generated(generator: Generator, count: int, seed: int) -> Images:
     return Images(np.clip(np.concatenate(batches), -1.0, 1.0), labels)
 
 
-def _draw(generator: Any, seeds: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def _draw(generator: Generator, seeds: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     z = sampling.latents(seeds, generator.latent_size, generator.distribution)
     if not isinstance(generator, StyleModel):
         return generator.draw(z, labels)

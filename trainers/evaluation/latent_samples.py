@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tfgan_models.errors import UsageError
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.source import LabelledSplits
     from tfgan_models.growing_gan import GrowingGAN
+    from trainers.evaluation.measurement import LatentPath, Task
     from trainers.training.recipe import Recipe
 
 COLUMNS = 8
@@ -24,7 +27,9 @@ _MEAN_IMAGES = 1000
 """Copies of the mean image at most: more of them change no metric."""
 
 
-def samples(model: "GrowingGAN", splits: Any, recipe: "Recipe") -> Any:
+def samples(
+    model: "GrowingGAN", splits: "LabelledSplits", recipe: "Recipe"
+) -> dict[str, "np.ndarray"]:
     """Returns grids of the averaged generator's images of fixed latents.
 
     "fakes": at the current resolution and alpha; "resolutions": one row for each up
@@ -53,7 +58,7 @@ def samples(model: "GrowingGAN", splits: Any, recipe: "Recipe") -> Any:
     return drawn
 
 
-def fakes(generator: Any, size: int, columns: int = COLUMNS) -> "np.ndarray":
+def fakes(generator: "keras.Model", size: int, columns: int = COLUMNS) -> "np.ndarray":
     """Returns a grid of images of fixed latents.
 
     Args:
@@ -66,7 +71,10 @@ def fakes(generator: Any, size: int, columns: int = COLUMNS) -> "np.ndarray":
 
 
 def reals(
-    splits: Any, recipe: "Recipe", grey: bool = False, size: int | None = None
+    splits: "LabelledSplits",
+    recipe: "Recipe",
+    grey: bool = False,
+    size: int | None = None,
 ) -> "np.ndarray":
     """Returns a grid of training images.
 
@@ -90,11 +98,11 @@ def reals(
 
 
 def draw(
-    generator: Any,
+    generator: "keras.Model",
     seeds: "tf.Tensor",
-    labels: Any = None,
+    labels: "tf.Tensor | None" = None,
     resolution: int | None = None,
-    alpha: Any = 1.0,
+    alpha: "float | tf.Tensor" = 1.0,
 ) -> "tf.Tensor":
     """Generates the images of seeds, without truncation, with noise of their own.
 
@@ -122,7 +130,9 @@ def draw(
     return generator(latents, **options)
 
 
-def tasks(networks: Mapping[str, Any], splits: Any, recipe: "Recipe") -> list[Any]:
+def tasks(
+    networks: Mapping[str, "keras.Model"], splits: "LabelledSplits", recipe: "Recipe"
+) -> list["Task"]:
     """Returns what a generator is evaluated on: images of seeds, without truncation.
 
     Raises:
@@ -160,11 +170,11 @@ def tasks(networks: Mapping[str, Any], splits: Any, recipe: "Recipe") -> list[An
 
 def image_task(
     images_of: Callable[..., "np.ndarray"],
-    splits: Any,
+    splits: "LabelledSplits",
     image_size: int,
-    path: Any = None,
+    path: "LatentPath | None" = None,
     grey: bool = False,
-) -> Any:
+) -> "Task":
     """Returns the task of generating images like those of a data set.
 
     Its baseline is "mean image": the mean of all training images, every time.
@@ -219,7 +229,7 @@ def image_task(
     )
 
 
-def _path(generator: Any) -> Any:
+def _path(generator: "keras.Model") -> "LatentPath | None":
     """The latent space for path lengths, with the same noise everywhere."""
     import numpy as np
     import tensorflow as tf
@@ -246,7 +256,9 @@ def _path(generator: Any) -> Any:
     )
 
 
-def _fixed(generator: Any, columns: int) -> tuple["tf.Tensor", Any]:
+def _fixed(
+    generator: "keras.Model", columns: int
+) -> tuple["tf.Tensor", "tf.Tensor | None"]:
     """Seeds for a grid, and the labels of its columns if there are classes."""
     import tensorflow as tf
 

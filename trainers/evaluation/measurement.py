@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from tfgan_models.metrics.extractors import Extractor, extractor
 from tfgan_models.metrics.spec import KINDS, Spec
 from trainers.evaluation import grids
 
-Batch = Mapping[str, np.ndarray]
+B = TypeVar("B", bound="np.ndarray | Mapping[str, np.ndarray]")
+
+Batch: TypeAlias = Mapping[str, np.ndarray]
 """Images [N, H, W, C] in [-1, 1]: "generated" and, if there are any, "input",
 "truth" (what "generated" should be) and "cycled" (the reconstruction of "input")."""
 
@@ -330,7 +332,7 @@ def _path_length(
     )
 
 
-def limited(batches: Iterable[Any], most: int) -> Iterable[Any]:
+def limited(batches: Iterable[B], most: int) -> Iterable[B]:
     """Truncates batches, arrays or mappings of arrays, after `most` images."""
     left = most
     for batch in batches:

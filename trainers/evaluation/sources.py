@@ -244,7 +244,7 @@ def _opposite(name: str, direction: str) -> str | None:
     return plain.removesuffix(direction) + translation.OPPOSITE[direction]
 
 
-def _generator(request: Request, model: Any) -> Subject:
+def _generator(request: Request, model: tf.Module) -> Subject:
     """An exported generator of pictures, not truncated."""
     dataset, size = _needed(request)
     splits = catalog.labelled(dataset, request.data_dir)
@@ -268,7 +268,7 @@ def _generator(request: Request, model: Any) -> Subject:
     return Subject("SavedModel", dataset, size, None, [task])
 
 
-def _drawing_captions(request: Request, model: Any) -> Subject:
+def _drawing_captions(request: Request, model: tf.Module) -> Subject:
     """An exported generator of pictures of captions."""
     dataset, size = _needed(request)
     _checked_shape(model, size)
@@ -282,7 +282,7 @@ def _drawing_captions(request: Request, model: Any) -> Subject:
     return Subject("SavedModel", dataset, size, None, [task])
 
 
-def _enlarging(request: Request, model: Any) -> Subject:
+def _enlarging(request: Request, model: tf.Module) -> Subject:
     """An exported network that enlarges images of any size."""
     if request.dataset is None:
         raise UsageError(
@@ -302,7 +302,7 @@ def _enlarging(request: Request, model: Any) -> Subject:
     return Subject("SavedModel", request.dataset, None, None, [task])
 
 
-def _checked_shape(model: Any, size: int) -> tuple[int, ...]:
+def _checked_shape(model: tf.Module, size: int) -> tuple[int, ...]:
     """The shape [R, R, C] that a generator draws, which goes with `size`."""
     shape = model.signatures["generate"].structured_outputs["image"].shape[1:]
     if size % shape[0]:
@@ -313,14 +313,14 @@ def _checked_shape(model: Any, size: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _outputs(model: Any) -> Mapping[str, tf.TensorSpec]:
+def _outputs(model: tf.Module) -> Mapping[str, tf.TensorSpec]:
     """What `serving_default` gives, if there is one."""
     if "serving_default" not in model.signatures:
         return {}
     return model.signatures["serving_default"].structured_outputs
 
 
-def _translate(model: Any, path: Path) -> translation.Translate:
+def _translate(model: tf.Module, path: Path) -> translation.Translate:
     """What an exported translation does; `model` was loaded from `path`."""
     if "serving_default" not in model.signatures:
         raise UsageError(f"{path} has no signature serving_default.")

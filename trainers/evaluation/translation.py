@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -25,7 +25,7 @@ OPPOSITE = {"a2b": "b2a", "b2a": "a2b"}
 _BASELINE_IMAGES = 1000
 
 
-def translator(network: Any) -> Translate:
+def translator(network: keras.Model) -> Translate:
     """Makes a function of arrays from a network."""
     shape = [None, *network.input_shape[1:]]
 

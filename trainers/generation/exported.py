@@ -2,9 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -47,7 +46,7 @@ def load(directory: Path) -> Generator:
     return _style(loaded, facts)
 
 
-def _style(loaded: Any, facts: tuple[int, int, int, int]) -> StyleModel:
+def _style(loaded: tf.Module, facts: tuple[int, int, int, int]) -> StyleModel:
     def synthesis(ws: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
         return loaded.noise_synthesis(ws, list(noise))
 
@@ -65,7 +64,9 @@ def _style(loaded: Any, facts: tuple[int, int, int, int]) -> StyleModel:
     )
 
 
-def _of_latent(loaded: Any, signature: str, output: str) -> Any:
+def _of_latent(
+    loaded: tf.Module, signature: str, output: str
+) -> Callable[..., tf.Tensor]:
     def call(latent: tf.Tensor, label: Label) -> tf.Tensor:
         inputs = {"latent": latent} if label is None else _labelled(latent, label)
         # The signature does not keep the variables alive; this function does.
@@ -78,20 +79,20 @@ def _labelled(latent: tf.Tensor, label: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"latent": latent, "label": label}
 
 
-def _distribution(loaded: Any) -> str:
+def _distribution(loaded: tf.Module) -> str:
     # Exports of before there were uniform latents do not tell it.
     if not hasattr(loaded, "latent_distribution"):
         return "normal"
     return loaded.latent_distribution().numpy().decode()
 
 
-def _inputs(loaded: Any, signature: str) -> dict[str, tf.TensorSpec]:
+def _inputs(loaded: tf.Module, signature: str) -> dict[str, tf.TensorSpec]:
     if signature not in loaded.signatures:
         return {}
     return loaded.signatures[signature].structured_input_signature[1]
 
 
-def _label_size(loaded: Any) -> int:
+def _label_size(loaded: tf.Module) -> int:
     """The number of classes, which only the refusal of a wrong one tells."""
     inputs = _inputs(loaded, "serving_default")
     if "label" not in inputs:

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -108,7 +107,7 @@ def _style(network: StyleGenerator, classes: Callable[[], Sequence[str]]) -> Sty
     )
 
 
-def _latent(network: Any, classes: Callable[[], Sequence[str]]) -> LatentModel:
+def _latent(network: keras.Model, classes: Callable[[], Sequence[str]]) -> LatentModel:
     def draw(latent: tf.Tensor, label: Label) -> tf.Tensor:
         return network(latent, labels=_one_hot(label, network.label_size))
 
@@ -135,7 +134,9 @@ def _functional(network: keras.Model) -> Generator:
     label_size = inputs["labels"].shape[1] if "labels" in inputs else 0
     given = [inputs[name] for name in ("latent", "labels") if name in inputs]
 
-    def of_latent(outputs: Any) -> Callable[[tf.Tensor, Label], tf.Tensor]:
+    def of_latent(
+        outputs: keras.KerasTensor,
+    ) -> Callable[[tf.Tensor, Label], tf.Tensor]:
         part = keras.Model(given, outputs)
 
         def call(latent: tf.Tensor, label: Label) -> tf.Tensor:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -71,7 +70,7 @@ def keras_file(path: Path, model: str, allowed: str) -> keras.Model:
         raise _unreadable(model, allowed, error) from error
 
 
-def saved_model(directory: Path, model: str, allowed: str) -> Any:
+def saved_model(directory: Path, model: str, allowed: str) -> tf.Module:
     """Loads a SavedModel; see `keras_file`."""
     try:
         return tf.saved_model.load(str(directory))
@@ -80,7 +79,7 @@ def saved_model(directory: Path, model: str, allowed: str) -> Any:
         raise _unreadable(model, allowed, error) from error
 
 
-def image_shapes(network: Any) -> list[tuple[int | None, ...]]:
+def image_shapes(network: keras.Model) -> list[tuple[int | None, ...]]:
     """Returns a network's shapes, [None, None, None, C] of its input and its output.
 
     [] of what is not from one image of any size to one image.
@@ -92,7 +91,7 @@ def image_shapes(network: Any) -> list[tuple[int | None, ...]]:
     return []
 
 
-def serving_default(loaded: Any, output: str) -> Images | None:
+def serving_default(loaded: tf.Module, output: str) -> Images | None:
     """Returns a SavedModel's signature from images to images, as a function of arrays.
 
     Args:
@@ -131,7 +130,7 @@ def check_channels(channels: int | None, model: str) -> None:
         )
 
 
-def channels_of(loaded: Any) -> int:
+def channels_of(loaded: tf.Module) -> int:
     """Returns the channels of the images that a SavedModel's signature takes."""
     function = loaded.signatures["serving_default"]
     return function.structured_input_signature[1]["image"].shape[-1]

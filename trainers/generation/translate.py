@@ -3,7 +3,6 @@
 import collections
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -114,7 +113,7 @@ def _listed(images: Iterable[Path]) -> Iterator[tuple[Path, Path, bool]]:
             yield path, Path(path.name), True
 
 
-def _multiple(network: Any) -> int:
+def _multiple(network: keras.Model) -> int:
     """The multiple that H and W must be of; 0: it is not a translation network."""
     shapes = opening.image_shapes(network)
     if not shapes:
@@ -151,7 +150,7 @@ def _of_network(network: keras.Model | None, model: str) -> Translate:
     return lambda images: endpoint(tf.constant(images))["translated_image"].numpy()
 
 
-def _exported(loaded: Any, model: str) -> Translate:
+def _exported(loaded: tf.Module, model: str) -> Translate:
     translate = opening.serving_default(loaded, "translated_image")
     if translate is None:
         raise UsageError(f"--model={model} does not translate images. Give {ALLOWED}.")

@@ -2,8 +2,8 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -102,7 +102,7 @@ def upscale(network: Upscaler, image: Path, output_dir: Path) -> Path:
     return path
 
 
-def _of_network(network: Any, model: str, tile: int | None) -> Upscaler:
+def _of_network(network: keras.Model, model: str, tile: int | None) -> Upscaler:
     shapes = opening.image_shapes(network)
     if not shapes:
         raise UsageError(_no_upscaler(model))

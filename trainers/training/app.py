@@ -10,65 +10,29 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from export import command
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from tfgan_models.folders.contents import Contents
 from trainers.training import data_record, folder_lock, machine
 from trainers.training import recipe as recipes
 from trainers.training.recipe import ANY, SAME
+from trainers.training.trainer import M, R, S
+from trainers.training.trainer import Trainer as Trainer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from trainers.training import watch
 
 _FLAGS = flags.FLAGS
 
 
-@dataclasses.dataclass(frozen=True)
-class Trainer:
-    """What differs between papers.
-
-    Args:
-        name: The paper's module name, such as "cyclegan".
-        presets: "paper", the recipe as published, and "cpu", one that a laptop
-            finishes in minutes.
-        load_data: (recipe, data_dir) -> the data set's splits.
-        plan: (splits, recipe) -> the run's steps, as `recipe.Span`s in order.
-        batches: (splits, recipe, start_step, worker, workers) -> endless
-            `tf.data.Dataset` of this worker's share of each global batch.
-        build_model: (recipe, total_steps) -> the compiled GANModel.
-        samples: (model, splits, recipe) -> sample grids, uint8 [H, W, 3] by name.
-        tasks: (exported networks, splits, recipe) -> what to evaluate them on, as
-            `measurement.Task`s.
-        reals: (splits, recipe) -> a grid of real images, uint8 [H, W, 3], written once.
-        layout: Reads the data set's folder, if it is one, without TensorFlow, as
-            `load_data` does: a function of `layouts`.
-        check: (recipe) raises UsageError for inconsistent numbers, as far
-            as can be checked without TensorFlow and the data.
-        completed: (splits, recipe) -> the recipe for `build_model`, with what only the
-            data set knows, such as the number of classes.
-        generate: The command of `trainers.generate` for a first look, or None.
-    """
-
-    name: str
-    presets: dict[str, Any]
-    load_data: Callable[..., Any]
-    plan: Callable[..., list[recipes.Span]]
-    batches: Callable[..., Any]
-    build_model: Callable[..., Any]
-    samples: Callable[..., Any]
-    tasks: Callable[..., Any]
-    layout: Callable[[Path], Contents] = layouts.labelled
-    check: Callable[..., object] | None = None
-    reals: Callable[..., Any] | None = None
-    completed: Callable[..., Any] | None = None
-    generate: str | None = None
-
-
-def run(trainer: Trainer) -> None:
+def run(trainer: Trainer[R, S, M]) -> None:
     """Runs a trainer as a command: defines its flags, parses them, trains."""
     define_flags(trainer)
     for module in (__name__, recipes.__name__):
@@ -78,7 +42,7 @@ def run(trainer: Trainer) -> None:
     command.run(lambda _: main(trainer))
 
 
-def define_flags(trainer: Trainer) -> None:
+def define_flags(trainer: Trainer[R, S, M]) -> None:
     """Defines the trainer's flags: the recipe's, and those of the run."""
     recipes.define_flags(type(trainer.presets["paper"]))
     flags.DEFINE_enum(
@@ -172,7 +136,7 @@ def define_flags(trainer: Trainer) -> None:
     )
 
 
-def main(trainer: Trainer) -> None:
+def main(trainer: Trainer[R, S, M]) -> None:
     """Trains with the parsed flags.
 
     Raises:
@@ -196,7 +160,7 @@ def main(trainer: Trainer) -> None:
         print(*trainer.layout(path).lines(), sep="\n", file=sys.stderr)
 
 
-def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
+def _recipe(trainer: Trainer[R, S, M]) -> tuple[R, Path]:
     """The recipe to train with, which is printed, and the run's folder."""
     preset, why = _preset()
     start = trainer.presets[preset]
@@ -225,7 +189,10 @@ def _recipe(trainer: Trainer) -> tuple[recipes.Recipe, Path]:
 
 
 def _train(
-    trainer: Trainer, recipe: recipes.Recipe, model_dir: Path, strategy: Any
+    trainer: Trainer[R, S, M],
+    recipe: R,
+    model_dir: Path,
+    strategy: "tf.distribute.Strategy",
 ) -> None:
     from trainers.training import devices, loop
 
@@ -274,7 +241,7 @@ def _train(
 
 
 def closing(
-    trainer: Trainer, step: int, model_dir: Path, export_dir: str | None
+    trainer: Trainer[R, S, M], step: int, model_dir: Path, export_dir: str | None
 ) -> str:
     """Returns the last lines of a run: what was written, and what to do with it.
 
@@ -316,7 +283,7 @@ def _preset() -> tuple[str, str]:
     )
 
 
-def _metrics(strategy: Any) -> Any:
+def _metrics(strategy: "tf.distribute.Strategy") -> "watch.Metrics | None":
     """What to compute while training, or None."""
     from tfgan_models.metrics import spec
     from trainers.evaluation import measurement
@@ -339,7 +306,7 @@ def _metrics(strategy: Any) -> Any:
     return watch.Metrics(specs, extractors, _FLAGS.early_stop)
 
 
-def _model_dir(trainer: Trainer, dataset: str) -> Path:
+def _model_dir(trainer: Trainer[R, S, M], dataset: str) -> Path:
     if _FLAGS.model_dir:
         return Path(_FLAGS.model_dir).expanduser()
     return default_model_dir(trainer.name, dataset)
@@ -382,9 +349,9 @@ def _make_folder(model_dir: Path) -> None:
 
 def _check_folder(
     model_dir: Path,
-    trainer: Trainer,
-    recipe: recipes.Recipe,
-    data: Any,
+    trainer: Trainer[R, S, M],
+    recipe: R,
+    data: S,
     record: data_record.Record,
 ) -> None:
     """Refuses a `model_dir` with a run of another recipe or data set."""
@@ -393,7 +360,9 @@ def _check_folder(
     allowed = recipes.may_become(recipe, different)
     saved = recipes.load(model_dir, trainer.name, type(recipe))
     longer = [name for name in different if recipes.may_become(recipe, [name]) < ANY]
-    if allowed == SAME or (longer and not _is_longer(trainer, data, saved, recipe)):
+    if allowed == SAME or (
+        longer and not (saved and _is_longer(trainer, data, saved, recipe))
+    ):
         raise UsageError(
             f"--model_dir={model_dir} holds a run with another recipe ({told}). "
             "Give the same recipe (without --preset it is the one found there), "
@@ -417,7 +386,7 @@ def _check_folder(
         print(f"Resuming although the data have changed: {changes}", flush=True)
 
 
-def _is_longer(trainer: Trainer, data: Any, saved: Any, recipe: recipes.Recipe) -> bool:
+def _is_longer(trainer: Trainer[R, S, M], data: S, saved: R, recipe: R) -> bool:
     """Whether a run has become longer, and only in its last stage."""
     *before, old = trainer.plan(data, saved)
     *now, new = trainer.plan(data, recipe)

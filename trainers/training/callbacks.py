@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, SupportsFloat, TypeAlias
 
 import keras
 import numpy as np
@@ -25,7 +25,10 @@ from trainers.training.extras import Extras
 
 LOG_EVERY = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-Grids = Mapping[str, np.ndarray]
+Logs: TypeAlias = Mapping[str, SupportsFloat]
+"""What Keras tells of a step: losses by name."""
+
+Grids: TypeAlias = Mapping[str, np.ndarray]
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -48,7 +51,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.step = step
         self.saved: int | None = step or None
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Counts the step; saves where it is due."""
         self.step += 1
         if self.step % self.every == 0:
@@ -85,11 +88,12 @@ class StopOnNonFinite(keras.callbacks.Callback):
         super().__init__()
         self.checkpoint = checkpoint
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Raises FailureError naming the losses that are not finite."""
-        bad = [k for k, v in (logs or {}).items() if not math.isfinite(float(v))]
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        bad = [k for k, value in values.items() if not math.isfinite(value)]
         if bad:
-            terms = ", ".join(f"{k}={float(logs[k])}" for k in bad)
+            terms = ", ".join(f"{k}={values[k]}" for k in bad)
             raise FailureError(
                 f"Stopped at step {self.checkpoint.step + 1}: {terms}. "
                 f"{_last_good(self.checkpoint.saved)} A lower --learning_rate or "
@@ -111,7 +115,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous_fd = -1
         self._written = -1
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Installs the handlers, once for all calls of `fit`."""
         if self._previous:
             return
@@ -138,7 +142,7 @@ class StopOnSignal(keras.callbacks.Callback):
                 else:
                     os._exit(128 + number[0])
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Asks `fit` to stop if a signal has come."""
         if self.received is not None:
             self.model.stop_training = True
@@ -170,11 +174,11 @@ class StopAtTime(keras.callbacks.Callback):
         self.seconds = seconds
         self._end = math.inf
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock, once for all calls of `fit`."""
         self._end = min(self._end, time.monotonic() + self.seconds)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Asks `fit` to stop when the time is over."""
         if time.monotonic() >= self._end:
             self.model.stop_training = True
@@ -218,13 +222,13 @@ class Progress(keras.callbacks.Callback):
         self._seconds_per_kimg = math.nan
         self._drawn: int | None = None
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock for images per second; writes the real images once."""
         if self.reals is not None and not self.extras.path("reals").exists():
             self.extras.grid("reals", self.reals())
         self._since = (time.monotonic(), self.images_at(self.step))
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Writes what is due at this step."""
         self.step += 1
         if self.step % LOG_EVERY == 0:
@@ -234,13 +238,13 @@ class Progress(keras.callbacks.Callback):
         if self.step % self.every == 0:
             self._print_status()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Writes the grids of a run that was stopped before its end."""
         # Only then: `fit` ends at other steps in a run that is killed and resumed.
         if self.model.stop_training:
             self._write_grids()
 
-    def _write_scalars(self, logs: Mapping[str, Any]) -> None:
+    def _write_scalars(self, logs: Logs) -> None:
         then, first = self._since
         now, images = time.monotonic(), self.images_at(self.step)
         speed = (images - first) / max(now - then, 1e-9)

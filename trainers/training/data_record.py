@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfgan_models.folders import layouts
 from tfgan_models.runs import files
@@ -18,7 +18,7 @@ from tfgan_models.runs import files
 _FILE = "data.json"
 _AT_ONCE = 4096
 
-Record = dict[str, dict[str, int]]
+Record: TypeAlias = dict[str, dict[str, int]]
 
 
 def record(dataset: str, splits: Any) -> Record:

@@ -10,6 +10,7 @@ from trainers.training.recipe import Recipe, Span, length, option, tunable
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tfgan_models.data.source import LabelledSplits
     from tfgan_models.growth import Growth
     from tfgan_models.optimizers import SkippingAdam
 
@@ -161,7 +162,7 @@ def _table(name: str, text: str, number: type) -> dict[int, Any]:
     return table
 
 
-def load_data(recipe: GrowingRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: GrowingRecipe, data_dir: str | None) -> "LabelledSplits":
     """Returns the splits of `recipe.dataset`.
 
     Raises:
@@ -180,7 +181,7 @@ def load_data(recipe: GrowingRecipe, data_dir: str | None) -> Any:
     return splits
 
 
-def plan(splits: Any, recipe: GrowingRecipe) -> list[Span]:
+def plan(splits: "LabelledSplits", recipe: GrowingRecipe) -> list[Span]:
     """Returns a span for each phase of the schedule.
 
     Raises:
@@ -204,7 +205,11 @@ def plan(splits: Any, recipe: GrowingRecipe) -> list[Span]:
 
 
 def batches(
-    splits: Any, recipe: GrowingRecipe, start_step: int, worker: int, workers: int
+    splits: "LabelledSplits",
+    recipe: GrowingRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches of the phase that `start_step` is in."""
     from tfgan_models import growth

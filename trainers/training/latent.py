@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.adversarial import GANModel
+    from tfgan_models.data.source import LabelledSplits
+    from trainers.evaluation.measurement import Task
 
 _SHOWN = 32
 """Smaller images are shown with repeated pixels, at about this size."""
@@ -63,14 +65,14 @@ class AnnealedRecipe(LatentRecipe):
     )
 
 
-def load_data(recipe: LatentRecipe, data_dir: str | None) -> Any:
+def load_data(recipe: LatentRecipe, data_dir: str | None) -> "LabelledSplits":
     """Returns the splits of `recipe.dataset`."""
     from tfgan_models.data import catalog
 
     return catalog.labelled(recipe.dataset, data_dir)
 
 
-def plan(splits: Any, recipe: LatentRecipe) -> list[Span]:
+def plan(splits: "LabelledSplits", recipe: LatentRecipe) -> list[Span]:
     """Returns the full batches in a pass over the images.
 
     Raises:
@@ -83,7 +85,11 @@ def plan(splits: Any, recipe: LatentRecipe) -> list[Span]:
 
 
 def batches(
-    splits: Any, recipe: LatentRecipe, start_step: int, worker: int, workers: int
+    splits: "LabelledSplits",
+    recipe: LatentRecipe,
+    start_step: int,
+    worker: int,
+    workers: int,
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import labelled
@@ -201,7 +207,7 @@ def _sgd(recipe: AnnealedRecipe) -> "keras.optimizers.Optimizer":
 
 
 def samples(
-    model: "GANModel", splits: Any, recipe: LatentRecipe
+    model: "GANModel", splits: "LabelledSplits", recipe: LatentRecipe
 ) -> dict[str, "np.ndarray"]:
     """Returns a grid of images of fixed latents; with classes, one column per class."""
     generator = model.exported_networks["generator"]
@@ -211,12 +217,16 @@ def samples(
     return {"fakes": latent_samples.fakes(generator, _shown(recipe), columns)}
 
 
-def reals(splits: Any, recipe: LatentRecipe) -> "np.ndarray":
+def reals(splits: "LabelledSplits", recipe: LatentRecipe) -> "np.ndarray":
     """Returns a grid of training images."""
     return latent_samples.reals(splits, recipe, recipe.grey, _shown(recipe))
 
 
-def tasks(networks: Mapping[str, Any], splits: Any, recipe: LatentRecipe) -> list[Any]:
+def tasks(
+    networks: Mapping[str, "keras.Model"],
+    splits: "LabelledSplits",
+    recipe: LatentRecipe,
+) -> list["Task"]:
     """Returns what the generator is evaluated on: images of seeds."""
     return latent_samples.tasks(networks, splits, recipe)
 

@@ -1,9 +1,9 @@
 """From a recipe and its data to a trained model, resumed from its checkpoint."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,6 +34,7 @@ from trainers.training.callbacks import (
     described,
 )
 from trainers.training.recipe import Recipe, Span
+from trainers.training.trainer import M, R, S, Trainer
 
 _LOST = (
     tf.errors.UnavailableError,
@@ -76,9 +77,9 @@ class Outcome:
 
 
 def train(
-    trainer: Any,
-    recipe: Recipe,
-    data: Any,
+    trainer: Trainer[R, S, M],
+    recipe: R,
+    data: S,
     strategy: tf.distribute.Strategy,
     model_dir: Path,
     cadence: Cadence,
@@ -90,7 +91,7 @@ def train(
     """Trains to the recipe's last step, from the newest checkpoint in `model_dir`.
 
     Args:
-        trainer: The paper's `app.Trainer`.
+        trainer: The paper's.
         recipe: Its numbers.
         data: What `trainer.load_data` returned.
         strategy: Where the replicas are.
@@ -169,7 +170,9 @@ def train(
                 start,
                 images_at,
                 {span.end_step for span in spans},
-                (lambda: trainer.reals(data, recipe)) if trainer.reals else None,
+                functools.partial(trainer.reals, data, recipe)
+                if trainer.reals
+                else None,
             )
         )
     callbacks += [saver, stop]
@@ -182,7 +185,7 @@ def train(
     if cadence.max_minutes is not None:
         callbacks.append(StopAtTime(60 * cadence.max_minutes))
 
-    def batches(step: int) -> Any:
+    def batches(step: int) -> tf.distribute.DistributedDataset:
         return strategy.distribute_datasets_from_function(
             lambda context: _share(
                 trainer, recipe, data, step, growth.at_step(spans, step), context
@@ -219,7 +222,7 @@ def train(
         if shown:
             shown.close()
     if saver.step < total and stop.received is None:
-        reason = "The time is over"
+        reason = "Time is up"
         if quality is not None and quality.is_over:
             reason = f"No better {quality.name}"
         progress.say(f"{reason} at step {saver.step} of {total}")
@@ -228,9 +231,9 @@ def train(
 
 
 def _watch(
-    trainer: Any,
-    recipe: Recipe,
-    data: Any,
+    trainer: Trainer[R, S, M],
+    recipe: R,
+    data: S,
     model: GANModel,
     written: extras.Extras,
     metrics: watch.Metrics,
@@ -291,9 +294,9 @@ def _describe(
 
 
 def _share(
-    trainer: Any,
-    recipe: Recipe,
-    data: Any,
+    trainer: Trainer[R, S, M],
+    recipe: R,
+    data: S,
     step: int,
     span: Span,
     context: tf.distribute.InputContext,
@@ -314,7 +317,7 @@ def _share(
 
 def _fit(
     model: GANModel,
-    batches: Callable[[int], Any],
+    batches: Callable[[int], tf.distribute.DistributedDataset],
     start: int,
     span: Span,
     callbacks: list[keras.callbacks.Callback],

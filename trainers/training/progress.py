@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TextIO, TypeVar
+from typing import Any, SupportsFloat, TextIO, TypeVar
 
 import keras
 import numpy as np
@@ -120,12 +120,12 @@ class Steps(keras.callbacks.Callback):
         self._meter = Meter(_STEPS, total=total, initial=step)
         self._is_first = True
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Mapping[str, SupportsFloat] | None = None) -> None:
         """Expects a first step, which builds the graph or waits for its data."""
         self._is_first = True
 
     def on_train_batch_end(
-        self, batch: int, logs: Mapping[str, Any] | None = None
+        self, batch: int, logs: Mapping[str, SupportsFloat] | None = None
     ) -> None:
         """Counts the step."""
         losses = {name: f"{float(value):.3g}" for name, value in (logs or {}).items()}

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from tfgan_models.metrics.spec import Spec, is_higher_better
 from tfgan_models.runs import checkpoints, run_log
 from trainers.evaluation import measurement
 from trainers.evaluation.feature_cache import FeatureCache, default_directory
-from trainers.training.callbacks import save_model
+from trainers.training.callbacks import Logs, save_model
 from trainers.training.describing import Describer
 from trainers.training.extras import Extras
 
@@ -90,7 +89,7 @@ class QualityWatch(keras.callbacks.Callback):
         since = sum(kept[-1] < step <= self.step for step in measured)
         return measured[kept[-1]], since
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Evaluates when it is due; asks `fit` to stop if nothing improves."""
         self.step += 1
         if self.step % self.every == 0:
