@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -70,7 +70,19 @@ class Doc:
     values: Mapping[str, str]
 
 
-def signatures(module: Any) -> dict[str, Signature]:
+class Documented(Protocol):
+    """A module to export: its functions by signature name, and their words."""
+
+    @property
+    def endpoints(self) -> Mapping[str, Any]:
+        """TensorFlow functions, concrete or with an input signature."""
+
+    @property
+    def doc(self) -> Doc:
+        """Of all signatures."""
+
+
+def signatures(module: Documented) -> dict[str, Signature]:
     """Returns what the endpoints of a module take and give, by their names.
 
     Args:
@@ -150,7 +162,7 @@ def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
-def _signature(name: str, module: Any) -> Signature:
+def _signature(name: str, module: Documented) -> Signature:
     endpoint = module.endpoints[name]
     if not hasattr(endpoint, "structured_input_signature"):
         endpoint = endpoint.get_concrete_function()

@@ -1,8 +1,8 @@
 """SavedModels of networks: the functions that a server offers."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -51,12 +51,14 @@ def write_saved_model(
     return module.side if isinstance(module, GenericModule) else None
 
 
-def _module(network: keras.Model, facts: descriptions.Network) -> Any:
+def _module(
+    network: keras.Model, facts: descriptions.Network
+) -> signature_doc.Documented:
     if isinstance(network, StyleGenerator):
         return StyleModule(network)
     if facts.task == "translate":
         return TranslationModule(network, facts.size_multiple)
-    modules = {
+    modules: dict[str, Callable[[keras.Model], signature_doc.Documented]] = {
         "caption": CaptionModule,
         "generate": LatentModule,
         "upscale": SuperResolutionModule,

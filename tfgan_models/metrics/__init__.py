@@ -8,7 +8,10 @@ SSIM, MS-SSIM). `spec` parses the names of metrics.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfgan_models.metrics.compare import fid, kid, precision_recall
 
 __all__ = ["fid", "kid", "precision_recall"]
 
