@@ -3,41 +3,16 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from export.command import given, quiet_tensorflow, run
 from tfgan_models.errors import UsageError
+from tfgan_models.interop.sources import FOLDERS, SOURCES
 
 if TYPE_CHECKING:
     import keras
-
-    from tfgan_models.interop.converted import Converted
-
-
-def _from_junyanz(path: Path, **options: Any) -> "Converted":
-    from tfgan_models.interop import junyanz
-
-    return junyanz.load(path, **options)
-
-
-def _from_stylegan(path: Path) -> "Converted":
-    from tfgan_models.interop import stylegan
-
-    return stylegan.load(path)
-
-
-def _from_rosinality(path: Path, **options: Any) -> "Converted":
-    from tfgan_models.interop import rosinality
-
-    return rosinality.load(path, **options)
-
-
-def _from_addons(path: Path) -> "Converted":
-    from tfgan_models.interop import addons
-
-    return addons.load(path)
 
 
 def _to_junyanz(network: "keras.Model", path: Path) -> None:
@@ -46,19 +21,8 @@ def _to_junyanz(network: "keras.Model", path: Path) -> None:
     junyanz.save(network, path)
 
 
-SOURCES: dict[str, Callable[..., "Converted"]] = {
-    "junyanz": _from_junyanz,
-    "stylegan": _from_stylegan,
-    "rosinality": _from_rosinality,
-    "addons": _from_addons,
-}
-"""The reader of another project's files, by the value of --from."""
-
 TARGETS: dict[str, Callable[["keras.Model", Path], None]] = {"junyanz": _to_junyanz}
 """The writer of files for another project, by the value of --to."""
-
-FOLDERS = ("addons",)
-"""Sources whose models can be folders."""
 
 OPTIONS = {"inference_norm": "--from=junyanz", "resolution": "--from=rosinality"}
 """Flags of a single source, which its reader takes by the same name."""
@@ -181,47 +145,28 @@ def _write(target: str, weights: Path, output: Path) -> None:
 
 def _own_network(weights: Path, key: str | None) -> "keras.Model":
     """One of our networks, from a .keras file or a training run."""
-    if not weights.is_dir():
-        if key is not None:
-            raise UsageError(
-                f"--network={key} does not apply to a file: --weights={weights} holds "
-                "one network."
-            )
-        return _load_keras(weights)
-    from tfgan_models.runs.checkpoints import load_networks
+    if key is not None and not weights.is_dir():
+        raise UsageError(
+            f"--network={key} does not apply to a file: --weights={weights} holds "
+            "one network."
+        )
+    from tfgan_models.runs import opening
 
-    try:
-        networks = load_networks(weights)
-    except UsageError as error:
-        # The error names another command's flag.
-        message = str(error).replace("--model_dir", "--weights", 1)
-        raise UsageError(message) from error
+    found = opening.find(weights)
+    networks = found.networks
+    if found.loaded is not None or (found.model_dir is None and weights.is_dir()):
+        raise UsageError(
+            f"--weights={weights} is neither a .keras file that export.saved_model "
+            "wrote nor the folder of a training run."
+        )
     if key is None and len(networks) == 1:
         return next(iter(networks.values()))
-    if key not in networks:
+    if key is None or key not in networks:
         raise UsageError(
             f"--network must be one of {', '.join(networks)}, the networks of "
             f"--weights={weights}. Received: {key or 'none'}"
         )
     return networks[key]
-
-
-def _load_keras(path: Path) -> "keras.Model":
-    import keras
-
-    import tfgan_models.networks  # noqa: F401  (registers the classes)
-
-    if path.suffix != ".keras":
-        raise UsageError(
-            f"--weights={path} is neither a .keras file that export.saved_model wrote "
-            "nor the folder of a training run."
-        )
-    try:
-        return keras.models.load_model(path, compile=False)
-    # What Keras raises depends on where the damage is: RecursionError, BadZipFile, ...
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"--weights={path} cannot be read: {reason}") from error
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ __version__ = "0.1.0"
 _MODELS = {"GANModel": "adversarial"} | {
     system.model: name for name, system in SYSTEMS.items()
 }
+_LAZY = _MODELS | {"load": "loading"}
 
-__all__ = ["__version__", *sorted(_MODELS)]
+__all__ = ["__version__", *sorted(_LAZY)]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODELS:
-        return getattr(importlib.import_module(f"{__name__}.{_MODELS[name]}"), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

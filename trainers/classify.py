@@ -21,8 +21,8 @@ from tfgan_models.runs import files
 
 if TYPE_CHECKING:
     from tfgan_models.data.source import LabelledSplits
+    from tfgan_models.tasks.generators import Generator
     from trainers.evaluation.report import Table
-    from trainers.generation.models import Generator
 
 
 def define_flags() -> None:
@@ -62,13 +62,19 @@ def main(argv: Sequence[str]) -> None:
             "exported .keras file or its SavedModel."
         )
     model_dir = Path(values.model).expanduser()
-    dataset = values.dataset or _trained_on(model_dir)
     command.quiet_tensorflow()
     from tfgan_models.data import catalog
+    from tfgan_models.loading import load
     from trainers.evaluation import report
-    from trainers.generation import generators
 
-    generator = generators.find(values.model, values.which, values.data_dir)
+    model = load(values.model, values.which, task="generate")
+    generator = model.generator
+    dataset = values.dataset or model.description.dataset
+    if not dataset:
+        raise UsageError(
+            f"--dataset is needed: --model={values.model} does not say what it was "
+            "trained on."
+        )
     if not generator.label_size:
         raise UsageError(
             f"--model={values.model} has no classes. Give a model with classes."
@@ -153,17 +159,6 @@ def table(figures: Mapping[str, Any]) -> "Table":
         "Chance: 1 / classes for generated images, all equally likely; the share of "
         "the largest class for test images.",
     )
-
-
-def _trained_on(model_dir: Path) -> str:
-    """The data set of a training run."""
-    try:
-        return json.loads((model_dir / "recipe.json").read_text())["dataset"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(
-            f"--dataset is needed: --model={model_dir} does not say what it was "
-            "trained on."
-        ) from error
 
 
 def _make_folder(given: str | None, model_dir: Path) -> Path:

@@ -91,13 +91,13 @@ def _train(model_dir: Path, export_dir: Path) -> None:
 def _windows() -> dict[str, np.ndarray]:
     """Satellite images (a) and relief maps (b), uint8; test pairs are aligned."""
     from tfgan_models.data import catalog, unpaired
-    from trainers.evaluation import grids
+    from tfgan_models.data.images import to_uint8
 
     splits = catalog.unpaired(DATASET, flags.FLAGS.data_dir)
 
     def read(source: "ImageSource") -> np.ndarray:
         batches = unpaired.test_batches(source, image_size=SIZE, batch_size=64)
-        return grids.to_uint8(np.concatenate(list(batches.as_numpy_iterator())))
+        return to_uint8(np.concatenate(list(batches.as_numpy_iterator())))
 
     names = ("train_a", "train_b", "test_a", "test_b")
     return {name: read(getattr(splits, name)) for name in names}

@@ -259,15 +259,13 @@ def tasks(
     networks: Mapping[str, "keras.Model"], splits: "SuperResSplits", recipe: SRGANRecipe
 ) -> list["Task"]:
     """Returns what each network is measured on: whole test images."""
-    from export.signatures import super_resolution
+    from tfgan_models.tasks import images, upscale
     from trainers.evaluation import super_resolution_task
 
     return [
         super_resolution_task.task(
             name,
-            super_resolution_task.compiled(
-                super_resolution.tiled(network), network.channels
-            ),
+            images.compiled(upscale.tiled(network, network.scale), network.channels),
             splits,
         )
         for name, network in networks.items()

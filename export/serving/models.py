@@ -4,7 +4,6 @@ Layout: `<model_base>/<name>/<integer version>/saved_model.pb`.
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from export.serving.metadata import signature_defs
 from export.serving.status import Code, ServingError
 from export.serving.tf_messages import plain
 from tfgan_models.errors import UsageError
+from tfgan_models.runs.saved_models import versions_in
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Shape: TypeAlias = tuple[int | None, ...] | None
 """A tensor's shape; None for an unknown dimension or an unknown rank."""
 
-_MAX_VERSION = 2**63 - 1
 
 DEFAULT_SIGNATURE = "serving_default"
 """The signature of a request that names none."""
@@ -106,20 +105,6 @@ class Model:
                 f'Serving signature name: "{name}" not found in signature def',
             )
         return self.signatures[name]
-
-
-def versions_in(directory: Path) -> dict[int, Path]:
-    """Returns version -> SavedModel of a model's folder; {} if it has none."""
-    if not directory.is_dir():
-        return {}
-    numbered = {
-        int(path.name): path
-        for path in sorted(directory.iterdir())
-        if re.fullmatch(r"[0-9]{1,19}", path.name)
-        # Path.is_file would raise for a folder without permission.
-        and os.path.isfile(path / "saved_model.pb")
-    }
-    return {version: p for version, p in numbered.items() if version <= _MAX_VERSION}
 
 
 def find(model_base: Path) -> dict[str, dict[int, Path]]:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from export.serving import loading, logs, server_config
 from export.serving.loading import LoadedVersion
-from export.serving.models import check_folder, find, versions_in
+from export.serving.models import check_folder, find
 from export.serving.server_config import VersionPolicy
 from export.serving.status import Code, ServingError, invalid
 from export.serving.tf_messages import in_words
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs.saved_models import versions_in
 
 if TYPE_CHECKING:
     from export.serving.metrics import Metrics

@@ -3,20 +3,17 @@
 A caption's image never depends on the others of its request.
 """
 
-import math
-
 import tensorflow as tf
 
 from export.signatures import signature_doc
 from export.signatures.generation import (
     Argument,
     Tensors,
-    assert_all,
     make_endpoint,
     with_files,
 )
-from tfgan_models import sampling, text_matching
 from tfgan_models.networks import StackGenerator
+from tfgan_models.tasks.caption import embed, images_of
 
 SEED = 0
 """Seed of `serving_default`: the same caption always gives the same image."""
@@ -65,7 +62,7 @@ class CaptionModule(tf.Module):
         def draw(embedding: tf.Tensor, seed: tf.Tensor | None = None) -> Tensors:
             if seed is None:
                 seed = tf.fill([tf.shape(embedding)[0]], tf.constant(SEED, tf.int64))
-            return with_files({"image": pictures(network, embedding, seed)})
+            return with_files({"image": images_of(network, embedding, seed)})
 
         def draw_caption(caption: tf.Tensor, seed: tf.Tensor | None = None) -> Tensors:
             return draw(embed(network, caption), seed)
@@ -92,51 +89,3 @@ class CaptionModule(tf.Module):
         }
         told = {name: words for name, words in told.items() if name in self.endpoints}
         self.doc = signature_doc.Doc(told, values)
-
-
-def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
-    """Turns captions into embeddings.
-
-    Args:
-        network: A network with a text encoder.
-        captions: string [N].
-
-    Returns:
-        float32 [N, D]. A graph fails if a caption has neither letter nor digit.
-
-    Raises:
-        ValueError: The network has no text encoder.
-    """
-    encoder = network.text_encoder
-    if encoder is None:
-        raise ValueError(f"{network.name} has no text encoder: give it embeddings.")
-    with tf.device("/CPU:0"):
-        told = tf.strings.regex_full_match(captions, "(?s).*[a-zA-Z0-9].*")
-        check = assert_all(
-            told, "Each caption must contain a letter or a digit. Received:", captions
-        )
-    with tf.control_dependencies([check]):
-        numbers = text_matching.characters(captions, encoder.length)
-    return encoder(numbers, training=False)
-
-
-def pictures(
-    network: StackGenerator, embedding: tf.Tensor, seeds: tf.Tensor
-) -> tf.Tensor:
-    """Generates an image from each embedding; its random numbers follow from its seed.
-
-    Args:
-        network: The generator.
-        embedding: float32 [N, D].
-        seeds: int64 [N].
-
-    Returns:
-        float32 [N, R, R, C] in [-1, 1].
-    """
-    latent = sampling.latents(seeds, network.latent_size)
-    noise = [
-        # From N(0, 1) via (-1, 1) to the truncated normal distribution.
-        sampling.truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
-        for draw in sampling.noise(seeds, [(1, 1, network.condition_size)] * 2)
-    ]
-    return tf.cast(network(embedding, latent, *noise, training=False), tf.float32)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from export.signatures import image_endpoints, png, signature_doc
+from tfgan_models.tasks.translate import of_any_size
 
 
 class TranslationModule(tf.Module):
@@ -14,9 +15,7 @@ class TranslationModule(tf.Module):
     (PNG, JPEG, BMP or WebP files, each of its own size) -> `translated_bytes`
     string [N] (PNG files).
 
-    H and W may be any from 1 up. An image is padded on the right and at the bottom, by
-    repeated symmetric mirroring, up to the next size that the network takes; the output
-    is cropped back.
+    H and W may be any from 1 up: see `of_any_size`.
 
     Args:
         network: Image [N, H, W, C] in [-1, 1] to image of the same size.
@@ -45,15 +44,7 @@ class TranslationModule(tf.Module):
         # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         channels = network.inputs[0].shape[-1]
-        smallest = _smallest_side(network, multiple, channels)
-
-        def translate(image: tf.Tensor) -> tf.Tensor:
-            height, width = tf.shape(image)[1], tf.shape(image)[2]
-            padded = _continue_axis(image, 1, height, multiple, smallest)
-            padded = _continue_axis(padded, 2, width, multiple, smallest)
-            translated = tf.cast(network(padded, training=False), tf.float32)
-            return translated[:, :height, :width, :]
-
+        translate = of_any_size(network, multiple)
         self.endpoints = {
             "serving_default": image_endpoints.floats(
                 translate, channels, "translated_image"
@@ -66,28 +57,3 @@ class TranslationModule(tf.Module):
             self.endpoints["encoded"] = image_endpoints.files(
                 translate, channels, "translated_bytes"
             )
-
-
-def _continue_axis(
-    image: tf.Tensor, axis: int, size: tf.Tensor, multiple: int, smallest: int
-) -> tf.Tensor:
-    """Mirrors `image` beyond its end, up to the next size that the network takes.
-
-    Indices instead of tf.pad, which mirrors only once: a 1 px image can need 255.
-    """
-    target = tf.maximum(-(-size // multiple) * multiple, smallest)
-    index = tf.range(target) % (2 * size)
-    return tf.gather(image, tf.minimum(index, 2 * size - 1 - index), axis=axis)
-
-
-def _smallest_side(network: keras.Model, multiple: int, channels: int) -> int:
-    """The smallest valid H = W.
-
-    Reflection padding inside needs more pixels than it adds, so one multiple may be
-    too few: the network is tried.
-    """
-    try:
-        network(tf.zeros([1, multiple, multiple, channels]), training=False)
-    except tf.errors.InvalidArgumentError:
-        return 2 * multiple
-    return multiple

@@ -251,6 +251,6 @@ def test_keras_files_that_keras_fails_on_are_one_line(
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("metadata.json", "config.json", "model.weights.h5"):
             archive.writestr(name, content)
-    with pytest.raises(UsageError, match=r"x\.keras cannot be read: ") as error:
-        command._load_keras(path)
+    with pytest.raises(UsageError, match=r"x\.keras cannot be loaded: ") as error:
+        command._own_network(path, None)
     assert str(error.value).isprintable()

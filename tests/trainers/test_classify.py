@@ -14,10 +14,11 @@ from tests.trainers.generation import networks
 from tfgan_models.data import catalog, digits
 from tfgan_models.data.source import LabelledSplits
 from tfgan_models.errors import UsageError
+from tfgan_models.runs.description import of_network
+from tfgan_models.tasks import generator_networks
+from tfgan_models.tasks.generators import LatentModel, StyleModel
 from trainers import classify
 from trainers.evaluation import classifier, report
-from trainers.generation import generators
-from trainers.generation.models import LatentModel, StyleModel
 
 STEPS = 150
 
@@ -43,7 +44,7 @@ def copying(change: Callable[[tf.Tensor], tf.Tensor]) -> LatentModel:
         places = tf.stack([change(label), which], axis=1)
         return tf.gather(images, tf.gather_nd(first, places))
 
-    return LatentModel(8, 1, 4, 10, tuple, draw=draw, distribution="uniform")
+    return LatentModel(8, 1, 4, 10, "uniform", draw=draw)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_shifted_images_keep_their_labels() -> None:
 
 def test_large_images_are_halved_and_style_is_drawn_with_its_noise() -> None:
     network = networks.style(64, networks.CLASSES)
-    model = generators._style(network, tuple)
+    model = generator_networks.of_network(network, of_network(network))
     assert isinstance(model, StyleModel) and classifier.side_of(model) == 32
     drawn = classifier.generated(model, 3, seed=5)
     random = np.random.default_rng(5)
@@ -183,7 +184,7 @@ def test_a_training_is_judged_on_its_own_data(
     tmp_path: Path, command: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = networks.save_training(digits_network(), tmp_path / "run")
-    (run / "recipe.json").write_text(json.dumps({"dataset": "digits"}))
+    (run / "recipe.json").write_text(json.dumps({"model": "cgan", "dataset": "digits"}))
     command(f"--model={run}", "--samples=40", "--seed=2")
     path = run / "evaluation" / "classification.json"
     written = json.loads(path.read_text())

@@ -14,6 +14,7 @@ from PIL import Image
 
 from export import client, saved_model
 from tests.export.conftest import REPOSITORY, serving
+from tests.trainers.generation.test_generate_upscale import save_training
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.metrics import similarity, spec
 from tfgan_models.networks import ResNetGenerator
@@ -176,7 +177,7 @@ def test_pairs_are_data_too(photos: Path, models: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "nowhere"}, "--model=nowhere is none of: a trainer's --model_dir"),
+        ({"model": "nowhere"}, "nowhere is none of: a training's --model_dir"),
         ({"model": "{models}/mine_a2b", "dataset": None}, "are needed for a model"),
         ({"model": "{models}/mine_a2b", "image_size": None}, "image_size=None"),
         ({"model": "{broken}"}, "recipe.json is not the recipe of a trainer"),
@@ -185,9 +186,9 @@ def test_pairs_are_data_too(photos: Path, models: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_evaluated_is_refused(
     photos: Path, models: Path, tmp_path: Path, options: dict, message: str
 ) -> None:
-    (tmp_path / "networks.json").write_text("{}")
-    (tmp_path / "recipe.json").write_text('{"model": "biggan"}')
-    model = options.pop("model").format(models=models, broken=tmp_path)
+    broken = save_training({"a2b": ResNetGenerator(2, 1)}, tmp_path / "broken")
+    (broken / "recipe.json").write_text('{"model": "biggan"}')
+    model = options.pop("model").format(models=models, broken=broken)
     settings = {"dataset": f"folder:{photos}", "image_size": SIZE} | options
     with pytest.raises(UsageError, match=message):
         sources.find(sources.Request(model, **settings))
@@ -294,7 +295,7 @@ def test_worst_and_best_are_those_of_all_images(photos: Path, models: Path) -> N
     a2b = generated(subject.tasks[0])
     errors = np.sort(similarity.l1(a2b["cycled"], a2b["input"]))
     samples, worst, best = kept.pictures(subject.tasks[0])
-    assert samples.caption == "input | generated | back again"
+    assert samples.caption == "input | generated | reconstructed"
     for picture, expected in ((worst, errors[::-1][:6]), (best, errors[:6])):
         shown = [float(e) for e in picture.caption.split("errors ")[1].split(", ")]
         np.testing.assert_allclose(shown, expected, atol=6e-4)

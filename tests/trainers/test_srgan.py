@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export.signatures import super_resolution
 from tests.trainers.conftest import run_trainer
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import similarity, spec
 from tfgan_models.networks import SRResNet
 from tfgan_models.runs import checkpoints
+from tfgan_models.tasks.images import compiled
+from tfgan_models.tasks.upscale import tiled
 from trainers import evaluate, srgan
 from trainers.evaluation import measurement, sources, super_resolution_task, translation
 from trainers.srgan import PRESETS, SRGANRecipe
@@ -187,7 +188,7 @@ def test_figures_of_luma_are_for_enlargements_alone() -> None:
 
 def test_large_images_are_enlarged_in_tiles() -> None:
     network = SRResNet(2, filters=2, residual_blocks=0)
-    enlarge = super_resolution_task.compiled(super_resolution.tiled(network, tile=8), 3)
+    enlarge = compiled(tiled(network, network.scale, tile=8), 3)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 50, 9, 3)).astype(np.float32)
     expected = np.clip(network(image, training=False), -1, 1)
     np.testing.assert_allclose(enlarge(image), expected, rtol=0, atol=1e-5)

@@ -16,6 +16,7 @@ from tests.trainers import kills
 from tests.trainers.conftest import eagerly
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
+from tfgan_models.tasks.caption import images_of
 from trainers import stackgan
 from trainers.evaluation import captioned_images
 from trainers.stackgan import PRESETS, StackGANRecipe
@@ -197,9 +198,7 @@ def test_the_task_draws_the_training_images_captions(
     made = np.concatenate([b["generated"] for b in task.batches(14)])
     assert made.shape == (14, 32, 32, 3)
     embedding = captioned_images.embeddings(network, splits.train, [1])
-    again = captioned_images.export_captions.pictures(
-        network, embedding, tf.constant([13], tf.int64)
-    )
+    again = images_of(network, embedding, tf.constant([13], tf.int64))
     np.testing.assert_allclose(made[13], again[0], atol=1e-5)
     real = np.concatenate(list(task.real(12)))
     assert real.shape == (12, 32, 32, 3)

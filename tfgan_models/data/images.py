@@ -21,10 +21,17 @@ __all__ = [
     "decode_path",
     "decode_tensor",
     "encode_png",
+    "to_uint8",
 ]
 
 Examples: TypeAlias = Iterator[tuple[int, Mapping[str, bytes | int | str | np.ndarray]]]
 """Output of a TFDS builder: keys, and encoded images and facts by feature."""
+
+
+def to_uint8(images: np.ndarray | tf.Tensor) -> np.ndarray:
+    """Maps [-1, 1] to 0..255, rounded; grey stays one channel."""
+    pixels = np.asarray(images, np.float32) * 127.5 + 127.5
+    return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -31,10 +31,15 @@ def decode_image(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return np.array(_to_rgb(image))
+        return np.array(to_rgb(image))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Returns an image of any mode as RGB of 8 bits; see `decode_image`.
+
+    Raises:
+        ValueError: Its values have 32 bits.
+    """
     if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
         # Their white level is unknown.
         raise ValueError("its values have 32 bits, 8 or 16 are read")

@@ -12,7 +12,7 @@ that were written before it.
 import dataclasses
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -302,6 +302,15 @@ def values(network: keras.Model) -> tuple[dict[str, Value], dict[str, Value]]:
     outputs = getattr(network, "outputs", None) or []
     made = _values(getattr(network, "output_names", []), outputs)
     return _values([tensor.name for tensor in inputs], inputs), made
+
+
+def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yields the layers of a network and of the networks in it."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from leaves(layer)
+        else:
+            yield layer
 
 
 def _values(names: Sequence[str], tensors: Sequence[Any]) -> dict[str, Value]:

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from export.signatures import captions as export_captions
 from tfgan_models import text_matching
 from tfgan_models.data import labelled
 from tfgan_models.data.captioned import MOST_EMBEDDINGS
@@ -17,6 +16,7 @@ from tfgan_models.data.source import (
     LabelledSource,
     LabelledSplits,
 )
+from tfgan_models.tasks.caption import embed, images_of
 from trainers.evaluation import grids, latent_samples
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def drawn(
             network.stages = stage
             seeds = tf.repeat(tf.range(SEEDS, dtype=tf.int64), count)
             every = tf.tile(embedding, [SEEDS, 1])
-            images = export_captions.pictures(network, every, seeds)
+            images = images_of(network, every, seeds)
             factor = size // images.shape[1]
             images = tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
             columns += tf.split(images, SEEDS)
@@ -119,7 +119,7 @@ def samples(
         embedding = embeddings(network, source, places)
         found[name] = drawn(network, embedding, _first(source, places), size, real)
     if captions and network.text_encoder is not None:
-        embedding = export_captions.embed(network, tf.constant(list(captions)))
+        embedding = embed(network, tf.constant(list(captions)))
         found["text"] = drawn(network, embedding, captions, size)
     return found
 
@@ -137,7 +137,7 @@ def embeddings(
         places: Indices of the images, N of them.
     """
     if source.vectors is None:
-        return export_captions.embed(network, tf.constant(_first(source, places)))
+        return embed(network, tf.constant(_first(source, places)))
     ranges = [source.starts[place : place + 2] for place in places]
     return tf.stack(
         [
@@ -156,15 +156,15 @@ def task(network: "StackGenerator", splits: CaptionedSplits, size: int) -> "Task
         size: The side at which images are compared.
     """
     draw: Callable[..., tf.Tensor] = tf.function(
-        lambda embedding, seeds: export_captions.pictures(network, embedding, seeds),
+        lambda embedding, seeds: images_of(network, embedding, seeds),
         autograph=False,
     )
 
-    def images_of(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def drawn_for(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
         embedding = embeddings(network, splits.train, places)
         return draw(embedding, tf.constant(seeds)).numpy()
 
-    return task_of_places(images_of, splits, size)
+    return task_of_places(drawn_for, splits, size)
 
 
 def task_of_captions(
@@ -180,26 +180,26 @@ def task_of_captions(
         size: The side at which images are compared, a multiple of R.
     """
 
-    def images_of(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def drawn_for(seeds: np.ndarray, places: np.ndarray) -> np.ndarray:
         return draw(_first(splits.train, places), seeds)
 
-    return task_of_places(images_of, splits, size)
+    return task_of_places(drawn_for, splits, size)
 
 
 def task_of_places(
-    images_of: Callable[..., np.ndarray], splits: CaptionedSplits, size: int
+    drawn_for: Callable[..., np.ndarray], splits: CaptionedSplits, size: int
 ) -> "Task":
     """Returns the task of generating images given by their indices.
 
     Args:
-        images_of: Seeds and indices of training images, int64 [N], to images
+        drawn_for: Seeds and indices of training images, int64 [N], to images
             [N, R, R, C] in [-1, 1].
         splits: The data set.
         size: The side at which images are compared, a multiple of R.
     """
     # Each image uses its own caption: each is its own class.
     numbered = LabelledSplits(_numbered(splits.train), _numbered(splits.test))
-    return latent_samples.image_task(images_of, numbered, size)
+    return latent_samples.image_task(drawn_for, numbered, size)
 
 
 def _matches(model: "GANModel", source: CaptionedSource, size: int) -> np.ndarray:

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgan_models import sampling
 from tfgan_models.data import labelled
 from tfgan_models.data.source import LabelledSource
 from tfgan_models.errors import UsageError
-from trainers.generation.models import Generator, StyleModel
+from tfgan_models.tasks.generators import Generator
+from tfgan_models.tasks.synthesis import untruncated
 
 LARGEST_SIDE = 32
 """Larger images are halved until they are not larger."""
@@ -79,7 +79,7 @@ def generated(generator: Generator, count: int, seed: int) -> Images:
     side = side_of(generator)
     batches = [
         _reduced(
-            _draw(
+            untruncated(
                 generator,
                 tf.constant(seeds[i : i + BATCH]),
                 tf.constant(labels[i : i + BATCH]),
@@ -89,15 +89,6 @@ def generated(generator: Generator, count: int, seed: int) -> Images:
         for i in range(0, count, BATCH)
     ]
     return Images(np.clip(np.concatenate(batches), -1.0, 1.0), labels)
-
-
-def _draw(generator: Generator, seeds: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    z = sampling.latents(seeds, generator.latent_size, generator.distribution)
-    if not isinstance(generator, StyleModel):
-        return generator.draw(z, labels)
-    w = generator.mapping(z, labels)
-    ws = tf.repeat(w[:, tf.newaxis], generator.layers, axis=1)
-    return generator.synthesis(ws, sampling.noise(seeds, generator.noise_shapes))
 
 
 def _reduced(images: tf.Tensor, side: int) -> np.ndarray:

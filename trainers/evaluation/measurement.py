@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import (
     frechet,
@@ -20,7 +21,6 @@ from tfgan_models.metrics import (
 )
 from tfgan_models.metrics.extractors import Extractor, extractor
 from tfgan_models.metrics.spec import KINDS, Spec
-from trainers.evaluation import grids
 
 B = TypeVar("B", bound="np.ndarray | Mapping[str, np.ndarray]")
 
@@ -239,7 +239,7 @@ class _Seen:
         for kind, (function, first, second) in self._per_image.items():
             self._add(kind, function(batch[first], batch[second]))
         if sum(map(len, self._parts.get("images", ()))) < self._images:
-            self._add("images", grids.to_uint8(batch["generated"]))
+            self._add("images", to_uint8(batch["generated"]))
 
     def _add(self, name: str, values: np.ndarray) -> None:
         self._parts.setdefault(name, []).append(values)

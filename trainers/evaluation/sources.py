@@ -2,8 +2,7 @@
 
 import dataclasses
 import importlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,18 @@ import numpy as np
 import tensorflow as tf
 
 from export import client
-from export.serving import models
+from tfgan_models import loading
 from tfgan_models.data import catalog, folder
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import opening
+from tfgan_models.tasks.caption import CaptionPainter
+from tfgan_models.tasks.generate import ImageGenerator
+from tfgan_models.tasks.model import Model
+from tfgan_models.tasks.synthesis import untruncated
+from tfgan_models.tasks.upscale import Upscaler
 from trainers.evaluation import (
     captioned_images,
-    grids,
     latent_samples,
     super_resolution_task,
     translation,
@@ -82,34 +86,21 @@ def find(request: Request) -> Subject:
     if request.model.startswith(("http://", "https://")):
         return _endpoint(request)
     path = Path(request.model).expanduser()
-    if (path / "networks.json").is_file():
-        return _training(request, path)
-    if given := saved_model(path):
-        return _saved_model(request, path, given)
-    if path.is_dir():
+    if path.is_dir() and not opening.is_model(path):
         return _folder(request, path)
-    raise UsageError(
-        f"--model={request.model} is none of: a trainer's --model_dir, an exported "
-        "model (a folder with saved_model.pb or with version numbers), a folder of "
-        "images, the URL of a served model (http://localhost:8501/v1/models/NAME)."
-    )
+    found = opening.find(request.model, request.which)
+    if found.model_dir is not None:
+        return _training(request, found)
+    return _exported(request, found, path)
 
 
-def saved_model(path: Path) -> Path | None:
-    """Returns the SavedModel at `path`, or its newest version; None where none is."""
-    if (path / "saved_model.pb").is_file():
-        return path
-    versions = models.versions_in(path)
-    return versions[max(versions)] if versions else None
-
-
-def _training(request: Request, path: Path) -> Subject:
+def _training(request: Request, found: opening.Opened) -> Subject:
     """A checkpoint, evaluated as its trainer does while training."""
+    known, path = found.description, Path(found.where).expanduser()
     try:
-        saved = json.loads((path / "recipe.json").read_text())
-        trainer = importlib.import_module(f"trainers.{saved.pop('model')}").TRAINER
-        recipe = type(trainer.presets["paper"])(**saved)
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        trainer = importlib.import_module(f"trainers.{known.system}").TRAINER
+        recipe = type(trainer.presets["paper"])(**known.recipe)
+    except (ImportError, TypeError) as error:
         raise UsageError(
             f"{path / 'recipe.json'} is not the recipe of a trainer: {error}. Give the "
             "--model_dir of a training."
@@ -117,33 +108,41 @@ def _training(request: Request, path: Path) -> Subject:
     changed = {"dataset": request.dataset, "image_size": request.image_size}
     given = {key: value for key, value in changed.items() if value is not None}
     recipe = dataclasses.replace(recipe, **given)
-    networks = checkpoints.load_networks(path, request.which)
     data = _aligned(trainer.load_data(recipe, request.data_dir), request)
-    step = checkpoints.steps(checkpoints.folder(path, request.which))[-1]
-    tasks = trainer.tasks(networks, data, recipe)
-    return Subject("training", recipe.dataset, recipe.image_size, step, tasks, path)
+    tasks = trainer.tasks(found.networks, data, recipe)
+    return Subject(
+        "training", recipe.dataset, recipe.image_size, known.steps, tasks, path
+    )
 
 
-def _saved_model(request: Request, path: Path, given: Path) -> Subject:
-    model = tf.saved_model.load(str(given))
-    if "generate" in model.signatures:
-        inputs = model.signatures["generate"].structured_input_signature[1]
-        if "caption" in inputs:
-            return _drawing_captions(request, model)
-        return _generator(request, model)
-    if "upscaled_image" in _outputs(model):
-        return _enlarging(request, model)
+def _exported(request: Request, found: opening.Opened, path: Path) -> Subject:
+    """A SavedModel, a .keras file or converted weights."""
+    known = found.description
+    request = dataclasses.replace(
+        request,
+        dataset=request.dataset or known.dataset or None,
+        image_size=request.image_size or known.recipe.get("image_size"),
+    )
+    name = loading.choose(found, None, None)
+    model = loading.of_network(found, name)
+    if model.facts.task != "translate":
+        return _OTHERS[model.facts.task](request, model)
     # models/mine_a2b or models/mine_a2b/1: the way back is beside it, by its name.
-    named = path if given != path or not path.name.isdigit() else path.parent
-    direction = _direction(named.absolute().name, request.direction)
-    found = {direction: _translate(model, given)}
-    opposite = _opposite(named.absolute().name, direction)
-    back = opposite and saved_model(named.absolute().with_name(opposite))
-    if back:
-        found[translation.OPPOSITE[direction]] = _translate(
-            tf.saved_model.load(str(back)), back
-        )
-    return _translation("SavedModel", request, found)
+    version = path.parent if path.name.isdigit() and path.is_dir() else path
+    ending = ".keras" if path.suffix == ".keras" else ""
+    named = version.absolute().name.removesuffix(ending)
+    direction = name if name in DIRECTIONS else _direction(named, request)
+    translators = {direction: model.arrays}
+    opposite = _opposite(named, direction)
+    back = opposite and version.absolute().with_name(opposite + ending)
+    if back and back.exists():
+        opened = loading.load(back, task="translate")
+        translators[translation.OPPOSITE[direction]] = opened.arrays
+    return _translation(_kind(found), request, translators)
+
+
+def _kind(found: opening.Opened) -> str:
+    return "model" if found.loaded is None else "SavedModel"
 
 
 def _endpoint(request: Request) -> Subject:
@@ -154,7 +153,7 @@ def _endpoint(request: Request) -> Subject:
             f"--model={request.model} names no served model. Give its address, such as "
             "http://localhost:8501/v1/models/mine_a2b"
         )
-    direction = _direction(name, request.direction)
+    direction = _direction(name, request)
     if not client.is_served(url):
         raise UsageError(f"{base} serves no model {name}.")
     found = {direction: _asked(url)}
@@ -231,9 +230,9 @@ def _aligned(splits: Any, request: Request) -> Any:
     return dataclasses.replace(splits, aligned=request.aligned)
 
 
-def _direction(name: str, default: str) -> str:
+def _direction(name: str, request: Request) -> str:
     ending = name.split("/")[0][-3:]
-    return ending if ending in DIRECTIONS else default
+    return ending if ending in DIRECTIONS else request.direction
 
 
 def _opposite(name: str, direction: str) -> str | None:
@@ -244,105 +243,68 @@ def _opposite(name: str, direction: str) -> str | None:
     return plain.removesuffix(direction) + translation.OPPOSITE[direction]
 
 
-def _generator(request: Request, model: tf.Module) -> Subject:
-    """An exported generator of pictures, not truncated."""
+def _generator(request: Request, model: ImageGenerator) -> Subject:
+    """A generator of images, not truncated."""
     dataset, size = _needed(request)
     splits = catalog.labelled(dataset, request.data_dir)
-    inputs = model.signatures["generate"].structured_input_signature[1]
-    channels = _checked_shape(model, size)[-1]
-    if "label" in inputs and not splits.train.classes:
+    _check_side(model, size)
+    is_labelled = model.facts.label_size > 0
+    if is_labelled and not splits.train.classes:
         raise UsageError(
             f"The generator has classes and the data set {dataset} has none. Give the "
             "data set that it was trained on."
         )
 
     def images_of(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        given = {"seed": tf.constant(seeds)}
-        if "truncation_psi" in inputs:
-            given["truncation_psi"] = tf.ones(len(seeds))
-        if "label" in inputs:
-            given["label"] = tf.constant(classes)
-        return model.signatures["generate"](**given)["image"].numpy()
+        label = tf.constant(classes, tf.int64) if is_labelled else None
+        return untruncated(model.generator, tf.constant(seeds), label).numpy()
 
-    task = latent_samples.image_task(images_of, splits, size, grey=channels == 1)
-    return Subject("SavedModel", dataset, size, None, [task])
+    grey = model.facts.channels == 1
+    task = latent_samples.image_task(images_of, splits, size, grey=grey)
+    return Subject(_kind(model.found), dataset, size, None, [task])
 
 
-def _drawing_captions(request: Request, model: tf.Module) -> Subject:
-    """An exported generator of pictures of captions."""
+def _painter(request: Request, model: CaptionPainter) -> Subject:
+    """A generator of images of captions."""
     dataset, size = _needed(request)
-    _checked_shape(model, size)
+    _check_side(model, size)
     splits = catalog.captioned(dataset, data_dir=request.data_dir)
-
-    def draw(captions: Sequence[str], seeds: np.ndarray) -> np.ndarray:
-        given = {"caption": tf.constant(captions), "seed": tf.constant(seeds)}
-        return model.signatures["generate"](**given)["image"].numpy()
-
-    task = captioned_images.task_of_captions(draw, splits, size)
-    return Subject("SavedModel", dataset, size, None, [task])
+    task = captioned_images.task_of_captions(model.batch, splits, size)
+    return Subject(_kind(model.found), dataset, size, None, [task])
 
 
-def _enlarging(request: Request, model: tf.Module) -> Subject:
-    """An exported network that enlarges images of any size."""
+def _upscaler(request: Request, model: Upscaler) -> Subject:
+    """A network that enlarges images of any size."""
     if request.dataset is None:
         raise UsageError(
             "--dataset is needed for a model that does not say what it was trained on: "
             "photographs to reduce and to enlarge again. Received: dataset=None"
         )
-
-    def upscale(images: np.ndarray) -> np.ndarray:
-        answer = model.signatures["serving_default"](image=tf.constant(images))
-        return answer["upscaled_image"].numpy()
-
-    given = model.signatures["serving_default"].structured_input_signature[1]
-    channels = given["image"].shape[-1]
-    scale = upscale(np.zeros((1, 8, 8, channels), np.float32)).shape[1] // 8
-    splits = catalog.superres(request.dataset, scale, request.data_dir)
-    task = super_resolution_task.task("upscale", upscale, splits)
-    return Subject("SavedModel", request.dataset, None, None, [task])
+    splits = catalog.superres(request.dataset, model.scale, request.data_dir)
+    task = super_resolution_task.task("upscale", model.arrays, splits)
+    return Subject(_kind(model.found), request.dataset, None, None, [task])
 
 
-def _checked_shape(model: tf.Module, size: int) -> tuple[int, ...]:
-    """The shape [R, R, C] that a generator draws, which goes with `size`."""
-    shape = model.signatures["generate"].structured_outputs["image"].shape[1:]
-    if size % shape[0]:
+_OTHERS: dict[str, Callable[..., Subject]] = {
+    "generate": _generator,
+    "caption": _painter,
+    "upscale": _upscaler,
+}
+"""Tasks but translation, which has two directions."""
+
+
+def _check_side(model: Model, size: int) -> None:
+    """Raises UsageError where `size` does not go with what a generator draws."""
+    if size % model.facts.resolution:
         raise UsageError(
-            f"The generator draws at {shape[0]} px, of which --image_size must be a "
-            f"multiple. Received: {size}"
+            f"The generator draws at {model.facts.resolution} px, of which "
+            f"--image_size must be a multiple. Received: {size}"
         )
-    return tuple(shape)
-
-
-def _outputs(model: tf.Module) -> Mapping[str, tf.TensorSpec]:
-    """What `serving_default` gives, if there is one."""
-    if "serving_default" not in model.signatures:
-        return {}
-    return model.signatures["serving_default"].structured_outputs
-
-
-def _translate(model: tf.Module, path: Path) -> translation.Translate:
-    """What an exported translation does; `model` was loaded from `path`."""
-    if "serving_default" not in model.signatures:
-        raise UsageError(f"{path} has no signature serving_default.")
-    signature = model.signatures["serving_default"]
-    inputs = list(signature.structured_input_signature[1])
-    if inputs != ["image"]:
-        raise UsageError(
-            f"{path} takes neither an image nor a seed: its inputs are {inputs}. Give "
-            "the training's folder (--model_dir) instead of what was exported."
-        )
-
-    def translate(images: np.ndarray) -> np.ndarray:
-        # The signature does not keep the model's variables alive; this function does.
-        outputs = model.signatures["serving_default"](image=tf.constant(images))
-        return next(iter(outputs.values())).numpy()
-
-    return translate
 
 
 def _asked(url: str) -> translation.Translate:
     def translate(images: np.ndarray) -> np.ndarray:
-        answers = client.translate(url, grids.to_uint8(images))
+        answers = client.translate(url, to_uint8(images))
         if answers.shape[1:3] != images.shape[1:3]:
             height, width = answers.shape[1:3]
             raise UsageError(

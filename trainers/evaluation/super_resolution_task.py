@@ -51,17 +51,6 @@ def task(name: str, upscale: Enlarge, splits: SuperResSplits) -> Task:
     )
 
 
-def compiled(upscale: Callable[[tf.Tensor], tf.Tensor], channels: int) -> Enlarge:
-    """Makes a function of arrays from one of tensors, such as those of `tiled`."""
-    shape = [None, None, None, channels]
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-    def call(images: tf.Tensor) -> tf.Tensor:
-        return upscale(images)
-
-    return lambda images: call(tf.constant(images)).numpy()
-
-
 def _pairs(source: SuperResSource) -> Iterator[Batch]:
     batches = superres.test_batches(source, batch_size=_BATCH)
     return iter(batches.as_numpy_iterator())

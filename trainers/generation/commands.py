@@ -1,18 +1,23 @@
 """The commands that generate still images: images, mix, truncation, noise."""
 
 import dataclasses
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from trainers.generation import synthesis
-from trainers.generation.models import Generator, StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.runs import files
+from tfgan_models.tasks import synthesis
+from tfgan_models.tasks.directions import Directions
+from tfgan_models.tasks.generators import Generator, StyleModel
+from tfgan_models.tasks.synthesis import Setting
+from trainers.generation import page, sheets
 
 COLUMNS = 8
 """Images per class if no seeds are given."""
+STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
 
 
 def images(
@@ -36,15 +41,15 @@ def images(
     """
     if layout == "files":
         return [
-            synthesis.write(
+            sheets.write(
                 output_dir / f"seed_{seed:04d}.png",
                 synthesis.from_seed(generator, seed, setting),
             )
             for seed in seeds
         ]
-    synthesis.check_grid(generator, len(seeds))
+    sheets.check_grid(generator, len(seeds))
     made = [synthesis.from_seed(generator, seed, setting) for seed in seeds]
-    return [synthesis.write(output_dir / "images.png", _square(made))]
+    return [sheets.write(output_dir / "images.png", _square(made))]
 
 
 def class_images(
@@ -71,7 +76,7 @@ def class_images(
         UsageError: There are too many images for a grid.
     """
     if layout == "grid":
-        synthesis.check_grid(generator, generator.label_size * len(seeds))
+        sheets.check_grid(generator, generator.label_size * len(seeds))
     written, rows = [], []
     for label in range(generator.label_size):
         own = dataclasses.replace(setting, label=label)
@@ -80,14 +85,12 @@ def class_images(
             rows.append(list(row))
             continue
         written += [
-            synthesis.write(
-                output_dir / f"class_{label:03d}_seed_{seed:04d}.png", picture
-            )
+            sheets.write(output_dir / f"class_{label:03d}_seed_{seed:04d}.png", picture)
             for seed, picture in zip(seeds, row, strict=True)
         ]
     if layout == "files":
         return written
-    return [synthesis.write(output_dir / "images.png", synthesis.tile(rows))]
+    return [sheets.write(output_dir / "images.png", sheets.tile(rows))]
 
 
 def mix(
@@ -117,26 +120,23 @@ def mix(
         UsageError: The generator has no such styles, or there are too many images.
     """
     taken = synthesis.style_layers(generator, styles)
-    synthesis.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
+    sheets.check_grid(generator, (len(rows) + 1) * (len(columns) + 1))
 
-    def styles_of(seed: int) -> np.ndarray:
-        w = synthesis.map_seed(generator, seed, setting.label)
-        return synthesis.truncate(generator, w, setting.psi)
-
-    across = [(seed, styles_of(seed)) for seed in columns]
+    across = [(seed, synthesis.styles_of(generator, seed, setting)) for seed in columns]
     heads = [
         synthesis.from_w(generator, ws, setting.noise_seed(seed)) for seed, ws in across
     ]
     cells: list[list[np.ndarray | None]] = [[None, *heads]]
     for seed in rows:
-        own, noise = styles_of(seed), setting.noise_seed(seed)
+        own = synthesis.styles_of(generator, seed, setting)
+        noise = setting.noise_seed(seed)
         row: list[np.ndarray | None] = [synthesis.from_w(generator, own, noise)]
         for _, other in across:
             ws = own.copy()
             ws[taken] = other[taken]
             row.append(synthesis.from_w(generator, ws, noise))
         cells.append(row)
-    return [synthesis.write(output_dir / "mix.png", synthesis.tile(cells))]
+    return [sheets.write(output_dir / "mix.png", sheets.tile(cells))]
 
 
 def truncation(
@@ -169,7 +169,7 @@ def truncation(
         )
         for psi in psis
     ]
-    return [synthesis.write(output_dir / "truncation.png", synthesis.tile([row]))]
+    return [sheets.write(output_dir / "truncation.png", sheets.tile([row]))]
 
 
 def noise(
@@ -193,9 +193,8 @@ def noise(
     Raises:
         UsageError: There are too many images for a grid.
     """
-    synthesis.check_grid(generator, count)
-    w = synthesis.map_seed(generator, seed, setting.label)
-    ws = synthesis.truncate(generator, w, setting.psi)
+    sheets.check_grid(generator, count)
+    ws = synthesis.styles_of(generator, seed, setting)
     made = [synthesis.from_w(generator, ws, i) for i in range(count)]
     mean = np.stack(made).mean(axis=0, dtype=np.float64)
     deviation = np.sqrt(np.var(made, axis=0, dtype=np.float64).mean(axis=2))
@@ -206,10 +205,47 @@ def noise(
     )
     shown = deviation / (largest or 1.0) * 2.0 - 1.0
     return [
-        synthesis.write(output_dir / "noise.png", _square(made)),
-        synthesis.write(output_dir / "noise_mean.png", mean),
-        synthesis.write(output_dir / "noise_std.png", shown[..., None]),
+        sheets.write(output_dir / "noise.png", _square(made)),
+        sheets.write(output_dir / "noise_mean.png", mean),
+        sheets.write(output_dir / "noise_std.png", shown[..., None]),
     ]
+
+
+def write_directions(
+    found: Directions, seed: int, setting: Setting, output_dir: Path
+) -> list[Path]:
+    """Writes directions.html, which shows each at all strengths, and directions.npz.
+
+    Args:
+        found: The directions.
+        seed: Of the image that is changed.
+        setting: How the image is made.
+        output_dir: An existing folder.
+
+    Returns:
+        The files.
+    """
+    strips = [
+        [found.image(seed, i, strength, setting) for strength in STRENGTHS]
+        for i in range(len(found.vectors))
+    ]
+    arrays = io.BytesIO()
+    np.savez(
+        arrays,
+        directions=found.vectors,
+        eigenvalues=found.eigenvalues,
+        layers=np.array(found.layers),
+    )
+    files.write_bytes(output_dir / "directions.npz", arrays.getvalue())
+    titles = [f"Direction {i + 1} ({part:.1%})" for i, part in enumerate(found.shares)]
+    note = (
+        f"Seed {seed}. w is moved by -3 to 3 times a direction of length 1 in the "
+        f"style layers {found.layers[0]} to {found.layers[-1]}; the percentage is its "
+        "share of all that w does there."
+    )
+    path = output_dir / "directions.html"
+    page.write(path, "Directions", note, titles, strips, STRENGTHS)
+    return [path, output_dir / "directions.npz"]
 
 
 def _square(made: Sequence[np.ndarray]) -> np.ndarray:
@@ -217,4 +253,4 @@ def _square(made: Sequence[np.ndarray]) -> np.ndarray:
     columns = math.ceil(math.sqrt(len(made)))
     padded = [*made, *[None] * (-len(made) % columns)]
     rows = [padded[i : i + columns] for i in range(0, len(padded), columns)]
-    return synthesis.tile(rows)
+    return sheets.tile(rows)

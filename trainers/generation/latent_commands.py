@@ -1,8 +1,9 @@
 """The commands of generators with latents: their flags and what they call."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -11,14 +12,13 @@ from trainers.generation import parsing
 from trainers.generation.registry import Command, Job
 
 if TYPE_CHECKING:
-    from trainers.generation.models import Generator
-    from trainers.generation.synthesis import Setting
+    from tfgan_models.tasks.generate import ImageGenerator
+    from tfgan_models.tasks.synthesis import Setting
 
-PSI = 0.7
 PSIS = "-1,-0.5,0,0.5,0.7,1"
 _FLAGS = flags.FLAGS
 
-Drawing = Callable[["Generator", "Setting", Path], list[Path]]
+Drawing = Callable[["ImageGenerator", "Setting", Path], list[Path]]
 """What is done with a generator; returns the files written."""
 
 
@@ -39,7 +39,7 @@ def define_flags() -> None:
         "For example 0-35,100. Default: 0-35 (0-7 for one row per class); morph: 0-7.",
     )
     flags.DEFINE_integer("seed", 0, "The image's seed.", lower_bound=0)
-    flags.DEFINE_float("psi", None, f"Truncation, -2 to 2. Default: {PSI}.")
+    flags.DEFINE_float("psi", None, "Truncation, -2 to 2. Default: 0.7.")
     flags.DEFINE_enum(
         "noise",
         None,
@@ -118,75 +118,56 @@ def _command(
             parsing.psi("psi", _FLAGS.psi)
 
         def job(output_dir: Path) -> list[Path]:
-            from trainers.generation import generators
+            from trainers.generation import opening
 
-            generator = generators.find(_FLAGS.model, _FLAGS.which, _FLAGS.data_dir)
+            model = opening.open_model("generate")
             if not latents:
-                _require_w(name, generator)
-            setting = _setting(generator, every_class)
-            return drawing(generator, setting, output_dir)
+                _require_w(name, model)
+            return drawing(model, _setting(model, every_class), output_dir)
 
         return job
 
     return Command(prepared, (*taken, "class", "data_dir"))
 
 
-def _require_w(name: str, generator: "Generator") -> None:
-    from trainers.generation.models import LatentModel
+def _require_w(name: str, model: "ImageGenerator") -> None:
+    from tfgan_models.tasks.generators import StyleModel
 
-    if isinstance(generator, LatentModel):
+    if not isinstance(model.generator, StyleModel):
         raise UsageError(
             f"{name} needs w, which this generator does not have. It supports images "
             "and morph."
         )
 
 
-def _setting(generator: "Generator", every_class: bool) -> "Setting":
-    """Class, psi and noise, checked against the generator."""
-    from trainers.generation.models import LatentModel
-    from trainers.generation.synthesis import Setting
-
+def _setting(model: "ImageGenerator", every_class: bool) -> "Setting":
+    """Class, psi and noise, all of which the generator has a use for."""
     given = _FLAGS["class"].value
-    label = None
-    if given is not None or not every_class:
-        label = _label(given, generator)
-    if isinstance(generator, LatentModel):
-        for flag in ("psi", "noise"):
-            if _FLAGS[flag].present:
-                raise UsageError(f"This generator has no {flag}: omit --{flag}.")
-    psi = PSI if _FLAGS.psi is None else _FLAGS.psi
-    return Setting(label, psi, _FLAGS.noise or "const")
+    if given is None and every_class and model.facts.label_size:
+        given = 0
+    elif given is not None and not model.description.classes:
+        from tfgan_models.runs import upgrade_exports
 
-
-def _label(given: str | None, generator: "Generator") -> int | None:
-    """The index of the named class; None for a model without classes."""
-    size = generator.label_size
-    if not size:
-        if given is not None:
-            raise UsageError(f"--class={given}: the model has no classes. Omit it.")
-        return None
-    allowed = f"The model has {size} classes: give --class=0 to --class={size - 1}"
-    if given is None:
-        raise UsageError(f"{allowed}, or a name.")
-    if given.isdecimal() and int(given) < size:
-        return int(given)
-    names = list(generator.classes())
-    if given in names:
-        return names.index(given)
-    known = f", or one of: {', '.join(names)}" if names else ""
-    raise UsageError(f"{allowed}{known}. Received: {given}")
+        model.description = dataclasses.replace(
+            model.description,
+            classes=upgrade_exports.class_names(model.description, _FLAGS.data_dir),
+        )
+    return model.setting(_FLAGS.psi, given, _FLAGS.noise)
 
 
 def _images() -> Drawing:
     given = _FLAGS.seeds
     seeds = parsing.seeds("seeds", given or "0-35")
 
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
         from trainers.generation import commands
 
         options = (setting, _FLAGS.layout, output_dir)
-        if generator.label_size and setting.label is None:
-            # As many as fit next to each other.
+        generator = model.generator
+        if generator.label_size and _FLAGS["class"].value is None:
+            # As many as fit beside each other.
             row = seeds if given else seeds[: commands.COLUMNS]
             return commands.class_images(generator, row, *options)
         return commands.images(generator, seeds, *options)
@@ -198,11 +179,13 @@ def _mix() -> Drawing:
     rows = parsing.seeds("rows", _FLAGS.rows)
     columns = parsing.seeds("columns", _FLAGS.columns)
 
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
         from trainers.generation import commands
 
         return commands.mix(
-            generator, rows, columns, _FLAGS.styles, setting, output_dir
+            model.styles, rows, columns, _FLAGS.styles, setting, output_dir
         )
 
     return job
@@ -213,16 +196,18 @@ def _morph() -> Drawing:
     if _FLAGS.space == "w+":
         raise UsageError("morph --space must be w or z. Received: w+")
 
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
-        from trainers.generation import morph
-        from trainers.generation.models import LatentModel
-
-        plain = isinstance(generator, LatentModel)
-        if plain and _FLAGS.space == "w":
-            raise UsageError("This generator has no w. Take --space=z.")
-        space = _FLAGS.space or ("z" if plain else "w")
-        timing = (_FLAGS.frames, _FLAGS.fps, _FLAGS.format)
-        return morph.morph(generator, seeds, setting, space, *timing, output_dir)
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
+        video = model.morph(
+            seeds,
+            _FLAGS.frames,
+            _FLAGS.space,
+            _FLAGS.psi,
+            setting.label,
+            _FLAGS.noise,
+        )
+        return [video.save(output_dir / f"morph.{_FLAGS.format}", _FLAGS.fps)]
 
     return job
 
@@ -230,20 +215,24 @@ def _morph() -> Drawing:
 def _truncation() -> Drawing:
     psis = parsing.psis("psis", _FLAGS.psis)
 
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
         from trainers.generation import commands
 
-        return commands.truncation(generator, _FLAGS.seed, psis, setting, output_dir)
+        return commands.truncation(model.styles, _FLAGS.seed, psis, setting, output_dir)
 
     return job
 
 
 def _noise() -> Drawing:
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
         from trainers.generation import commands
 
         count = _FLAGS.count or 16
-        return commands.noise(generator, _FLAGS.seed, count, setting, output_dir)
+        return commands.noise(model.styles, _FLAGS.seed, count, setting, output_dir)
 
     return job
 
@@ -254,22 +243,26 @@ def _project() -> Drawing:
     if _FLAGS.space == "z":
         raise UsageError("project --space must be w or w+. Received: z")
 
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
-        from trainers.generation import projection
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
+        from trainers.generation import projecting
 
         image, space = Path(_FLAGS.image).expanduser(), _FLAGS.space or "w+"
         search = (space, _FLAGS.steps, _FLAGS.seed)
-        return projection.project(generator, image, *search, setting, output_dir)
+        return projecting.project(model.styles, image, *search, setting, output_dir)
 
     return job
 
 
 def _directions() -> Drawing:
-    def job(generator: Any, setting: "Setting", output_dir: Path) -> list[Path]:
-        from trainers.generation import directions
+    def job(
+        model: "ImageGenerator", setting: "Setting", output_dir: Path
+    ) -> list[Path]:
+        from trainers.generation import commands
 
-        choice = (_FLAGS.seed, _FLAGS.layers, _FLAGS.count or 5)
-        return directions.directions(generator, *choice, setting, output_dir)
+        found = model.directions(_FLAGS.count or 5, _FLAGS.layers)
+        return commands.write_directions(found, _FLAGS.seed, setting, output_dir)
 
     return job
 

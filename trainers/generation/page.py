@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfgan_models.data import images as image_files
 from tfgan_models.runs import files
-from trainers.generation import synthesis
+from tfgan_models.tasks import synthesis
 
 _LARGEST_SIDE = 256
 _STYLE = """

@@ -26,10 +26,10 @@ def _text(captions: Sequence[str]) -> Job:
             )
 
     def job(output_dir: Path) -> list[Path]:
-        from trainers.generation import text
+        from trainers.generation import captions as files
+        from trainers.generation import opening
 
-        painter = text.find(_FLAGS.model, _FLAGS.which)
-        return text.write(painter, captions, seeds, output_dir)
+        return files.write(opening.open_model("caption"), captions, seeds, output_dir)
 
     return job
 

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
-
 from tfgan_models.errors import UsageError
 from trainers.generation.registry import Command, Job
-
-_FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
@@ -24,10 +20,10 @@ def _translate(arguments: Sequence[str]) -> Job:
             raise UsageError(
                 f"translate takes image files and folders. {missing[0]} does not exist."
             )
-        from trainers.generation import translate
+        from trainers.generation import image_files, opening
 
-        translator = translate.find(_FLAGS.model, _FLAGS.which, _FLAGS.network)
-        return translate.translate(translator, images, output_dir)
+        translator = opening.open_model("translate")
+        return image_files.translate(translator, images, output_dir)
 
     return job
 

@@ -35,10 +35,12 @@ def _upscale(arguments: Sequence[str]) -> Job:
     image = Path(_FLAGS.image).expanduser()
 
     def job(output_dir: Path) -> list[Path]:
-        from trainers.generation import upscale
+        from trainers.generation import image_files, opening
 
-        network = upscale.find(_FLAGS.model, _FLAGS.which, _FLAGS.network, _FLAGS.tile)
-        return [upscale.upscale(network, image, output_dir)]
+        model = opening.open_model("upscale")
+        if _FLAGS.tile is not None:
+            model.in_tiles(_FLAGS.tile)
+        return [image_files.upscale(model, image, output_dir)]
 
     return job
 

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from export.keras_file.plain_keras import to_plain_keras
-from export.signatures import captions as export_captions
 from tests.export.conftest import REPOSITORY
 from tests.export.generators import Served, assert_files_show, close, pixels
 from tests.networks.conformance import randomize
@@ -19,6 +18,7 @@ from tfgan_models.networks import (
     StageOneGenerator,
     StageTwoGenerator,
 )
+from tfgan_models.tasks.caption import images_of
 
 D, LENGTH, LATENT = 6, 12, 5
 CAPTIONS = ["red heart", "blue car", "smiling cat"]
@@ -62,9 +62,7 @@ def embedded(network: StackGenerator, captions: list[str]) -> tf.Tensor:
 def expected(
     network: StackGenerator, embedding: tf.Tensor, seeds: list[int]
 ) -> np.ndarray:
-    return export_captions.pictures(
-        network, embedding, tf.constant(seeds, tf.int64)
-    ).numpy()
+    return images_of(network, embedding, tf.constant(seeds, tf.int64)).numpy()
 
 
 def test_names_and_types(served: Served, bare: Served) -> None:
@@ -134,7 +132,7 @@ def test_latent_and_both_noises_are_drawn_apart() -> None:
             seen["draws"] = [d.numpy() for d in draws]
             return embedding
 
-    export_captions.pictures(Spy(), tf.zeros([50, 1]), tf.range(50, dtype=tf.int64))
+    images_of(Spy(), tf.zeros([50, 1]), tf.range(50, dtype=tf.int64))
     latent, one, two = (draw.ravel() for draw in seen["draws"])
     for a, b in ((latent, one), (latent, two), (one, two)):
         assert abs(np.corrcoef(a, b)[0, 1]) < 0.08

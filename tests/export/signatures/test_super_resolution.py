@@ -13,16 +13,13 @@ from PIL import Image
 
 from export.keras_file.plain_keras import to_plain_keras
 from export.saved_model import export_networks
-from export.signatures import super_resolution
-from export.signatures.super_resolution import (
-    SuperResolutionModule,
-    reach,
-    scale_of,
-    tiled,
-)
+from export.signatures.super_resolution import SuperResolutionModule
 from export.signatures.writing import write_saved_model
 from tests.networks.conformance import randomize
 from tfgan_models.networks import SRResNet
+from tfgan_models.runs import upgrade_exports
+from tfgan_models.runs.description import of_network
+from tfgan_models.tasks.upscale import TILE, reach, tiled
 
 
 def network(scale: int = 4, **options: object) -> keras.Model:
@@ -53,7 +50,7 @@ def test_tiles_join_without_seams(scale: int, size: tuple[int, int]) -> None:
     image = images(*size)
     expected = whole(model, image)
     assert expected.std() > 0.1
-    upscale = tf.function(tiled(model, tile=8), autograph=False)
+    upscale = tf.function(tiled(model, scale, tile=8), autograph=False)
     enlarged = upscale(tf.constant(image)).numpy()
     assert enlarged.shape == expected.shape == (1, scale * size[0], scale * size[1], 3)
     np.testing.assert_allclose(enlarged, expected, rtol=0, atol=1e-5)
@@ -72,8 +69,8 @@ def test_the_network_sees_one_window_at_a_time() -> None:
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(3, 5, padding="same")(Watched()(inputs))
     model = keras.Model(inputs, keras.layers.UpSampling2D(2)(x))
-    assert (reach(model), scale_of(model)) == (2, 2)
-    upscale = tiled(model, tile=10)
+    assert reach(model) == 2
+    upscale = tiled(model, 2, tile=10)
     seen.clear()
     image = images(30, 14, batch=2)
     enlarged = upscale(tf.constant(image)).numpy()
@@ -101,10 +98,10 @@ def test_the_papers_network_is_reached_from_43_px() -> None:
 def test_scale_and_reach_of_the_plain_twin() -> None:
     model = network(4)
     twin = to_plain_keras(model)
-    assert scale_of(twin) == 4
+    assert upgrade_exports.of_keras_model(twin, of_network(twin)).scale == 4
     assert reach(model) <= reach(twin) <= reach(model) + 2
     image = images(50, 41)
-    enlarged = tiled(twin, tile=8)(tf.constant(image))
+    enlarged = tiled(twin, 4, tile=8)(tf.constant(image))
     np.testing.assert_allclose(enlarged, whole(model, image), rtol=0, atol=1e-5)
 
 
@@ -160,7 +157,7 @@ def test_what_leaves_the_range_is_clipped(model: keras.Model) -> None:
 def test_large_images_are_tiled_in_the_served_graph(
     model: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert super_resolution.TILE == 256
+    assert TILE == 256
     image = images(270, 5)
     many = SuperResolutionModule(model, tile=64).endpoints["serving_default"]
     np.testing.assert_allclose(

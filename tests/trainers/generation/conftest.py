@@ -8,8 +8,7 @@ import pytest
 from export.keras_file import plain_keras
 from export.signatures import writing
 from tests.trainers.generation import networks
-from trainers.generation import generators
-from trainers.generation.models import LatentModel, StyleModel
+from tfgan_models.tasks.generators import LatentModel, StyleModel
 
 KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 
@@ -82,10 +81,10 @@ def plain(
 @pytest.fixture(scope="session")
 def model(style_files: Path) -> StyleModel:
     """`style` as the commands see it."""
-    return generators.find(str(style_files / "own.keras"))
+    return networks.opened(str(style_files / "own.keras"))
 
 
 @pytest.fixture(scope="session")
 def latent_model(progressive_files: Path) -> LatentModel:
     """`progressive` as the commands see it."""
-    return generators.find(str(progressive_files / "own.keras"))
+    return networks.opened(str(progressive_files / "own.keras"))

@@ -1,11 +1,13 @@
 """Small generators none of whose weights is zero, and where they are kept."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from tfgan_models.adversarial import weights
+from tfgan_models.loading import load
 from tfgan_models.networks import (
     ConditionalMLPGenerator,
     DCGANGenerator,
@@ -78,3 +80,8 @@ def save_training(network: keras.Model, model_dir: Path) -> Path:
     checkpoints.describe_networks(model_dir, "networks", networks)
     checkpoints.save(model_dir / "checkpoints", 7, {"networks": weights(networks)})
     return model_dir
+
+
+def opened(path: Path | str) -> Any:
+    """The functions of a generator, as the commands see it."""
+    return load(path, task="generate").generator

@@ -13,11 +13,12 @@ import tensorflow as tf
 from PIL import Image
 
 from tfgan_models import sampling
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
-from trainers.evaluation import grids
-from trainers.generation import directions, page
-from trainers.generation.models import StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.tasks import directions
+from tfgan_models.tasks.generators import StyleModel
+from tfgan_models.tasks.synthesis import Setting
+from trainers.generation import commands, page
 
 
 class Page(HTMLParser):
@@ -47,7 +48,9 @@ def pixels(source: str | None) -> np.ndarray:
 def test_directions_are_numpys_and_move_the_chosen_layers(
     model: StyleModel, style: keras.Model, tmp_path: Path, layers: str, chosen: range
 ) -> None:
-    paths = directions.directions(model, 3, layers, 2, Setting(psi=0.8), tmp_path)
+    paths = commands.write_directions(
+        directions.find(model, layers, 2), 3, Setting(psi=0.8), tmp_path
+    )
     assert [path.name for path in paths] == ["directions.html", "directions.npz"]
     kernels = [style.synthesis.adains[i].affine.kernel.numpy() / 4.0 for i in chosen]
     a = np.concatenate(kernels, axis=1).T
@@ -66,11 +69,11 @@ def test_directions_are_numpys_and_move_the_chosen_layers(
     ws = style.truncation(style.mapping(latents), psi=0.8).numpy()
     ws[:, list(chosen)] += 2.0 * found[1]
     noise = sampling.noise(tf.constant([0], tf.int64), model.noise_shapes)
-    expected = grids.to_uint8(style.synthesis(tf.constant(ws), noise=noise))[0]
+    expected = to_uint8(style.synthesis(tf.constant(ws), noise=noise))[0]
     strips = Page(paths[0].read_text()).of("img")
     # Each section: the picture shown, then the strip from -3 to 3.
     assert [image["alt"] for image in strips[9:16]] == list(
-        map(str, directions.STRENGTHS)
+        map(str, commands.STRENGTHS)
     )
     shown = pixels(strips[14]["src"]).astype(int)
     assert np.abs(shown - expected).max() <= 1
@@ -86,7 +89,7 @@ def test_strongest_by_hand() -> None:
 
 def test_there_are_no_more_than_w_has(model: StyleModel, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are only 16 directions"):
-        directions.directions(model, 3, "all", 17, Setting(), tmp_path)
+        directions.find(model, "all", 17)
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:

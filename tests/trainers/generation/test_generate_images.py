@@ -10,11 +10,13 @@ from PIL import Image
 
 from tests.trainers.generation import networks
 from tfgan_models import sampling
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
+from tfgan_models.tasks import synthesis
+from tfgan_models.tasks.generators import LatentModel, StyleModel
+from tfgan_models.tasks.synthesis import Setting
 from trainers.evaluation import grids
-from trainers.generation import commands, generators, synthesis
-from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.synthesis import Setting
+from trainers.generation import commands
 
 SIDE = 64
 STEP = SIDE + grids.GAP
@@ -38,7 +40,7 @@ def direct(
     if noise is not None:
         shapes = network.synthesis.noise_shapes()
         maps = sampling.noise(tf.constant([noise], tf.int64), shapes)
-    return grids.to_uint8(network(latents, noise=maps, **options))[0]
+    return to_uint8(network(latents, noise=maps, **options))[0]
 
 
 def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
@@ -84,14 +86,14 @@ def test_noise_is_shared_own_or_none(
 def test_grey_pictures_of_classes(
     labelled: keras.Model, labelled_files: Path, tmp_path: Path
 ) -> None:
-    model = generators.find(str(labelled_files / "own.keras"))
+    model = networks.opened(str(labelled_files / "own.keras"))
     (path,) = commands.images(model, [4], Setting(label=2, psi=1.0), "grid", tmp_path)
     latents = sampling.latents(tf.constant([4], tf.int64), 16)
     noise = sampling.noise(
         tf.constant([0], tf.int64), labelled.synthesis.noise_shapes()
     )
     image = labelled(latents, labels=tf.one_hot([2], 3), noise=noise)
-    assert_alike(cell(path, 0, 0, 16)[..., :1], grids.to_uint8(image)[0])
+    assert_alike(cell(path, 0, 0, 16)[..., :1], to_uint8(image)[0])
 
 
 def test_images_of_a_progan(
@@ -101,7 +103,7 @@ def test_images_of_a_progan(
     (path,) = commands.images(latent_model, [4, 6], setting, "grid", tmp_path)
     latents = sampling.latents(tf.constant([6], tf.int64), 16)
     image = progressive(latents, labels=tf.one_hot([1], 3))
-    assert_alike(cell(path, 0, 1, 16), grids.to_uint8(image)[0])
+    assert_alike(cell(path, 0, 1, 16), to_uint8(image)[0])
 
 
 @pytest.mark.parametrize(
@@ -125,14 +127,14 @@ def test_a_mix_takes_its_styles_from_the_column(
     own[list(taken)] = other[list(taken)]
     noise = sampling.noise(tf.constant([0], tf.int64), model.noise_shapes)
     image = style.synthesis(tf.constant(own[None]), noise=noise)
-    assert_alike(cell(path, 2, 3), grids.to_uint8(image)[0])
+    assert_alike(cell(path, 2, 3), to_uint8(image)[0])
     assert not (cell(path, 2, 3) == cell(path, 2, 0)).all()
 
 
 def test_styles_that_a_small_model_has_not(
     labelled_files: Path, tmp_path: Path
 ) -> None:
-    model = generators.find(str(labelled_files / "own.keras"))
+    model = networks.opened(str(labelled_files / "own.keras"))
     setting = Setting(label=0)
     with pytest.raises(UsageError, match="fine styles are those of 64 px and more"):
         commands.mix(model, [0], [1], "fine", setting, tmp_path)
@@ -153,7 +155,7 @@ def test_truncation_goes_through_the_average(
     for i, psi in enumerate(psis):
         ws = tf.repeat((average + psi * (w - average))[:, None], 10, axis=1)
         image = style.synthesis(ws, noise=noise)
-        assert_alike(cell(path, 0, i), grids.to_uint8(image)[0])
+        assert_alike(cell(path, 0, i), to_uint8(image)[0])
     assert not (cell(path, 0, 1) == cell(path, 0, 2)).all()
 
 
@@ -169,8 +171,8 @@ def test_noise_grid_mean_and_deviation(
     noise = sampling.noise(seeds, model.noise_shapes)
     made = style(latents, noise=noise).numpy()
     for i in range(4):
-        assert_alike(cell(grid, i // 2, i % 2), grids.to_uint8(made[i]))
-    assert_alike(read(mean), grids.to_uint8(made.mean(axis=0)))
+        assert_alike(cell(grid, i // 2, i % 2), to_uint8(made[i]))
+    assert_alike(read(mean), to_uint8(made.mean(axis=0)))
     expected = np.sqrt(np.square(made - made.mean(axis=0)).mean(axis=(0, 3)))
     shown = read(deviation)
     assert shown.max() == 255
@@ -183,7 +185,7 @@ def test_noise_without_a_use_for_it_changes_nothing(tmp_path: Path) -> None:
     for injection in network.synthesis.noises:
         injection.scale.assign(tf.zeros_like(injection.scale))
     network.save(tmp_path / "quiet.keras")
-    model = generators.find(str(tmp_path / "quiet.keras"))
+    model = networks.opened(str(tmp_path / "quiet.keras"))
     grid, mean, deviation = commands.noise(model, 3, 3, Setting(), tmp_path)
     assert (read(deviation) == 0).all()
     np.testing.assert_array_equal(read(mean), cell(grid, 1, 0, 16))

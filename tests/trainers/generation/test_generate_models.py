@@ -13,9 +13,9 @@ from tests.trainers.generation.conftest import KINDS
 from tfgan_models import sampling
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator
-from trainers.generation import generators, synthesis
-from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.tasks import synthesis
+from tfgan_models.tasks.generators import LatentModel, StyleModel
+from tfgan_models.tasks.synthesis import Setting
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SEEDS = tf.constant([3, 4], tf.int64)
@@ -25,7 +25,7 @@ SEEDS = tf.constant([3, 4], tf.int64)
 def test_styles_are_those_of_the_network(
     style: keras.Model, style_files: Path, kind: str
 ) -> None:
-    found = generators.find(str(style_files / kind))
+    found = networks.opened(str(style_files / kind))
     assert isinstance(found, StyleModel)
     sizes = (found.resolution, found.channels, found.latent_size, found.label_size)
     assert sizes == (64, 3, 16, 0)
@@ -47,7 +47,7 @@ def test_styles_are_those_of_the_network(
 def test_kernels_are_those_of_the_styles(
     style: keras.Model, style_files: Path, kind: str
 ) -> None:
-    found = generators.find(str(style_files / kind)).kernels()
+    found = networks.opened(str(style_files / kind)).kernels()
     adains = style.synthesis.adains
     assert len(found) == len(adains) == 10
     w = tf.constant(np.eye(16, dtype=np.float32))
@@ -58,7 +58,7 @@ def test_kernels_are_those_of_the_styles(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_can_be_differentiated(style_files: Path, kind: str) -> None:
-    found = generators.find(str(style_files / kind))
+    found = networks.opened(str(style_files / kind))
     ws = tf.constant(np.random.default_rng(0).normal(size=(1, 10, 16)), tf.float32)
     noise = sampling.noise(SEEDS[:1], found.noise_shapes)
     with tf.GradientTape() as tape:
@@ -72,7 +72,7 @@ def test_images_can_be_differentiated(style_files: Path, kind: str) -> None:
 def test_classes_choose_the_w(
     labelled: keras.Model, labelled_files: Path, kind: str
 ) -> None:
-    found = generators.find(str(labelled_files / kind))
+    found = networks.opened(str(labelled_files / kind))
     assert isinstance(found, StyleModel)
     assert (found.label_size, found.channels) == (networks.CLASSES, 1)
     latents = sampling.latents(SEEDS, 16)
@@ -85,7 +85,7 @@ def test_classes_choose_the_w(
 def test_a_progan_draws_what_the_network_does(
     progressive: keras.Model, progressive_files: Path, kind: str
 ) -> None:
-    found = generators.find(str(progressive_files / kind))
+    found = networks.opened(str(progressive_files / kind))
     assert isinstance(found, LatentModel)
     sizes = (found.resolution, found.channels, found.latent_size, found.label_size)
     assert sizes == (16, 3, 16, networks.CLASSES)
@@ -100,7 +100,7 @@ def test_plain_generators_draw_what_the_network_does(
     plain: tuple[keras.Model, Path], kind: str
 ) -> None:
     network, folder = plain
-    found = generators.find(str(folder / kind))
+    found = networks.opened(str(folder / kind))
     assert isinstance(found, LatentModel)
     assert (found.resolution, found.channels, found.latent_size, found.label_size) == (
         network.resolution,
@@ -128,33 +128,33 @@ def test_older_savedmodels_have_normal_latents(tmp_path: Path) -> None:
     del module.latent_distribution
     path = str(tmp_path / "1")
     tf.saved_model.save(module, path, signatures=dict(module.endpoints))
-    assert generators.find(path).distribution == "normal"
+    assert networks.opened(path).distribution == "normal"
 
 
 def test_in_mid_growth_pictures_have_the_resolution_reached(tmp_path: Path) -> None:
     network = networks.style(32)
     network.grown = 16
     network.save(tmp_path / "young.keras")
-    found = generators.find(str(tmp_path / "young.keras"))
+    found = networks.opened(str(tmp_path / "young.keras"))
     assert (found.resolution, found.layers, len(found.noise_shapes)) == (16, 8, 6)
     noise = [tf.zeros([1, *shape]) for shape in found.noise_shapes]
     assert found.synthesis(tf.zeros([1, 8, 16]), noise).shape == (1, 16, 16, 3)
 
 
 def test_what_is_no_generator_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere is none of: the --model_dir of"):
-        generators.find(str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"nowhere is none of: a training's --model"):
+        networks.opened(str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="is none of"):
-        generators.find(str(tmp_path))
+        networks.opened(str(tmp_path))
     (tmp_path / "noise.keras").write_bytes(b"noise")
     with pytest.raises(UsageError, match=r"noise\.keras cannot be loaded"):
-        generators.find(str(tmp_path / "noise.keras"))
+        networks.opened(str(tmp_path / "noise.keras"))
     ResNetGenerator(4, 1).save(tmp_path / "other.keras")
-    with pytest.raises(UsageError, match=r"other\.keras holds no generator"):
-        generators.find(str(tmp_path / "other.keras"))
+    with pytest.raises(UsageError, match=r"other\.keras holds no network of the"):
+        networks.opened(str(tmp_path / "other.keras"))
     networks.style(8, channels=4).save(tmp_path / "four.keras")
     with pytest.raises(UsageError, match=r"4 channels\. Allowed: 1 or 3"):
-        generators.find(str(tmp_path / "four.keras"))
+        networks.opened(str(tmp_path / "four.keras"))
 
 
 def test_savedmodels_of_others_are_refused(tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_savedmodels_of_others_are_refused(tmp_path: Path) -> None:
     other = Other()
     signatures = {"serving_default": other.double}
     tf.saved_model.save(other, str(tmp_path / "other"), signatures=signatures)
-    with pytest.raises(UsageError, match="its signatures are serving_default"):
-        generators.find(str(tmp_path / "other"))
+    with pytest.raises(UsageError, match="holds no network of the task generate"):
+        networks.opened(str(tmp_path / "other"))
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"noise")
     with pytest.raises(UsageError, match="damaged cannot be loaded"):
-        generators.find(str(tmp_path / "damaged"))
+        networks.opened(str(tmp_path / "damaged"))

@@ -11,11 +11,11 @@ from scipy.interpolate import CubicSpline
 
 from tests.trainers.generation import networks
 from tfgan_models import sampling
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
-from trainers.evaluation import grids
-from trainers.generation import generators, morph, synthesis
-from trainers.generation.models import LatentModel, StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.tasks import morph, synthesis
+from tfgan_models.tasks.generators import LatentModel, StyleModel
+from tfgan_models.tasks.synthesis import Setting
 
 imageio = pytest.importorskip("imageio.v2")
 
@@ -58,11 +58,11 @@ def test_slerp_turns_evenly() -> None:
 
 def test_a_gif_passes_through_the_seeds(model: StyleModel, tmp_path: Path) -> None:
     setting = Setting(psi=0.9)
-    (path,) = morph.morph(model, [3, 8], setting, "w", 6, 10, "gif", tmp_path)
+    path = morph.Video(model, [3, 8], setting, "w", 6).save(tmp_path / "morph.gif", 10)
     frames = frames_of(path)
     assert [frame.shape for frame in frames] == [(64, 64, 3)] * 6
     for place, seed in ((0, 3), (3, 8)):
-        expected = grids.to_uint8(synthesis.from_seed(model, seed, setting))
+        expected = to_uint8(synthesis.from_seed(model, seed, setting))
         # A GIF has 256 colours.
         assert np.abs(frames[place].astype(int) - expected.astype(int)).mean() < 8
     # There and back on one way: the loop closes.
@@ -74,15 +74,15 @@ def test_a_gif_passes_through_the_seeds(model: StyleModel, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_mp4_of_a_progan(latent_model: LatentModel, tmp_path: Path) -> None:
     setting = Setting(label=1)
-    (path,) = morph.morph(
-        latent_model, [3, 8, 1], setting, "z", 12, 24, "mp4", tmp_path
+    path = morph.Video(latent_model, [3, 8, 1], setting, "z", 12).save(
+        tmp_path / "morph.mp4", 24
     )
     frames = frames_of(path)
     assert [frame.shape for frame in frames] == [(16, 16, 3)] * 12
     with imageio.get_reader(path, "FFMPEG") as reader:
         assert reader.get_meta_data()["fps"] == 24
     for place, seed in ((0, 3), (4, 8), (8, 1)):
-        expected = grids.to_uint8(synthesis.from_seed(latent_model, seed, setting))
+        expected = to_uint8(synthesis.from_seed(latent_model, seed, setting))
         # Colour has half the resolution in an MP4: compare the lightness.
         difference = frames[place].mean(axis=2) - expected.mean(axis=2)
         assert np.abs(difference).mean() < 16
@@ -92,7 +92,7 @@ def test_uniform_latents_go_straight_and_stay_in_their_cube(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks.convolutional().save(tmp_path / "dcgan.keras")
-    found = generators.find(str(tmp_path / "dcgan.keras"))
+    found = networks.opened(str(tmp_path / "dcgan.keras"))
     seen = []
 
     def paint(
@@ -102,7 +102,7 @@ def test_uniform_latents_go_straight_and_stay_in_their_cube(
         return np.zeros((9, 9, 1), np.float32)
 
     monkeypatch.setattr(synthesis, "from_latent", paint)
-    morph.morph(found, [3, 8, 5], Setting(), "z", 24, 10, "gif", tmp_path)
+    morph.Video(found, [3, 8, 5], Setting(), "z", 24).save(tmp_path / "morph.gif", 10)
     knots = sampling.latents(tf.constant([3, 8, 5], tf.int64), 16, "uniform").numpy()
     path = np.stack(seen)
     assert path.shape == (24, 16) and np.abs(path).max() < 1.0
@@ -114,9 +114,9 @@ def test_uniform_latents_go_straight_and_stay_in_their_cube(
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_grey_mp4_of_an_odd_side(tmp_path: Path) -> None:
     networks.conditional().save(tmp_path / "cgan.keras")
-    found = generators.find(str(tmp_path / "cgan.keras"))
+    found = networks.opened(str(tmp_path / "cgan.keras"))
     setting = Setting(label=1)
-    (path,) = morph.morph(found, [3], setting, "z", 2, 10, "mp4", tmp_path)
+    path = morph.Video(found, [3], setting, "z", 2).save(tmp_path / "morph.mp4", 10)
     expected = synthesis.to_rgb(synthesis.from_seed(found, 3, setting))
     expected = np.pad(expected, ((0, 1), (0, 1), (0, 0)), mode="edge").mean(axis=2)
     frame = frames_of(path)[0]
@@ -125,11 +125,13 @@ def test_a_grey_mp4_of_an_odd_side(tmp_path: Path) -> None:
 
 
 def test_z_is_mapped_and_truncated_too(model: StyleModel, tmp_path: Path) -> None:
-    (path,) = morph.morph(model, [3, 8], Setting(), "z", 4, 10, "gif", tmp_path)
+    path = morph.Video(model, [3, 8], Setting(), "z", 4).save(
+        tmp_path / "morph.gif", 10
+    )
     z = [synthesis.latent(model, seed).numpy()[0] for seed in (3, 8)]
     middle = tf.constant(morph.slerp(*z, 0.5)[None].astype(np.float32))
     image = synthesis.from_latent(model, middle, Setting(), 0)
-    difference = frames_of(path)[1].astype(int) - grids.to_uint8(image).astype(int)
+    difference = frames_of(path)[1].astype(int) - to_uint8(image).astype(int)
     assert np.abs(difference).mean() < 8
 
 
@@ -145,5 +147,5 @@ def test_what_is_missing_is_named(
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(UsageError, match=r"imageio.*\[generate\]"):
-        morph.morph(model, [1], Setting(), "w", 2, 10, "gif", tmp_path)
+        morph.Video(model, [1], Setting(), "w", 2).save(tmp_path / "morph.gif", 10)
     assert not list(tmp_path.iterdir())

@@ -11,12 +11,13 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.trainers.generation import networks
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
 from tfgan_models.metrics import extractors
-from trainers.evaluation import grids
-from trainers.generation import generators, image_distance, projection, synthesis
-from trainers.generation.models import StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.tasks import image_distance, projection, synthesis
+from tfgan_models.tasks.generators import StyleModel
+from tfgan_models.tasks.synthesis import Setting
+from trainers.generation import projecting, sheets
 
 WHOLE = Setting(psi=1.0)
 
@@ -26,7 +27,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> StyleModel:
     """16 px: a search takes a second."""
     path = tmp_path_factory.mktemp("small") / "small.keras"
     networks.style(16).save(path)
-    return generators.find(str(path))
+    return networks.opened(str(path))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def pixels_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def target(model: StyleModel, folder: Path, seed: int = 5) -> Path:
     image = synthesis.from_seed(model, seed, WHOLE)
-    return synthesis.write(folder / "target.png", image)
+    return sheets.write(folder / "target.png", image)
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
@@ -51,7 +52,7 @@ def test_a_generated_image_is_found_again(
     space: str,
 ) -> None:
     image = target(small, tmp_path)
-    written = projection.project(small, image, space, 200, 0, WHOLE, tmp_path)
+    written = projecting.project(small, image, space, 200, 0, WHOLE, tmp_path)
     names = [path.name for path in written]
     assert names == ["projection.png", "loss.png", "w.npz"]
     lines = capsys.readouterr().out.splitlines()
@@ -67,7 +68,7 @@ def test_a_generated_image_is_found_again(
         assert arrays["w"].shape == ((6, 16) if space == "w+" else (16,))
         assert arrays["ws"].shape == (6, 16)
         found = synthesis.from_w(small, arrays["ws"], 0)
-    np.testing.assert_array_equal(shown[2:18, 20:36], grids.to_uint8(found))
+    np.testing.assert_array_equal(shown[2:18, 20:36], to_uint8(found))
     assert np.asarray(Image.open(written[1])).std() > 0
 
 
@@ -126,7 +127,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 
 def test_the_deviation_of_w(labelled: keras.Model, labelled_files: Path) -> None:
-    model = generators.find(str(labelled_files / "own.keras"))
+    model = networks.opened(str(labelled_files / "own.keras"))
     random = np.random.default_rng(0)
     latents = random.normal(size=(4000, 16)).astype(np.float32)
     w = labelled.mapping(latents, tf.one_hot([1] * 4000, 3)).numpy()
@@ -144,7 +145,7 @@ def test_an_images_centre_is_taken(small: StyleModel, tmp_path: Path) -> None:
 
 
 def test_a_grey_model_is_given_grey(labelled_files: Path, tmp_path: Path) -> None:
-    model = generators.find(str(labelled_files / "own.keras"))
+    model = networks.opened(str(labelled_files / "own.keras"))
     colour = np.full((32, 32, 3), (255, 0, 0), np.uint8)
     Image.fromarray(colour).save(tmp_path / "red.png")
     image = projection.read_image(tmp_path / "red.png", model)
@@ -152,10 +153,10 @@ def test_a_grey_model_is_given_grey(labelled_files: Path, tmp_path: Path) -> Non
 
 
 def test_unreadable_images_are_named(small: StyleModel, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--image=.*none\.png cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.png cannot be read"):
         projection.read_image(tmp_path / "none.png", small)
     (tmp_path / "bad.png").write_bytes(b"bad")
-    with pytest.raises(UsageError, match=r"--image=.*bad\.png cannot be read"):
+    with pytest.raises(UsageError, match=r"bad\.png cannot be read"):
         projection.read_image(tmp_path / "bad.png", small)
 
 
@@ -170,5 +171,5 @@ def test_without_matplotlib_the_curve_is_a_table(
         return plain(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    path = projection.write_curve(tmp_path, [2.0, 0.5])
+    path = projecting.write_curve(tmp_path, [2.0, 0.5])
     assert path.read_text() == "step,loss\n0,2\n1,0.5\n"

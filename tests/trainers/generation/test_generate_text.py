@@ -7,15 +7,18 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export.signatures import captions as export_captions
+from export.keras_file import plain_keras
 from export.signatures import writing
 from tests.networks.conformance import randomize
 from tests.trainers.generation import networks
 from tests.trainers.test_generate import run_all
 from tfgan_models.errors import UsageError
+from tfgan_models.loading import load
 from tfgan_models.networks import CharacterEncoder, StackGenerator, StageOneGenerator
+from tfgan_models.runs.description import Network
+from tfgan_models.tasks.caption import embed, images_of
 from trainers.evaluation import grids
-from trainers.generation import text
+from trainers.generation import captions as files_of_captions
 
 
 def stack(encoder: bool) -> StackGenerator:
@@ -48,19 +51,25 @@ def files(network: StackGenerator, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_picture_is_that_of_its_caption_and_seed(
     kind: str, files: Path, network: StackGenerator
 ) -> None:
-    painter = text.find(str(files / kind))
+    painter = load(files / kind)
     for caption, seed in (("red heart", 0), ("red heart", 5), ("blue car", 5)):
-        embedding = export_captions.embed(network, tf.constant([caption]))
-        expected = export_captions.pictures(network, embedding, tf.constant([seed]))
-        np.testing.assert_allclose(painter(caption, seed), expected[0], atol=1e-5)
+        embedding = embed(network, tf.constant([caption]))
+        expected = images_of(network, embedding, tf.constant([seed]))
+        np.testing.assert_allclose(
+            painter.arrays(caption, [seed])[0], expected[0], atol=1e-5
+        )
 
 
 def test_a_grid_for_each_caption(tmp_path: Path) -> None:
-    def painter(caption: str, seed: int) -> np.ndarray:
-        return np.full((4, 4, 3), (len(caption) + 10 * seed) / 127.5 - 1, np.float32)
+    class Painter:
+        facts = Network("Painter", resolution=4)
+
+        def arrays(self, caption: str, seeds: list[int]) -> np.ndarray:
+            levels = [(len(caption) + 10 * seed) / 127.5 - 1 for seed in seeds]
+            return np.stack([np.full((4, 4, 3), v, np.float32) for v in levels])
 
     captions = ["red heart", "RED  heart!", "Ein Café"]
-    paths = text.write(painter, captions, [1, 2, 3], tmp_path)
+    paths = files_of_captions.write(Painter(), captions, [1, 2, 3], tmp_path)
     names = ["red_heart.png", "red_heart_2.png", "ein_caf.png"]
     assert [path.name for path in paths] == names
     step = 4 + grids.GAP
@@ -73,15 +82,16 @@ def test_a_grid_for_each_caption(tmp_path: Path) -> None:
 
 def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
     networks.save_training(networks.progressive(), tmp_path / "progan")
-    (tmp_path / "plain.keras").write_bytes(b"")
+    network = load(files / "training").network
+    plain_keras.to_plain_keras(network.functional()).save(tmp_path / "plain.keras")
     for model, message in (
         (files / "bare", "was trained on --embeddings and has no text encoder"),
-        (tmp_path / "progan", "does not generate images from captions"),
-        (tmp_path / "plain.keras", "a .keras file takes embeddings, not text"),
-        (tmp_path / "none", "is not a text-to-image run's --model_dir"),
+        (tmp_path / "progan", "holds no network of the task caption"),
+        (tmp_path / "plain.keras", "takes embeddings and no text"),
+        (tmp_path / "none", "is none of: a training's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):
-            text.find(str(model))
+            load(model, task="caption")
 
 
 def test_the_command(files: Path, tmp_path: Path) -> None:

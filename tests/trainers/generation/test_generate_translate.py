@@ -1,6 +1,7 @@
 """The command `translate`: images and folders, by a network from anywhere."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,8 +18,11 @@ from tests.trainers.generation.test_generate_upscale import (
 )
 from tests.trainers.test_generate import run_all
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.loading import load
 from tfgan_models.networks import ResNetGenerator, SRResNet, UNetGenerator
-from trainers.generation import translate
+from tfgan_models.runs import upgrade_exports
+from tfgan_models.runs.description import of_network
+from trainers.generation import image_files
 
 KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 
@@ -26,6 +30,10 @@ KINDS = ("training", "own.keras", "plain.keras", "saved_model")
 def made(network: keras.Model) -> keras.Model:
     randomize(network)
     return network
+
+
+def opened_model(model: Path | str, network: str | None = None) -> Any:
+    return load(model, network=network, task="translate")
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +56,11 @@ def files(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("size", [(1, 1), (24, 40), (57, 31)])
 def test_any_size_by_a_network_of_any_form(files: Path, size: tuple[int, int]) -> None:
     images = photo(*size)[np.newaxis].astype(np.float32) / 127.5 - 1
-    exported = translate.find(str(files / "saved_model"))(images)
+    exported = opened_model(str(files / "saved_model")).arrays(images)
     assert exported.shape == images.shape
     assert size == (1, 1) or exported.std() > 0.1
     for kind in KINDS[:3]:
-        found = translate.find(str(files / kind))(images)
+        found = opened_model(str(files / kind)).arrays(images)
         np.testing.assert_allclose(found, exported, rtol=0, atol=1e-4)
 
 
@@ -60,7 +68,7 @@ def test_a_size_that_the_network_takes_is_not_padded(
     files: Path, model: keras.Model
 ) -> None:
     images = photo(24, 40)[np.newaxis].astype(np.float32) / 127.5 - 1
-    found = translate.find(str(files / "plain.keras"))(images)
+    found = opened_model(str(files / "plain.keras")).arrays(images)
     expected = model(images, training=False)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
@@ -72,8 +80,11 @@ def test_the_multiple_of_a_network_that_does_not_tell_it() -> None:
     ):
         plain = plain_keras.to_plain_keras(network)
         assert not hasattr(plain, "size_multiple")
-        assert translate._multiple(plain) == multiple
-    assert translate._multiple(plain_keras.to_plain_keras(SRResNet(2, 2, 1))) == 0
+        facts = upgrade_exports.of_keras_model(plain, of_network(plain))
+        assert (facts.task, facts.size_multiple) == ("translate", multiple)
+    plain = plain_keras.to_plain_keras(SRResNet(2, 2, 1))
+    facts = upgrade_exports.of_keras_model(plain, of_network(plain))
+    assert (facts.task, facts.scale) == ("upscale", 2)
 
 
 def test_files_and_folders(
@@ -86,8 +97,8 @@ def test_files_and_folders(
     for name, image in pixels.items():
         Image.fromarray(image).save(photos / name)
     Image.new("RGBA", (9, 5), (1, 2, 3, 77)).save(tmp_path / "clear.png")
-    found = translate.find(str(files / "own.keras"))
-    written = translate.translate(found, [photos, tmp_path / "clear.png"], out)
+    found = opened_model(str(files / "own.keras"))
+    written = image_files.translate(found, [photos, tmp_path / "clear.png"], out)
     names = [path.relative_to(out).as_posix() for path in written]
     assert names == ["b.bmp.png", "b.png.png", "below/a.png", "clear.png"]
     images = pixels["below/a.png"][np.newaxis].astype(np.float32) / 127.5 - 1
@@ -100,30 +111,28 @@ def test_files_and_folders(
 
     (photos / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(FailureError, match="1 of 4 images could not be read; the"):
-        translate.translate(found, [photos], out)
-    assert f"Skipped: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
+        image_files.translate(found, [photos], out)
+    assert f"Passed over: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"broken\.jpg cannot be read: not a readable"):
-        translate.translate(found, [photos / "broken.jpg"], out)
+        image_files.translate(found, [photos / "broken.jpg"], out)
     with pytest.raises(UsageError, match="There are no images in"):
-        translate.translate(found, [files / "training"], out)
+        image_files.translate(found, [files / "training"], out)
 
 
 def test_models_that_translate_nothing(files: Path, tmp_path: Path) -> None:
     SRResNet(2, 2, 1).save(tmp_path / "larger.keras")
-    ResNetGenerator(2, 1, channels=1).save(tmp_path / "grey.keras")
     writing.write_saved_model(SRResNet(2, 2, 1), tmp_path / "exported" / "1")
     training = save_training({"srgan": SRResNet(2, 2, 1)}, tmp_path / "training")
     for model, message in (
-        (tmp_path / "nowhere", "is none of: a translation run's --model_dir"),
-        (tmp_path / "larger.keras", "does not translate images"),
-        (tmp_path / "exported", "does not translate images"),
-        (training, "does not translate images"),
-        (tmp_path / "grey.keras", r"images of 1 channels\. Allowed: 3"),
+        (tmp_path / "nowhere", "is none of: a training's --model_dir"),
+        (tmp_path / "larger.keras", "holds no network of the task translate"),
+        (tmp_path / "exported", "holds no network of the task translate"),
+        (training, "holds no network of the task translate"),
     ):
         with pytest.raises(UsageError, match=message):
-            translate.find(str(model))
+            opened_model(str(model))
     with pytest.raises(UsageError, match="leave --network out"):
-        translate.find(str(files / "own.keras"), network="b2a")
+        opened_model(str(files / "own.keras"), network="b2a")
 
 
 def test_the_command(files: Path, tmp_path: Path) -> None:

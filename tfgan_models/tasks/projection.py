@@ -1,23 +1,19 @@
 """Projecting an image to a generator's w (arXiv:1912.04958, appendix D)."""
 
 import dataclasses
-import io
 import math
-from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgan_models import sampling
-from tfgan_models.data import images as image_files
 from tfgan_models.data import pipeline
-from tfgan_models.errors import UsageError
-from tfgan_models.runs import files
-from trainers.generation import image_distance, synthesis
-from trainers.generation.models import StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.data.images import to_uint8
+from tfgan_models.tasks import image_distance, images, synthesis
+from tfgan_models.tasks.generators import StyleModel
+from tfgan_models.tasks.images import Given
+from tfgan_models.tasks.synthesis import Setting
 
 LEARNING_RATE = 0.1
 NOISE = 0.05
@@ -37,6 +33,8 @@ class Projection:
         losses: At each step, with that step's noise on w.
         start: The loss of the average w.
         end: The loss of `ws`.
+        target: The image to find, as the generator would draw it.
+        made_of: What the loss is, in words.
     """
 
     ws: np.ndarray
@@ -44,66 +42,49 @@ class Projection:
     losses: list[float]
     start: float
     end: float
+    target: np.ndarray | None = None
+    made_of: str = ""
 
 
 def project(
     generator: StyleModel,
-    image: Path,
+    image: Given,
     space: str,
     steps: int,
     seed: int,
     setting: Setting,
-    output_dir: Path,
-) -> list[Path]:
-    """Writes projection.png (target | projection), the loss's curve and w.npz.
+) -> Projection:
+    """Searches the w of an image; see `fit`.
 
     Args:
-        generator: The generator.
-        image: The image file; its centre square is taken.
+        generator: Paints.
+        image: Its centre square is taken.
         space: "w": one w for all style layers; "w+": one for each.
-        steps: Of the optimisation.
-        seed: For the noise on w.
+        steps: Of the search.
+        seed: Draws the noise on w.
         setting: Class and noise of the image.
-        output_dir: An existing folder.
-
-    Returns:
-        The files.
 
     Raises:
         UsageError: The image cannot be read.
     """
     target = read_image(image, generator)
     measure, made_of = image_distance.distance(tf.constant(target[None]))
-    print(f"Loss: {made_of}", flush=True)
     found = fit(generator, measure, space, steps, seed, setting)
-    print(f"Loss {found.start:.5f} at the start, {found.end:.5f} at the end")
-    arrays = io.BytesIO()
-    np.savez(arrays, w=found.ws if space == "w+" else found.ws[0], ws=found.ws)
-    files.write_bytes(output_dir / "w.npz", arrays.getvalue())
-    pair = synthesis.tile([[target, found.image]])
-    return [
-        synthesis.write(output_dir / "projection.png", pair),
-        write_curve(output_dir, found.losses),
-        output_dir / "w.npz",
-    ]
+    return dataclasses.replace(found, target=target, made_of=made_of)
 
 
-def read_image(path: Path, generator: StyleModel) -> np.ndarray:
-    """Returns an image file's centre square, prepared as for training, [R, R, C].
+def read_image(image: Given, generator: StyleModel) -> np.ndarray:
+    """Returns an image's centre square, prepared as for training, [R, R, C].
 
     Raises:
         UsageError: It cannot be read.
     """
-    try:
-        pixels = image_files.decode_image(path.read_bytes())
-    # Damaged files raise OSError, SyntaxError, ValueError, struct.error and more.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"--image={path} cannot be read: {reason}. Give a JPEG, PNG, WebP, BMP or "
-            "GIF file."
-        ) from error
-    square = pipeline.central_square(tf.constant(pixels))
+    picture = images.read(image)
+    pixels = picture.colours
+    if picture.alpha is not None:  # over white, as in training
+        alpha = np.asarray(picture.alpha, np.float32)[..., np.newaxis] / 255.0
+        pixels = pixels * alpha + (1.0 - alpha)
+    square = pipeline.central_square(tf.constant(to_uint8(pixels)))
     values = pipeline.to_float(pipeline.resize(square, generator.resolution)).numpy()
     return values if generator.channels == 3 else values.mean(axis=2, keepdims=True)
 
@@ -180,21 +161,3 @@ def w_deviation(generator: StyleModel, label: int | None) -> float:
     latents = draw(tf.range(_SAMPLES, dtype=tf.int64), generator.latent_size)
     w = generator.mapping(latents, synthesis.labels(label, _SAMPLES)).numpy()
     return float(np.sqrt(np.square(w - w.mean(axis=0)).sum(axis=1).mean()))
-
-
-def write_curve(output_dir: Path, losses: Sequence[float]) -> Path:
-    """Writes loss.png, or loss.csv if matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        lines = [f"{step},{loss:.8g}" for step, loss in enumerate(losses)]
-        files.write_text(output_dir / "loss.csv", "\n".join(["step,loss", *lines, ""]))
-        return output_dir / "loss.csv"
-    figure = Figure(figsize=(6.4, 4.0), dpi=110, layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    axes.plot(losses)
-    axes.grid(alpha=0.25)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    files.write_bytes(output_dir / "loss.png", file.getvalue())
-    return output_dir / "loss.png"

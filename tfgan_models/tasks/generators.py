@@ -7,16 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfgan_models.systems import SYSTEMS
-
 Label: TypeAlias = tf.Tensor | None
 """Classes, int64 [N], or None where there are none."""
-_SYSTEMS = [s.model for s in SYSTEMS.values() if s.task == "generate"]
-ALLOWED = (
-    f"the --model_dir of a training of {', '.join(_SYSTEMS[:-1])} or {_SYSTEMS[-1]}, "
-    "its exported .keras file, or its SavedModel (a folder with saved_model.pb or with "
-    "version numbers)"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +20,6 @@ class _Generator:
         channels: Of the images.
         latent_size: Of a latent.
         label_size: Classes; 0 for none.
-        classes: Returns the classes' names, () where they are not known.
         distribution: Of the latents, one of `sampling.DISTRIBUTIONS`.
     """
 
@@ -36,8 +27,7 @@ class _Generator:
     channels: int
     latent_size: int
     label_size: int
-    classes: Callable[[], Sequence[str]]
-    distribution: str = dataclasses.field(default="normal", kw_only=True)
+    distribution: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Videos that morph from image to image and end where they start."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,48 +11,50 @@ import tensorflow as tf
 from tfgan_models import extras
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import files
-from trainers.generation import synthesis
-from trainers.generation.models import Generator, StyleModel
-from trainers.generation.synthesis import Setting
+from tfgan_models.tasks import synthesis
+from tfgan_models.tasks.generators import Generator, StyleModel
+from tfgan_models.tasks.synthesis import Setting
 
 
-def morph(
-    generator: Generator,
-    seeds: Sequence[int],
-    setting: Setting,
-    space: str,
-    frames: int,
-    fps: int,
-    kind: str,
-    output_dir: Path,
-) -> list[Path]:
-    """Writes morph.mp4 or morph.gif, a loop through the images of seeds.
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """A loop through the images of seeds; frames are made as they are asked for.
 
-    Args:
-        generator: The generator.
+    Attributes:
+        generator: Paints.
         seeds: Passed through at equal intervals.
-        setting: How images are generated; random noise differs in each frame.
-        space: "w": a periodic cubic spline; "z": great circles between Gaussian
-            latents, straight lines between uniform ones, which stay inside the cube.
-        frames: Frames of the whole loop.
-        fps: Frames per second.
-        kind: "mp4" or "gif".
-        output_dir: An existing folder.
-
-    Returns:
-        The file.
-
-    Raises:
-        UsageError: The video writer is not installed.
+        setting: How; with random noise each frame has its own.
+        space: "w": a periodic cubic spline; "z": great circles between normal latents,
+            straight lines between uniform ones, which leave no cube.
+        count: Frames of the whole loop.
     """
-    path = output_dir / f"morph.{kind}"
-    places = np.arange(frames) * (len(seeds) / frames)
-    if space == "w" and isinstance(generator, StyleModel):
-        made = _through_w(generator, seeds, setting, places)
-    else:
-        made = _through_z(generator, seeds, setting, places)
-    write_video(path, map(synthesis.to_rgb, made), fps)
-    return [path]
+
+    generator: Generator
+    seeds: Sequence[int]
+    setting: Setting
+    space: str
+    count: int
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yields the frames, uint8 [R, R, 3]."""
+        places = np.arange(self.count) * (len(self.seeds) / self.count)
+        if self.space == "w" and isinstance(self.generator, StyleModel):
+            made = _through_w(self.generator, self.seeds, self.setting, places)
+        else:
+            made = _through_z(self.generator, self.seeds, self.setting, places)
+        return map(synthesis.to_rgb, made)
+
+    def save(self, path: str | Path, fps: int = 30) -> Path:
+        """Writes an MP4 or GIF file, by its ending; whole or absent.
+
+        Raises:
+            UsageError: The ending is another, or what writes videos is not installed.
+        """
+        path = Path(path).expanduser()
+        if path.suffix not in (".mp4", ".gif"):
+            raise UsageError(f"A video ends in .mp4 or .gif. Received: {path.name}")
+        write_video(path, self.frames(), fps)
+        return path
 
 
 def _through_w(

@@ -2,23 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfgan_models import sampling
-from tfgan_models.data import images as image_files
+from tfgan_models.data.images import to_uint8
 from tfgan_models.errors import UsageError
-from tfgan_models.runs import files
-from trainers.evaluation import grids
-from trainers.generation.models import Generator, LatentModel, StyleModel
+from tfgan_models.tasks.generators import Generator, LatentModel, StyleModel
 
 CUTOFF = 8
 """The number of style layers that are truncated: those of 4 to 32 px."""
 
-MOST_PIXELS = 2**28
 _SIDES = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 1024)}
 
 
@@ -141,46 +136,52 @@ def style_layers(generator: StyleModel, name: str) -> list[int]:
     return found
 
 
-def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
-    """Returns images in rows and columns, on white.
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """Returns a picture [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
+    pixels = to_uint8(image)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()
+
+
+def mixed(
+    generator: StyleModel, seed: int, other: int, styles: str, setting: Setting
+) -> np.ndarray:
+    """Returns the w of a seed with some styles of another's, [layers, D].
 
     Args:
-        cells: Rows with the same number of images [R, R, C]; None stays white.
+        generator: Paints.
+        seed: Of most of it.
+        other: Of the styles that are taken.
+        styles: "coarse", "middle" or "fine": those that are.
+        setting: Class and psi.
 
-    Returns:
-        uint8 [rows (R + GAP) + GAP, columns (R + GAP) + GAP, 3].
+    Raises:
+        UsageError: The generator has no such styles.
     """
-    side = next(cell.shape[0] for row in cells for cell in row if cell is not None)
-    step = side + grids.GAP
-    sizes = (len(cells) * step + grids.GAP, len(cells[0]) * step + grids.GAP)
-    picture = np.full((*sizes, 3), 255, np.uint8)
-    for y, row in enumerate(cells):
-        for x, cell in enumerate(row):
-            if cell is not None:
-                top, left = grids.GAP + y * step, grids.GAP + x * step
-                place = picture[top : top + side, left : left + side]
-                place[:] = grids.to_uint8(cell)
-    return picture
+    taken = style_layers(generator, styles)
+    ws, others = (styles_of(generator, s, setting) for s in (seed, other))
+    ws[taken] = others[taken]
+    return ws
 
 
-def check_grid(generator: Generator, count: int) -> None:
-    """Raises UsageError if a grid has more images than fit in a file."""
-    most = MOST_PIXELS // generator.resolution**2
-    if count > most:
-        raise UsageError(
-            f"A grid holds at most {most} images of {generator.resolution} px. "
-            f"Received: {count}. Take fewer, or files (images --layout=files)."
-        )
+def styles_of(generator: StyleModel, seed: int, setting: Setting) -> np.ndarray:
+    """Returns the truncated w of a seed for each style layer, [layers, D]."""
+    w = map_seed(generator, seed, setting.label)
+    return truncate(generator, w, setting.psi)
 
 
-def write(path: Path, image: np.ndarray) -> Path:
-    """Writes uint8 [H, W, 3], or an image [R, R, C] in [-1, 1], as PNG."""
-    pixels = image if image.dtype == np.uint8 else to_rgb(image)
-    files.write_bytes(path, image_files.encode_png(pixels))
-    return path
+def untruncated(
+    generator: Generator, seeds: tf.Tensor, label: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns the images of seeds, not truncated and with noise of their own.
 
-
-def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Returns an image [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
-    pixels = grids.to_uint8(image)
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()
+    Args:
+        generator: Paints.
+        seeds: int64 [N].
+        label: Classes, int64 [N], where there are some.
+    """
+    z = sampling.latents(seeds, generator.latent_size, generator.distribution)
+    if isinstance(generator, LatentModel):
+        return generator.draw(z, label)
+    w = generator.mapping(z, label)
+    ws = tf.repeat(w[:, tf.newaxis], generator.layers, axis=1)
+    return generator.synthesis(ws, sampling.noise(seeds, generator.noise_shapes))

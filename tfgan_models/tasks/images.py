@@ -1,0 +1,191 @@
+"""Images of a person: files, folders, Pillow's images and arrays, there and back."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from tfgan_models.data.images import to_uint8
+from tfgan_models.errors import UsageError
+from tfgan_models.folders import files
+from tfgan_models.folders.decoding import FORMATS, decode_image, to_rgb
+from tfgan_models.tasks.model import Model
+
+Given = str | Path | Image.Image | np.ndarray
+"""An image: a file, Pillow's, or an array uint8 or float (in [-1, 1]) [H, W, C]."""
+
+Images = Callable[[np.ndarray], np.ndarray]
+"""Images [N, H, W, C] in [-1, 1] to images."""
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image that was read.
+
+    Attributes:
+        colours: float32 [H, W, 3] in [-1, 1]; where there is alpha, those below it.
+        alpha: If there is any.
+        is_grey: Whether all is grey.
+    """
+
+    colours: np.ndarray
+    alpha: Image.Image | None
+    is_grey: bool
+
+
+class ImageModel(Model):
+    """A network from images of any size to images.
+
+    Attributes:
+        arrays: Images float32 [N, H, W, C] in [-1, 1] to images.
+    """
+
+    arrays: Images
+
+    def __call__(
+        self, images: Given | Sequence[Given]
+    ) -> Image.Image | list[Image.Image]:
+        """Returns what the network makes of an image, or a list of those of several.
+
+        An alpha channel is kept.
+
+        Args:
+            images: A file, an image of Pillow, an array uint8 or float (in [-1, 1])
+                [H, W, C]; or several: a list, an array [N, H, W, C], or a folder.
+
+        Raises:
+            UsageError: There is none, or one cannot be read.
+        """
+        if isinstance(images, str | Path) and Path(images).expanduser().is_dir():
+            paths = [path for path, _ in listed(Path(images).expanduser())]
+            if not paths:
+                raise UsageError(f"There are no images in {images}.")
+            return [self.of_picture(read(path)) for path in paths]
+        if isinstance(images, Sequence) and not isinstance(images, str):
+            return [self.of_picture(read(image)) for image in images]
+        if isinstance(images, np.ndarray) and images.ndim == 4:
+            return [self.of_picture(read(image)) for image in images]
+        return self.of_picture(read(images))
+
+    def of_picture(self, picture: Picture) -> Image.Image:
+        """Returns what the network makes of an image that was read."""
+        (given,) = self.facts.inputs.values()
+        channels, pixels = given.shape[-1], picture.colours
+        if channels not in (1, 3):
+            raise UsageError(
+                f"{self.where} is for images of {channels} channels, and files have 1 "
+                "or 3. Give arrays to its method arrays."
+            )
+        if channels == 1:
+            pixels = (pixels @ _LUMINANCE)[..., np.newaxis]
+        result = to_image(self.arrays(pixels[np.newaxis])[0])
+        if picture.alpha is not None:
+            alpha = picture.alpha
+            if alpha.size != result.size:
+                alpha = alpha.resize(result.size, Image.Resampling.BICUBIC)
+            result.putalpha(alpha)
+        return result
+
+
+def compiled(function: Callable[[tf.Tensor], tf.Tensor], channels: int) -> Images:
+    """Makes a function of arrays from one of tensors [N, H, W, channels]."""
+    shape = [None, None, None, channels]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+    def call(images: tf.Tensor) -> tf.Tensor:
+        return function(images)
+
+    return lambda images: call(tf.constant(images, tf.float32)).numpy()
+
+
+def signature(loaded: Any, output: str) -> Images:
+    """Makes a function of arrays from `serving_default` of a SavedModel."""
+
+    def call(images: np.ndarray) -> np.ndarray:
+        # The signature does not keep the model's variables alive; this function does.
+        made = loaded.signatures["serving_default"](
+            image=tf.constant(images, tf.float32)
+        )
+        return made[output].numpy()
+
+    return call
+
+
+def listed(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields the image files below a folder, and where each is in it."""
+    for file in files.walk(folder).images:
+        yield file.path, file.path.relative_to(folder)
+
+
+def read(given: Given) -> Picture:
+    """Reads an image.
+
+    The colours are those of `decode_image`, but for what alpha would mix them with.
+
+    Args:
+        given: An image; of a file the first frame counts.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if isinstance(given, np.ndarray | np.generic):
+        return _of_array(given)
+    if isinstance(given, Image.Image):
+        return _of_image(given, lambda: to_rgb(given))
+    path = Path(given).expanduser()
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _of_image(image, lambda: Image.fromarray(decode_image(data)))
+    except OSError as error:
+        reason = (
+            error.strerror or "not a readable JPEG, PNG, WebP, BMP, GIF or TIFF image"
+        )
+        raise UsageError(f"{given} cannot be read: {reason}.") from error
+    # What else damaged files, and those of billions of pixels, make Pillow raise.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{given} cannot be read: {reason}.") from error
+
+
+def to_image(pixels: np.ndarray) -> Image.Image:
+    """Returns pixels [H, W, C] in [-1, 1] as an image of 8 bits, C = 1, 3 or 4."""
+    levels = to_uint8(pixels)
+    return Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)
+
+
+def _of_image(image: Image.Image, opaque: Callable[[], Image.Image]) -> Picture:
+    is_grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;")
+    if not image.has_transparency_data:
+        return Picture(_floats(np.asarray(opaque())), None, is_grey)
+    full = ImageOps.exif_transpose(image).convert("RGBA")
+    colours = _floats(np.asarray(full.convert("RGB")))
+    return Picture(colours, full.getchannel("A"), is_grey)
+
+
+def _of_array(given: Any) -> Picture:
+    image = np.asarray(given)
+    if image.ndim == 2:
+        image = image[..., np.newaxis]
+    is_read = image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)
+    if image.ndim != 3 or image.shape[-1] not in (1, 3) or not is_read:
+        raise UsageError(
+            "An image is uint8 (0 to 255) or float (-1 to 1) [H, W, 3] or [H, W, 1]. "
+            f"Received: {image.dtype} {list(given.shape)}"
+        )
+    is_grey = image.shape[-1] == 1
+    colours = np.repeat(image, 3, axis=-1) if is_grey else image
+    if image.dtype == np.uint8:
+        return Picture(_floats(colours), None, is_grey)
+    return Picture(colours.astype(np.float32), None, is_grey)
+
+
+def _floats(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / 127.5 - 1.0
