@@ -146,7 +146,7 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
         ),
         (
             lambda: cyclegan(image_to_image(), discriminator_b=judge(1)),
-            r"discriminator_b .* \[N, H, W, 3\]. Received: inputs .*None, 1\)\]",
+            r"discriminator_b .* to logits. Received: inputs .*None, 1\)\]",
         ),
         (
             lambda: cyclegan(image_to_image(), discriminator_a=judge(side=9)),
@@ -164,12 +164,15 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
             lambda: GAN(image_to_image(), scoring()),
             "map latents .* Received: a generator",
         ),
-        (lambda: GAN(drawing(), judge()), "one resolution. Received: .*=.8, 4. and "),
+        (lambda: GAN(drawing(), judge()), "same resolution. Received: .*=.8, 4. and "),
         (
             lambda: GAN(drawing(3), scoring(3)),
             "there are no labels. Received: label_size=3",
         ),
-        (lambda: CGAN(drawing(), scoring()), "label_size must be 1 or more"),
+        (
+            lambda: CGAN(drawing(), scoring()),
+            "label_size must be the number of classes",
+        ),
         (lambda: DCGAN(drawing(), scoring(3)), "label_size=0 and label_size=3"),
         (
             lambda: StyleGAN(drawing(), scoring(), None),

@@ -276,7 +276,7 @@ def test_unknown_name_is_answered_with_close_ones(data_dir: str) -> None:
 
 
 def test_data_set_of_another_task(data_dir: str) -> None:
-    with pytest.raises(UsageError, match="dataset=emoji/flat holds no pairs") as caught:
+    with pytest.raises(UsageError, match="dataset=emoji/flat has no pairs") as caught:
         catalog.paired("emoji/flat", data_dir)
     assert "emoji/line2flat" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -373,7 +373,7 @@ def test_no_pair_that_can_be_read(tmp_path: Path, save_images: Save) -> None:
     (tmp_path / "trainB/001.png").write_bytes(b"")
     with (
         pytest.warns(UserWarning, match="empty file"),
-        pytest.raises(UsageError, match="of each pair an image cannot be read"),
+        pytest.raises(UsageError, match="in each pair an image cannot be read"),
     ):
         catalog.paired(f"folder:{tmp_path}")
 

@@ -210,7 +210,7 @@ def test_large_messages_and_versions_go_through_grpc() -> None:
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with (
-        pytest.raises(UsageError, match="is not an address"),
+        pytest.raises(UsageError, match="is not a"),
         client.connect(url) as model,
     ):
         model.run(picture())

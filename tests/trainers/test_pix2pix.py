@@ -94,7 +94,7 @@ def test_dry_run_prints_the_recipe_and_writes_nothing(
 
 def test_data_without_pairs_are_refused(tmp_path: Path) -> None:
     flags = ("--dataset=emoji/flat", "--preset=cpu", f"--model_dir={tmp_path}")
-    with pytest.raises(UsageError, match="dataset=emoji/flat holds no pairs") as error:
+    with pytest.raises(UsageError, match="dataset=emoji/flat has no pairs") as error:
         run_trainer(pix2pix.TRAINER, *flags)
     assert "\n" not in str(error.value)
 

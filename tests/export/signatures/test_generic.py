@@ -289,6 +289,6 @@ def test_each_discriminator_has_words_of_its_own() -> None:
     module = generic.GenericModule(several())
     assert module.doc.values["my_photo_0"].endswith("input 'my photo:0'.")
     assert module.doc.values["input_1"].endswith("input without a name.")
-    assert module.doc.values["classes"].endswith("layer 'classes' gives.")
+    assert module.doc.values["classes"].endswith("layer 'classes'.")
     assert module.side is None
     assert isinstance(module, tf.Module)
