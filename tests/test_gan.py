@@ -201,12 +201,12 @@ def test_survives_serialisation() -> None:
 @pytest.mark.parametrize(
     ("generator", "options", "message"),
     [
-        (MLPGenerator(8), {}, "one resolution. Received: resolution=8 and resoluti"),
-        (MLPGenerator(16, 3), {}, "one channels. Received: channels=3 and channels=1"),
+        (MLPGenerator(8), {}, "same resolution. Received: resolution=8 and resoluti"),
+        (MLPGenerator(16, 3), {}, "same channels. Received: channels=3 and channels=1"),
         (
             DCGANGenerator(16, channels=1, label_size=2),
             {},
-            "one label_size. Received: label_size=2 and label_size=0",
+            "same label_size. Received: label_size=2 and label_size=0",
         ),
         (MLPGenerator(16), {"loss": "vae"}, "loss must be one of minimax, .*'vae'"),
         (MLPGenerator(16), {"gp_weight": -1.0}, "Received: gp_weight=-1.0"),

@@ -12,29 +12,29 @@ from tfgan_models import sampling
 from tfgan_models.fitting import SteppedModel
 
 _DROPOUT = 1000
-"""The first of the purposes of `random_key` that are dropout's."""
+"""From this purpose of `random_key` on, keys are for dropout."""
 
 
 class GANModel(SteppedModel):
     """A GAN with two optimizers, trained by `fit` under any `tf.distribute` strategy.
 
     A subclass passes `generators` and `discriminators` in its constructor, lists its
-    loss terms in `loss_names` and writes `train_step`, in which it calls `minimize`
+    losses in `loss_names` and implements `train_step`, which calls `minimize`
     for each optimizer and ends with `finish_step`. Model and networks are created in
     `strategy.scope()`; `compile` may be called anywhere.
 
-    What a user takes away is one thing everywhere: `exported_networks`, the averaged
-    generators where they are kept. Calling the model, `predict`, samples, metrics and
-    exports all use them; the generators themselves are used in training alone.
+    `exported_networks` are the same everywhere: the averaged
+    generators, if there are any. Calling the model, `predict`, samples, metrics and
+    exports all use them; the generators themselves are used only in training.
 
     Args:
         generators: Networks by name, trained together.
         discriminators: Networks by name, trained together.
-        ema_decay: Where above 0, `ema_generators` are kept: copies of the generators
+        ema_decay: If above 0, `ema_generators` are kept: copies of the generators
             whose weights follow as `ema = d * ema + (1 - d) * weight` after every
             step, d = min(ema_decay, (1 + t) / (10 + t)) after t steps, so that the
             initial weights are soon forgotten.
-        seed: Key of every random draw made in training.
+        seed: Seed of all random numbers in training.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
@@ -84,7 +84,7 @@ class GANModel(SteppedModel):
 
         Args:
             generator_optimizer: Updates all generators together; None: the paper's.
-                Wrapped in a `LossScaleOptimizer` where the networks compute in float16.
+                Wrapped in a `LossScaleOptimizer` if the networks compute in float16.
             discriminator_optimizer: Updates all discriminators together, likewise.
             **kwargs: `run_eagerly` of `keras.Model.compile`.
         """
@@ -147,25 +147,25 @@ class GANModel(SteppedModel):
 
     @property
     def exported_networks(self) -> dict[str, keras.Model]:
-        """The networks a user takes away: EMA generators where they are kept."""
+        """The networks to use after training: EMA generators if there are any."""
         return dict(self.ema_generators or self.generators)
 
     def begin(self, step: int) -> None:
-        """Is called before training goes on, and wherever a new phase begins.
+        """Must be called before training resumes, and at the start of each phase.
 
-        Where weights that stood still begin to move, it sets `averaged_since` to that
-        step: the average is to forget how they began.
+        If frozen weights start to train, it sets `averaged_since` to that
+        step, so that the average forgets their initial values.
 
         Args:
             step: The steps done so far.
         """
 
     def status(self) -> dict[str, float]:
-        """Returns what is worth logging besides the losses, by name."""
+        """Returns values to log besides the losses, by name."""
         return {}
 
     def training_state(self) -> dict[str, Any]:
-        """Returns everything that a resumed training needs, for a checkpoint.
+        """Returns everything needed to resume training, for a checkpoint.
 
         Raises:
             RuntimeError: The model is not compiled.
@@ -213,7 +213,7 @@ class GANModel(SteppedModel):
 
         Args:
             loss: This replica's scalar loss, computed under `tape`.
-            variables: With respect to these; None where the loss does not depend on
+            variables: With respect to these; None if the loss does not depend on
                 one.
             optimizer: One of the model's two optimizers.
             tape: The tape, which watched `variables`.
@@ -229,7 +229,7 @@ class GANModel(SteppedModel):
 
         Args:
             losses: This replica's scalar for every name in `loss_names`.
-            weight: Of this step in the running means.
+            weight: The step's weight in the running means.
 
         Returns:
             The running mean of each loss, for `train_step` to return.
@@ -246,11 +246,11 @@ class GANModel(SteppedModel):
     def random_key(self, purpose: int) -> tf.Tensor:
         """Returns a key for `tf.random.stateless_*`, int32 [2].
 
-        It depends on the model's seed, the step, the replica and `purpose` alone: no
-        two replicas or steps share it, and a resumed run draws what it would have.
+        It depends only on the model's seed, the step, the replica and `purpose`: no
+        two replicas or steps share it, and a resumed run gets the same keys.
 
         Args:
-            purpose: A number that tells the draws of one step apart.
+            purpose: A number that distinguishes the keys of one step.
         """
         key = tf.constant([self.seed, purpose], tf.int32)
         key = tf.random.fold_in(key, tf.cast(self.step, tf.int32))
@@ -260,12 +260,12 @@ class GANModel(SteppedModel):
     def draw_samples(
         self, purpose: int, count: int, *shape: int, distribution: str = "normal"
     ) -> tf.Tensor:
-        """Draws this replica's part of random numbers for the whole batch.
+        """Returns this replica's part of the random numbers for the whole batch.
 
-        One replica with the whole batch draws what several with its parts do.
+        One replica with the whole batch gets what several with its parts get.
 
         Args:
-            purpose: A number that tells the draws of one step apart.
+            purpose: A number that distinguishes the keys of one step.
             count: Images of this replica.
             *shape: Of one sample.
             distribution: "normal", N(0, 1), or "uniform", in [-1, 1).
@@ -283,19 +283,19 @@ class GANModel(SteppedModel):
     def forward(
         self, network: keras.Model, *inputs: tf.Tensor, purpose: int = 0, **options: Any
     ) -> Any:
-        """Calls a network as it is trained, alike on one replica and on several.
+        """Calls a network in training mode, alike on one replica and on several.
 
-        Keras's own dropout draws the same on every replica and counts its draws in
-        variables. Here its seeds stand still and are replaced for the time of the call
-        by what `random_key` gives. What else the call would assign, batch
-        normalisation's averages, is assigned after it, as the mean over replicas: each
-        keeps but its own otherwise.
+        Keras's own dropout uses the same mask on every replica and counts its calls in
+        variables. Here its seeds are constant and replaced during the call by
+        `random_key`'s. Other assignments of the call, batch normalisation's averages,
+        are made after it, as the mean over replicas: otherwise each would keep only its
+        own.
 
         Args:
             network: The network.
             *inputs: Its inputs.
-            purpose: A number that tells the network's calls of one step apart.
-            **options: More of its call's arguments.
+            purpose: A number that distinguishes the network's calls of one step.
+            **options: Further arguments of its call.
 
         Returns:
             Its outputs.
@@ -318,16 +318,16 @@ class GANModel(SteppedModel):
 
 
 def weights(networks: Mapping[str, keras.Model]) -> dict[str, list[tf.Variable]]:
-    """Returns the variables of networks by name, as checkpoints hold them.
+    """Returns the variables of networks by name, as stored in checkpoints.
 
-    `tf.train.Checkpoint` follows a model's attributes and would pass over layers that
-    are in lists, without a word.
+    `tf.train.Checkpoint` follows a model's attributes and would silently skip layers
+    in lists.
     """
     return {name: [v.value for v in n.variables] for name, n in networks.items()}
 
 
 def copy(network: keras.Model) -> keras.Model:
-    """Returns a network of the same configuration and weights that is not trained."""
+    """Returns a non-trainable network with the same configuration and weights."""
     twin = network.__class__.from_config(network.get_config())
     twin.set_weights(network.get_weights())
     twin.trainable = False
@@ -344,7 +344,7 @@ def all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def normalizes_batches(network: keras.Model) -> bool:
-    """Says whether images of one call of it in training change each other."""
+    """Says whether images in one training call influence each other."""
     norm = keras.layers.BatchNormalization
     return any(isinstance(layer, norm) for layer in all_layers(network))
 
@@ -359,7 +359,7 @@ def _dropouts(network: keras.Model) -> Iterator[keras.layers.Dropout]:
 def _follow(ema: keras.Model, network: keras.Model, rate: tf.Tensor) -> None:
     """Moves the weights of `ema` towards those of `network`, on all replicas.
 
-    What is not trained, such as statistics that are averages themselves, is copied.
+    Non-trainable weights, such as statistics that are averages themselves, are copied.
     """
     pairs = list(zip(ema.variables, network.variables, strict=True))
 
@@ -382,11 +382,11 @@ def _copy(target: tf.Variable, source: tf.Tensor) -> None:
 def scaled_if_float16(
     optimizer: keras.optimizers.Optimizer, networks: Iterable[keras.Model]
 ) -> keras.optimizers.Optimizer:
-    """Wraps the optimizer for loss scaling where any layer computes in float16.
+    """Wraps the optimizer for loss scaling if any layer computes in float16.
 
     Args:
-        optimizer: Any; one that is wrapped already is returned as it is.
-        networks: What it updates.
+        optimizer: Any; one that is already wrapped is returned unchanged.
+        networks: The networks that it updates.
     """
     half = any(
         layer.compute_dtype == "float16"

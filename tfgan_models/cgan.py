@@ -1,4 +1,4 @@
-"""CGAN: a GAN whose two networks are told the class (Mirza & Osindero, 2014)."""
+"""CGAN: a GAN conditioned on the class (Mirza & Osindero, 2014)."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ import tensorflow as tf
 from tfgan_models import annealing, batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _NEW_LATENT, _BETWEEN = 0, 1, 2
-# The discriminator's calls, whose dropout is to be none of the generator's.
+# The discriminator's calls, whose dropout differs from the generator's.
 _ON_REAL, _ON_FAKE, _ON_NEW_FAKE, _ON_BETWEEN = 16, 17, 18, 19
 
 
@@ -19,25 +19,25 @@ class CGAN(GANModel):
     """G(z|y) against D(x|y), y the class (arXiv:1411.1784).
 
     `fit` takes batches {"real": [N, H, W, C] in [-1, 1], "label": [N], from 0}. A step
-    is GAN's; the fakes have the classes of the batch. Calling the model draws images
-    of latents and classes.
+    is GAN's; the fakes have the classes of the batch. Calling the model generates
+    images from latents and classes.
 
     Args:
         generator: Latents [N, latent_size] and one-hot labels [N, label_size], as a
             list, to images [N, H, W, C]; a `ConditionalMLPGenerator` in the paper. Any
-            functional `keras.Model` will do. Latents are N(0, 1), unless its attribute
+            functional `keras.Model` works. Latents are N(0, 1), unless its attribute
             `latent_distribution` is "uniform": [-1, 1).
         discriminator: A list of such images and labels to logits [N, 1]; a
             `ConditionalMLPDiscriminator` in the paper. Any functional one, likewise.
         loss: One of `losses.ADVERSARIAL`; "minimax" in the paper.
-        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
+        gp_weight: Weight of the gradient penalty, for "wgan_gp" only.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: The networks do not go together or take no labels, or an argument
-            cannot be.
+        ValueError: The networks do not fit together or take no labels, or an argument
+            is not valid.
     """
 
     loss_names = ("g_loss", "d_loss", "penalty")
@@ -94,7 +94,7 @@ class CGAN(GANModel):
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
-        """Draws images of (latents [N, latent_size], classes int [N])."""
+        """Generates images from (latents [N, latent_size], classes int [N])."""
         latent, label = inputs
         generator = self.exported_networks["generator"]
         return generator([latent, self._one_hot(label)], training=training)
@@ -136,9 +136,9 @@ class CGAN(GANModel):
         )
 
     def _one_hot(self, label: tf.Tensor) -> tf.Tensor:
-        """Classes [N] as float32 [N, label_size], all of which there are."""
+        """Classes [N] as one-hot float32 [N, label_size], checked for their range."""
         size = self.label_size
-        # tf.one_hot makes zeros of any other number, without a word.
+        # tf.one_hot silently returns zeros for any other number.
         message = f"CGAN needs labels, each from 0 to {size - 1}; -1 is an unknown one."
         known = [
             tf.debugging.assert_non_negative(label, message),
@@ -148,7 +148,7 @@ class CGAN(GANModel):
             return tf.one_hot(label, size)
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        """See `SteppedModel.test_losses`; the fakes are from latents of this step."""
         label = data["label"]
         fake = self((self._latent(label, _LATENT), label), training=False)
         real, fake = (
@@ -161,7 +161,7 @@ class CGAN(GANModel):
         }
 
     def _latent(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
-        """A latent for each label, drawn for `purpose`."""
+        """A latent for each label, for a `purpose`."""
         return self.draw_samples(
             purpose,
             tf.shape(labels)[0],
@@ -180,13 +180,13 @@ class CGAN(GANModel):
     def _penalty(
         self, real: tf.Tensor, fake: tf.Tensor, labels: tf.Tensor
     ) -> tf.Tensor:
-        """How far the discriminator's slope is from 1 between reals and fakes."""
+        """Gradient penalty: the norm's distance from 1, between reals and fakes."""
         if not self.game.penalizes_slopes:
             return tf.constant(0.0)
         places = self.draw_samples(_BETWEEN, tf.shape(real)[0], distribution="uniform")
         _, slopes = penalties.squared_slopes(
             lambda images: self._judge(images, labels, _ON_BETWEEN),
-            # Drawn from [-1, 1), as latents are.
+            # Sampled from [-1, 1), like latents.
             penalties.interpolates(real, fake, 0.5 + 0.5 * places),
         )
         return penalties.gradient_penalty(slopes)

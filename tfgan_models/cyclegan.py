@@ -21,15 +21,15 @@ class CycleGAN(GANModel):
     Args:
         generator_a2b: The paper's G: images [N, H, W, channels of A] to images of B of
             the same size, in [-1, 1]. Like the others, any functional or sequential
-            `keras.Model` that has one input and one output. Where it has an attribute
+            `keras.Model` that has one input and one output. If it has an attribute
             `size_multiple`, H and W are multiples of that.
-        generator_b2a: The paper's F, the other way.
+        generator_b2a: The paper's F, in the other direction.
         discriminator_a: The paper's D_X: images of A to logits, of any shape.
         discriminator_b: The paper's D_Y.
         image_size: Side of the training images in pixels (the pools' images).
         cycle_weight: The paper's lambda.
         identity_weight: Weight of the identity loss relative to `cycle_weight`
-            (section 5.2; 0.5 there). 0 leaves its two forward passes out.
+            (section 5.2; 0.5 there). 0 skips its two forward passes.
         pool_size: Generated images kept for each discriminator; 50 in the paper,
             0 for none.
         ema_decay: See `GANModel`; the paper has none.
@@ -37,7 +37,7 @@ class CycleGAN(GANModel):
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: A negative weight or pool size, networks that do not go together,
+        ValueError: A negative weight or pool size, networks that do not fit together,
             an identity loss between domains of different channels, or an `image_size`
             the networks cannot take.
     """
@@ -81,7 +81,7 @@ class CycleGAN(GANModel):
         )
         if identity_weight and channels_a != channels_b:
             raise ValueError(
-                "An identity loss needs domains of the same channels; set "
+                "An identity loss needs domains with the same channels; set "
                 f"identity_weight=0. Received: identity_weight={identity_weight}, "
                 f"channels {channels_a} and {channels_b}"
             )
@@ -158,7 +158,7 @@ class CycleGAN(GANModel):
             )
         self.minimize(g_loss, self.generator_variables, self.generator_optimizer, tape)
 
-        # The fakes of before the generators' step, through the pools.
+        # The fakes from before the generators' step, through the pools.
         shown_a = self.pool_a(fake_a, self.random_key(0))
         shown_b = self.pool_b(fake_b, self.random_key(1))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -284,12 +284,12 @@ def _check_networks(
     discriminator_b: keras.Model,
     image_size: int,
 ) -> tuple[int, int]:
-    """Returns the channels of A and of B, of which all networks must be."""
+    """Returns the channels of A and of B, shared by all networks."""
     channels = compatibility.check_translator("generator_a2b", generator_a2b)
     back = compatibility.check_translator("generator_b2a", generator_b2a)
     if back != channels[::-1]:
         raise ValueError(
-            "generator_b2a must lead back from B's channels to A's. Received: "
+            "generator_b2a must map B's channels back to A's. Received: "
             f"generator_a2b from {channels[0]} to {channels[1]}, generator_b2a from "
             f"{back[0]} to {back[1]}"
         )

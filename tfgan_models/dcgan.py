@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfgan_models import batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _BETWEEN = 0, 1
 # The discriminator's calls.
 _ON_REAL, _ON_FAKE, _ON_SAME_FAKE, _ON_BETWEEN = 16, 17, 18, 19
@@ -18,8 +18,8 @@ _ON_REAL, _ON_FAKE, _ON_SAME_FAKE, _ON_BETWEEN = 16, 17, 18, 19
 class DCGAN(GANModel):
     """A convolutional generator and discriminator (arXiv:1511.06434).
 
-    `fit` takes batches {"real": [N, H, W, C]} in [-1, 1]; other keys are not looked
-    at. Calling the model draws images of latents.
+    `fit` takes batches {"real": [N, H, W, C]} in [-1, 1]; other keys are
+    ignored. Calling the model generates images from latents.
 
     Args:
         generator: Latents [N, latent_size] to images [N, H, W, C]; a `DCGANGenerator`,
@@ -28,15 +28,15 @@ class DCGAN(GANModel):
         discriminator: Such images to logits [N, 1]; a `DCGANDiscriminator`, or any
             functional or sequential one.
         loss: One of `losses.ADVERSARIAL`; "non_saturating" in the paper. The gradient
-            penalty of "wgan_gp" is of each image alone: take a discriminator with
+            penalty of "wgan_gp" is per image: use a discriminator with
             spectral normalisation, not with batch normalisation.
-        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
+        gp_weight: Weight of the gradient penalty, for "wgan_gp" only.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: The networks do not go together, or an argument cannot be.
+        ValueError: The networks do not fit together, or an argument is not valid.
     """
 
     loss_names = ("g_loss", "d_loss", "penalty")
@@ -80,14 +80,14 @@ class DCGAN(GANModel):
         return tf.TensorSpec([None, self.latent_size], tf.float32, "latent")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws images of latents [N, latent_size]."""
+        """Generates images from latents [N, latent_size]."""
         return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator on the same noise.
 
-        The discriminator sees reals and fakes one after the other: its batch
-        normalisation is of each by themselves.
+        The discriminator gets reals and fakes in separate calls: its batch
+        normalisation does not mix them.
 
         Args:
             data: "real", this replica's images in [-1, 1].
@@ -113,7 +113,7 @@ class DCGAN(GANModel):
             total, self.discriminator_variables, self.discriminator_optimizer, tape
         )
 
-        # The same fakes, judged by the discriminator as it is now.
+        # The same fakes, scored by the updated discriminator.
         with generator_tape:
             g_loss = self.game.generator(self._judge(fake, _ON_SAME_FAKE))
         self.minimize(
@@ -124,7 +124,7 @@ class DCGAN(GANModel):
         )
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        """See `SteppedModel.test_losses`; the fakes are from latents of this step."""
         fake = self(self._latent(data["real"]), training=False)
         real, fake = (
             self.discriminator(x, training=False) for x in (data["real"], fake)
@@ -147,13 +147,13 @@ class DCGAN(GANModel):
         return self.forward(self.discriminator, images, purpose=purpose)
 
     def _penalty(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """How far the discriminator's slope is from 1 between reals and fakes."""
+        """Gradient penalty: the norm's distance from 1, between reals and fakes."""
         if not self.game.penalizes_slopes:
             return tf.constant(0.0)
         places = self.draw_samples(_BETWEEN, tf.shape(real)[0], distribution="uniform")
         _, slopes = penalties.squared_slopes(
             lambda images: self._judge(images, _ON_BETWEEN),
-            # Drawn from [-1, 1), as latents are.
+            # Sampled from [-1, 1), like latents.
             penalties.interpolates(real, fake, 0.5 + 0.5 * places),
         )
         return penalties.gradient_penalty(slopes)

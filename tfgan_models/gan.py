@@ -8,9 +8,9 @@ import tensorflow as tf
 from tfgan_models import annealing, batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _NEW_LATENT, _BETWEEN = 0, 1, 2
-# The discriminator's calls, whose dropout is to be none of the generator's.
+# The discriminator's calls, whose dropout differs from the generator's.
 _ON_REAL, _ON_FAKE, _ON_NEW_FAKE, _ON_BETWEEN = 16, 17, 18, 19
 
 
@@ -18,25 +18,25 @@ _ON_REAL, _ON_FAKE, _ON_NEW_FAKE, _ON_BETWEEN = 16, 17, 18, 19
 class GAN(GANModel):
     """A generator of images from noise and a discriminator (arXiv:1406.2661).
 
-    `fit` takes batches {"real": [N, H, W, C]} in [-1, 1]; other keys are not looked
-    at. Calling the model draws images of latents. A step is one pass of algorithm 1
-    with k = 1.
+    `fit` takes batches {"real": [N, H, W, C]} in [-1, 1]; other keys are
+    ignored. Calling the model generates images from latents. A step is one pass of
+    algorithm 1 with k = 1.
 
     Args:
         generator: Latents [N, latent_size] to images [N, H, W, C]; an `MLPGenerator` in
-            the paper. Any functional or sequential `keras.Model` will do. Latents are
+            the paper. Any functional or sequential `keras.Model` works. Latents are
             N(0, 1), unless its attribute `latent_distribution` is "uniform": [-1, 1).
         discriminator: Such images to logits [N, 1]; an `MLPDiscriminator` in the paper.
             Any functional or sequential one, likewise.
         loss: One of `losses.ADVERSARIAL`. "minimax" is the paper's game;
-            "non_saturating" is what it advises where the discriminator wins early.
-        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
+            "non_saturating" is its advice if the discriminator wins early.
+        gp_weight: Weight of the gradient penalty, for "wgan_gp" only.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: The networks do not go together, or an argument cannot be.
+        ValueError: The networks do not fit together, or an argument is not valid.
     """
 
     loss_names = ("g_loss", "d_loss", "penalty")
@@ -84,7 +84,7 @@ class GAN(GANModel):
         return tf.TensorSpec([None, self.latent_size], tf.float32, "latent")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws images of latents [N, latent_size]."""
+        """Generates images from latents [N, latent_size]."""
         return self.exported_networks["generator"](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -120,7 +120,7 @@ class GAN(GANModel):
         )
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """See `SteppedModel.test_losses`; the fakes are of latents of this step."""
+        """See `SteppedModel.test_losses`; the fakes are from latents of this step."""
         fake = self(self._latent(data["real"], _LATENT), training=False)
         real, fake = (
             self.discriminator(x, training=False) for x in (data["real"], fake)
@@ -131,7 +131,7 @@ class GAN(GANModel):
         }
 
     def _latent(self, real: tf.Tensor, purpose: int) -> tf.Tensor:
-        """As many latents as there are real images, drawn for `purpose`."""
+        """As many latents as there are real images, for a `purpose`."""
         return self.draw_samples(
             purpose,
             tf.shape(real)[0],
@@ -147,13 +147,13 @@ class GAN(GANModel):
         return self.forward(self.discriminator, images, purpose=purpose)
 
     def _penalty(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """How far the discriminator's slope is from 1 between reals and fakes."""
+        """Gradient penalty: the norm's distance from 1, between reals and fakes."""
         if not self.game.penalizes_slopes:
             return tf.constant(0.0)
         places = self.draw_samples(_BETWEEN, tf.shape(real)[0], distribution="uniform")
         _, slopes = penalties.squared_slopes(
             lambda images: self._judge(images, _ON_BETWEEN),
-            # Drawn from [-1, 1), as latents are.
+            # Sampled from [-1, 1), like latents.
             penalties.interpolates(real, fake, 0.5 + 0.5 * places),
         )
         return penalties.gradient_penalty(slopes)

@@ -11,7 +11,7 @@ from tfgan_models import augmentation, batches, compatibility, growth
 from tfgan_models.adversarial import GANModel
 from tfgan_models.optimizers import SkippingAdam
 
-# Told apart from what a step draws.
+# Distinct from the purposes of a step.
 _TEST = 10_000
 
 AUGMENTATIONS = ("none", "diffaug", "ada")
@@ -21,29 +21,29 @@ N = TypeVar("N")
 
 
 class GrowingGAN(GANModel):
-    """A GAN whose resolution grows while it is trained.
+    """A GAN whose resolution grows during training.
 
     `fit` takes batches {"real": [N, R, R, C] in [-1, 1], "label": int32 [N]} at the
-    resolution R and of the size that the schedule has for the step; call `begin`
-    before each phase of it. Calling the model draws images of latents and, with
-    classes, these: (latents, classes).
+    resolution R and batch size of the schedule's phase; call `begin`
+    before each phase. Calling the model generates images from latents or, with
+    classes, from (latents, classes).
 
     Args:
-        generator: A network that grows, with what `needed` names.
+        generator: A network that grows, with the attributes in `needed`.
         discriminator: Likewise; of the same resolution, channels and labels.
-        schedule: The training's `Growth`.
-        ema_half_life: Images after which an old weight counts half in the averaged
+        schedule: The `Growth` schedule.
+        ema_half_life: Half-life, in images, of old weights in the averaged
             generator.
-        micro_batch: Images of a replica that go through the networks at once; their
+        micro_batch: Images of a replica processed at once; their
             gradients are summed. 0: all.
-        augment: "none", "diffaug" or "ada", on what the discriminator sees.
+        augment: "none", "diffaug" or "ada", on the discriminator's images.
         ada_target: ADA's target for the mean sign of the discriminator on reals.
-        ada_speed: Images in which ADA's probability can go from 0 to 1.
+        ada_speed: Images it takes ADA's probability to go from 0 to 1.
         seed: See `GANModel`.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: Arguments that do not go together.
+        ValueError: Arguments that do not fit together.
     """
 
     examples: tuple[str, str]
@@ -91,7 +91,7 @@ class GrowingGAN(GANModel):
             )
         if generator.resolution != schedule.resolution:
             raise ValueError(
-                "Generator and schedule must have one resolution. Received: "
+                "Generator and schedule must have the same resolution. Received: "
                 f"{generator.resolution} and {schedule.resolution}"
             )
         self.generator = generator
@@ -126,7 +126,7 @@ class GrowingGAN(GANModel):
         discriminator_optimizer: SkippingAdam | None = None,
         **kwargs: Any,
     ) -> None:
-        """Configures training and begins its first phase; see `GANModel.compile`."""
+        """Configures training and starts its first phase; see `GANModel.compile`."""
         super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
         self.begin(0)
 
@@ -136,7 +136,7 @@ class GrowingGAN(GANModel):
 
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        """See `SteppedModel.batch_spec`; that of the present phase."""
+        """See `SteppedModel.batch_spec`; that of the current phase."""
         side = self.phase.resolution
         spec = {"real": batches.images(side, side, self.generator.channels)}
         return spec | ({"label": batches.labels()} if self.generator.label_size else {})
@@ -155,9 +155,9 @@ class GrowingGAN(GANModel):
         return (latent, label) if self.generator.label_size else latent
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """Draws images of latents [N, latent_size].
+        """Generates images from latents [N, latent_size].
 
-        With classes, of (latents, classes int [N]).
+        With classes, from (latents, classes int [N]).
         """
         size = self.generator.label_size
         latent, label = inputs if size else (inputs, None)
@@ -166,13 +166,13 @@ class GrowingGAN(GANModel):
         return generator(latent, labels=labels, training=training)
 
     def phase_at(self, step: int) -> growth.Phase:
-        """Returns the phase that a step is in; the last one after the end."""
+        """Returns the phase of a step; the last one after the end."""
         return growth.at_step(self.phases, step)
 
     def begin(self, step: int) -> None:
-        """Gets ready to train on from a step: the first of a phase, or one within it.
+        """Prepares to train from a step: the first of a phase, or one within it.
 
-        At the first step of a phase the optimizers forget what they know.
+        At the first step of a phase the optimizers are reset.
 
         Args:
             step: The steps done so far.
@@ -186,7 +186,7 @@ class GrowingGAN(GANModel):
         self.averaged_since = min(
             p.first_step for p in self.phases if p.resolution == phase.resolution
         )
-        # While a resolution is faded in, the one before is what can be shown.
+        # While a resolution is faded in, the previous one is output.
         grown = phase.resolution // 2 if phase.is_fading else phase.resolution
         for network in (self.generator, self.ema_generators["generator"]):
             network.grown = grown
@@ -195,7 +195,7 @@ class GrowingGAN(GANModel):
         self.phase = phase
 
     def status(self) -> dict[str, float]:
-        """Returns where the training stands, for its log."""
+        """Returns the progress of growing, for the log."""
         optimizers = (self.generator_optimizer, self.discriminator_optimizer)
         told = {
             "images_seen": int(self.images_seen.numpy()),
@@ -208,7 +208,7 @@ class GrowingGAN(GANModel):
         return told
 
     def alpha(self) -> float | tf.Tensor:
-        """Returns how far the resolution is faded in; a Python 1.0 where it is."""
+        """Returns the fade-in of the resolution; a Python 1.0 if it is complete."""
         phase = self.phase
         if not phase.is_fading:
             return 1.0
@@ -216,11 +216,12 @@ class GrowingGAN(GANModel):
         return tf.clip_by_value(since / phase.fade_images, 0.0, 1.0)
 
     def shrinkage(self) -> float:
-        """Returns full resolution / present one.
+        """Returns full resolution / current resolution.
 
-        The original shows its discriminator full-size images whose pixels are repeated
-        this many times each way, and penalises its slope with respect to these. The
-        norm of that slope is the one at the present resolution divided by this.
+        The original's discriminator gets full-size images whose pixels are repeated
+        this many times in each direction, and its gradient penalty is with respect to
+        these. The norm of that gradient is the one at the current resolution divided by
+        this.
         """
         return self.schedule.resolution / self.phase.resolution
 
@@ -236,7 +237,7 @@ class GrowingGAN(GANModel):
         return {"real": images} | self._labels(data)
 
     def _faded(self, images: tf.Tensor) -> tf.Tensor:
-        """Images as the networks see them: half as sharp where a fade begins."""
+        """Images as the networks see them: half as sharp at the start of a fade."""
         alpha = self.alpha()
         if isinstance(alpha, float):
             return images
@@ -255,15 +256,15 @@ class GrowingGAN(GANModel):
 
         Args:
             images: [N, R, R, C].
-            batch: "labels", one-hot [N, label_size], where there are classes.
+            batch: "labels", one-hot [N, label_size], if there are classes.
         """
         raise NotImplementedError
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """See `SteppedModel.test_losses`; without penalties and augmentation.
 
-        The fakes are of latents of this step, at the phase's resolution. Images that
-        make no whole group for the minibatch standard deviation are left out.
+        The fakes are from latents of this step, at the phase's resolution. Images that
+        do not fill a group of the minibatch standard deviation are left out.
         """
         count, group = tf.shape(data["real"])[0], self.discriminator.group_size
         whole = tf.maximum(count - count % group, tf.minimum(count, group))
@@ -284,7 +285,7 @@ class GrowingGAN(GANModel):
 
     @property
     def replica_batch(self) -> int:
-        """Images of a step on one replica."""
+        """Images per step on one replica."""
         return self.phase.batch_size // self.distribute_strategy.num_replicas_in_sync
 
     def normal(self, purpose: int, *shape: int) -> tf.Tensor:
@@ -293,12 +294,12 @@ class GrowingGAN(GANModel):
         return tf.random.stateless_normal([self.replica_batch, *shape], key)
 
     def keys(self, purpose: int) -> tf.Tensor:
-        """Draws a key for each sample, int32 [replica_batch, 2]; see `random_key`."""
+        """Returns random keys, int32 [replica_batch, 2]; see `random_key`."""
         key, shape = self.random_key(purpose), [self.replica_batch, 2]
         return tf.random.stateless_uniform(shape, key, None, None, tf.int32)
 
     def places_between(self, purpose: int) -> tf.Tensor:
-        """Draws where between a real and a fake image the slope is penalised.
+        """Returns random positions between reals and fakes for the gradient penalty.
 
         Args:
             purpose: See `random_key`.
@@ -311,12 +312,12 @@ class GrowingGAN(GANModel):
         )
 
     def augmented(self, images: tf.Tensor, batch: Tensors, which: int) -> tf.Tensor:
-        """Returns what the discriminator sees of images, real or generated.
+        """Returns the discriminator's view of images, real or generated.
 
         Args:
             images: [N, R, R, C].
-            batch: Its "keys" decide the draws.
-            which: Tells apart images of the same batch.
+            batch: Its "keys" are used for augmentation.
+            which: Distinguishes images of the same batch.
         """
         key = tf.random.fold_in(batch["keys"][0], which)
         if self.augment == "diffaug":
@@ -326,9 +327,9 @@ class GrowingGAN(GANModel):
         return images
 
     def in_micro_batches(self, function: Callable[[Tensors], N], batch: Tensors) -> N:
-        """Calls a function of a batch for parts of it, and averages what it returns.
+        """Calls a function on parts of a batch, and averages its results.
 
-        The parts hold whole groups of the minibatch standard deviation of the batch.
+        The parts contain whole groups of the batch's minibatch standard deviation.
 
         Args:
             function: Batch to nested tensors.
@@ -363,9 +364,9 @@ class GrowingGAN(GANModel):
         optimizer: keras.optimizers.Optimizer,
         tape: tf.GradientTape,
     ) -> dict[str, tf.Tensor]:
-        """Returns the gradients of the variables in use, by their place.
+        """Returns the gradients of the variables in use, by index.
 
-        Blocks above the present resolution have none.
+        Blocks above the current resolution have none.
         """
         variables = network.trainable_variables
         found = self.scaled_gradients(loss, variables, optimizer, tape)
@@ -377,7 +378,7 @@ class GrowingGAN(GANModel):
         network: keras.Model,
         optimizer: keras.optimizers.Optimizer,
     ) -> None:
-        """Applies what `gradients` returned."""
+        """Applies the gradients returned by `gradients`."""
         variables = network.trainable_variables
         optimizer.apply(
             list(gradients.values()), [variables[int(i)] for i in gradients]
@@ -386,11 +387,11 @@ class GrowingGAN(GANModel):
     def finish_step(
         self, losses: Mapping[str, tf.Tensor], weight: float | tf.Tensor = 1.0
     ) -> dict[str, tf.Tensor]:
-        """See `GANModel.finish_step`; counts the images too."""
+        """See `GANModel.finish_step`; also counts the images."""
         if self.ada_probability is not None:
             self.ada_probability.update(losses["real_sign"], self.phase.batch_size)
         self.images_seen.assign_add(self.phase.batch_size)
-        # A step that the optimizers skip is not to spoil the means for good.
+        # A step skipped by the optimizers must not spoil the means for good.
         values = tf.stack([tf.cast(v, tf.float32) for v in losses.values()])
         is_finite = tf.reduce_all(tf.math.is_finite(values))
         kept = {k: tf.where(is_finite, v, 0.0) for k, v in losses.items()}
@@ -424,7 +425,7 @@ class GrowingGAN(GANModel):
         """Builds the model from what `get_config` returned."""
         schedule = dict(config["schedule"])
         for table in ("batch_sizes", "learning_rates"):
-            # JSON has made the numbers text.
+            # JSON has turned the numbers into text.
             schedule[table] = {int(k): v for k, v in schedule[table].items()}
         return super().from_config(config | {"schedule": growth.Growth(**schedule)})
 
@@ -440,7 +441,7 @@ class GrowingGAN(GANModel):
             ours, theirs = getattr(generator, name), getattr(discriminator, name)
             if ours != theirs:
                 raise ValueError(
-                    f"Generator and discriminator must have one {name}. Received: "
+                    f"Generator and discriminator must have the same {name}. Received: "
                     f"{name}={ours} and {name}={theirs}"
                 )
 
@@ -457,16 +458,16 @@ class GrowingGAN(GANModel):
         if own % micro or micro % group:
             raise ValueError(
                 f"A replica's batch must be a multiple of micro_batch={micro}, and "
-                f"this of the group of {group} for the minibatch standard deviation. "
+                f"that of the group of {group} for the minibatch standard deviation. "
                 f"Received: a replica's batch of {own}"
             )
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> SkippingAdam:
-    """Returns the optimizer that a loss scale may be wrapped around."""
+    """Returns the optimizer inside a loss scale optimizer, if there is one."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def sign_mean(scores: tf.Tensor) -> tf.Tensor:
-    """Mean sign of scores: 1 where the discriminator takes all for real."""
+    """Mean sign of scores: 1 if the discriminator classifies all as real."""
     return tf.reduce_mean(tf.sign(scores))

@@ -11,20 +11,20 @@ from tfgan_models.adversarial import GANModel
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class Pix2Pix(GANModel):
-    """A generator and a discriminator that sees its input too (arXiv:1611.07004).
+    """A generator and a conditional discriminator (arXiv:1611.07004).
 
     `fit` takes batches {"real_a": [N, H, W, channels], "real_b": ...} in [-1, 1], where
     A is the input and B the target. Calling the model translates. The only noise is the
-    generator's dropout, which is drawn in training alone: what is called and exported
-    is deterministic, where the paper draws it at test time too. By which statistics it
-    normalises, the generator says: `inference_norm` of a U-Net.
+    generator's dropout, which is active in training only: what is called and exported
+    is deterministic, whereas the paper keeps it at test time. The generator determines
+    its normalisation statistics: `inference_norm` of a U-Net.
 
     Args:
         generator: Images of A to images of B of the same size, [-1, 1]; a U-Net in the
             paper. Any functional or sequential `keras.Model` with one input and one
             output.
-        discriminator: Logits, of any shape, for an image of A and one of B, joined
-            along the channels. Any such model, likewise.
+        discriminator: Logits, of any shape, for an image of A and one of B,
+            concatenated along the channels. Any such model, likewise.
         l1_weight: The paper's lambda, weight of the distance to the target.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
@@ -112,7 +112,7 @@ class Pix2Pix(GANModel):
             d_loss, self.discriminator_variables, self.discriminator_optimizer, tape
         )
 
-        # The same fake, judged by the discriminator as it is now.
+        # The same fake, scored by the updated discriminator.
         with generator_tape:
             gan = losses.cross_entropy_generator_loss(self._judge(source, fake))
             l1 = losses.l1_loss(fake, target)

@@ -9,7 +9,7 @@ from tfgan_models import losses, penalties
 from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
 from tfgan_models.growth import Growth
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _BETWEEN, _AUGMENT = 0, 2, 4
 
 
@@ -21,7 +21,7 @@ class ProGAN(GrowingGAN):
         generator: A `ProgressiveGenerator`.
         discriminator: A `ProgressiveDiscriminator` of the same resolution and labels.
         schedule: See `GrowingGAN`.
-        loss: One of `losses.ADVERSARIAL`; "wgan_gp" in the paper, which alone has
+        loss: One of `losses.ADVERSARIAL`; "wgan_gp" in the paper, the only one with
             gradient penalty and drift.
         gp_weight: Weight of the gradient penalty; the norm's target, 1, holds at the
             full resolution, see `GrowingGAN.shrinkage`.
@@ -30,7 +30,7 @@ class ProGAN(GrowingGAN):
         **kwargs: Those of `GrowingGAN`.
 
     Raises:
-        ValueError: Arguments that do not go together.
+        ValueError: Arguments that do not fit together.
     """
 
     loss_names = ("g_loss", "d_loss", "penalty", "drift", "real_sign", "fake_sign")
@@ -84,7 +84,7 @@ class ProGAN(GrowingGAN):
         return self.finish_step(judged | drawn)
 
     def draws(self, part: int) -> Tensors:
-        """Returns everything that one of the two parts of a step draws at random.
+        """Returns all random numbers of one of the two parts of a step.
 
         Args:
             part: 0 for the discriminator's, 1 for the generator's.

@@ -14,16 +14,17 @@ from tfgan_models.metrics.features import perceptual
 class SRGAN(GANModel):
     """Super-resolution in two stages (arXiv:1609.04802).
 
-    The first trains "srresnet" to the smallest squared error, alone. The second trains
-    "srgan", which starts as a copy of it, against the discriminator and towards the
-    features of the true image: in each step the discriminator, then the generator.
-    Each stage has its own optimizers, so what the first has learned of the gradients,
-    and its steps, do not reach the second.
+    The first trains "srresnet" by squared error alone. The second trains
+    "srgan", which starts as a copy of it, against the discriminator and with a
+    perceptual
+    loss: in each step the discriminator, then the generator.
+    Each stage has its own optimizers, so the first stage's moments
+    and step count do not carry over.
 
     `fit` takes batches {"low": [N, h, w, C], "high": [N, scale h, scale w, C]} in
     [-1, 1], "high" of the discriminator's size. Calling the model upscales with the
-    network of the present stage. Before `fit` goes on from a step, and at the step
-    `first_stage_steps`, `begin` is to be called.
+    network of the current stage. Before `fit` resumes from a step, and at the step
+    `first_stage_steps`, `begin` must be called.
 
     Args:
         generator: Images [N, h, w, C] to [N, scale h, scale w, C], [-1, 1]; an
@@ -31,20 +32,20 @@ class SRGAN(GANModel):
             `keras.Model` with one input and one output.
         discriminator: Logits, of any shape, for high-resolution images. Any such model,
             likewise.
-        features: What the second stage compares: the name of `perceptual.features`,
-            "vgg54" in the paper, which `compile` then loads; or what this returned;
+        features: What the second stage compares: a name for `perceptual.features`,
+            "vgg54" in the paper, which `compile` then loads; or its result;
             None: the pixels, the paper's SRGAN-MSE.
         first_stage_steps: Steps of the first stage; 0: the second stage starts from
             `generator` as it is.
-        adversarial_weight: Of -log D(G(low)) beside the distance of the features.
-        pixel_weight: Of the pixels' squared error beside that of the features, which
-            may leave colours free; 0 in the paper.
+        adversarial_weight: Of -log D(G(low)) relative to the features' distance.
+        pixel_weight: Of the pixels' squared error relative to that of the features,
+            which may not constrain colours; 0 in the paper.
         ema_decay: See `GANModel`; the paper has none.
         seed: See `GANModel`.
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: A negative number of steps or weight, or networks that do not go
+        ValueError: A negative number of steps or weight, or networks that do not fit
             together.
     """
 
@@ -139,12 +140,12 @@ class SRGAN(GANModel):
 
     @property
     def generator(self) -> keras.Model:
-        """The network that the present stage trains."""
+        """The network trained in the current stage."""
         return self.generators["srresnet" if self.stage == 1 else "srgan"]
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
-        """What `generator_optimizer` updates: the second stage's generator."""
+        """The variables of `generator_optimizer`: the second stage's generator's."""
         return self.generators["srgan"].trainable_variables
 
     @property
@@ -155,10 +156,10 @@ class SRGAN(GANModel):
         return {name: networks[name] for name in networks if trained[name]}
 
     def begin(self, step: int) -> None:
-        """Gets ready to train on from a step.
+        """Prepares to train from a step.
 
-        At the first step of the second stage, "srgan" becomes a copy of what the first
-        has come to: of its EMA, where that is kept.
+        At the first step of the second stage, "srgan" becomes a copy of the first
+        stage's result: of its EMA, if it has one.
 
         Args:
             step: The steps done so far.
@@ -188,14 +189,14 @@ class SRGAN(GANModel):
         return self.exported_networks[name](inputs, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the present stage.
+        """One step of the current stage.
 
         Args:
             data: "low" and "high", this replica's pairs in [-1, 1].
 
         Returns:
             The running mean of each loss in `loss_names`; 0 for those that the first
-            stage has not.
+            stage does not have.
         """
         if self.stage == 1:
             return self._first_stage_step(data["low"], data["high"])
@@ -232,7 +233,7 @@ class SRGAN(GANModel):
             d_loss, self.discriminator_variables, self.discriminator_optimizer, tape
         )
 
-        # The same fake, judged by the discriminator as it is now.
+        # The same fake, scored by the updated discriminator.
         with generator_tape:
             gan = losses.cross_entropy_generator_loss(
                 self.forward(self.discriminator, fake)
@@ -255,7 +256,7 @@ class SRGAN(GANModel):
     def _content(
         self, fake: tf.Tensor, high: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What "srgan" minimises, and of it the pixels' and the features' distance."""
+        """The loss of "srgan", and its pixel and feature distances."""
         mse = losses.l2_loss(fake, high)
         if self.features is None:
             return mse, mse, tf.zeros([])
@@ -267,7 +268,7 @@ class SRGAN(GANModel):
         return distance + self.pixel_weight * mse, mse, distance
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """See `SteppedModel.test_losses`; those that the present stage has."""
+        """See `SteppedModel.test_losses`; those of the current stage."""
         high, fake = data["high"], self(data["low"], training=False)
         if self.stage == 1:
             mse = losses.l2_loss(fake, high)
@@ -291,7 +292,7 @@ class SRGAN(GANModel):
         return state | {"first_stage_optimizer": self.first_stage_optimizer}
 
     def save_own_variables(self, store: Any) -> None:
-        """Writes to a `.keras` file, besides the networks, where training stands."""
+        """Writes to a `.keras` file, besides the networks, the progress of training."""
         store["step"] = self.step.numpy()
         store["stage"] = self.stage
 

@@ -17,7 +17,7 @@ from tfgan_models import (
 from tfgan_models.adversarial import GANModel
 from tfgan_models.networks import StackGenerator
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _NOISE_ONE, _NOISE_TWO = range(3)
 
 _STAGES = (0, 1, 2)
@@ -26,25 +26,25 @@ _CALLED_WITH = ("embedding", "latent")
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
 class StackGAN(GANModel):
-    """StackGAN, whose second stage is trained while the first stands still.
+    """StackGAN, whose second stage is trained while the first is frozen.
 
     `fit` takes batches {"real": [N, S, S, C], "wrong": the same, images of other
     captions, both in [-1, 1], "embedding": [N, embedding_size]}. S is a multiple of
-    the resolution of the stage in training. Where the generator has a text encoder,
-    characters "caption" int32 [N, L] take the place of "embedding". Call `begin`
+    the resolution of the stage in training. If the generator has a text encoder,
+    characters "caption" int32 [N, L] replace "embedding". Call `begin`
     before each stage. A loss that a stage does not have is 0.
 
     - Stage 0, the first `matching_steps` steps: text and image encoder learn to match.
     - Stage 1, the next `first_stage_steps` steps: small images. The text encoder
-      stands still from here on.
-    - Stage 2, where the generator has one, from there on: large images. Stage one runs
-      as at inference, with the averages of its normalisations, so that stage two sees
-      what it will be given then; the published code left it in its training mode.
+      is frozen from here on.
+    - Stage 2, if the generator has one, from there on: large images. Stage one runs
+      as at inference, with the moving averages of its normalisations, so that stage two
+      sees the same images then; the published code left it in training mode.
 
     Args:
-        generator: A `StackGenerator`, or a network with what it has.
+        generator: A `StackGenerator`, or a network with its attributes.
         stage_one_discriminator: Of stage one's images.
-        stage_two_discriminator: Of stage two's, where there is one.
+        stage_two_discriminator: Of stage two's, if there is one.
         image_encoder: Images to embeddings, with `resolution`; for stage 0.
         matching_steps: Steps of stage 0.
         first_stage_steps: Steps of stage 1.
@@ -55,7 +55,7 @@ class StackGAN(GANModel):
         **kwargs: `name` and the like of `keras.Model`.
 
     Raises:
-        ValueError: Networks or numbers that do not go together.
+        ValueError: Networks or numbers that do not fit together.
     """
 
     def __init__(
@@ -113,15 +113,15 @@ class StackGAN(GANModel):
         | None = None,
         **kwargs: Any,
     ) -> None:
-        """Configures training and begins its first stage; see `GANModel.compile`.
+        """Configures training and starts its first stage; see `GANModel.compile`.
 
         Args:
             generator_optimizer: Updates the encoders in stage 0, then the generator;
                 None, here and below: the paper's, whose rate is constant.
             discriminator_optimizer: Updates the discriminators.
             learning_rates: The rate of stages 0, 1 and 2, for both optimizers: a number
-                or, where the optimizers were made with one, a schedule, which starts
-                anew with each stage. None: the optimizers' own, in all.
+                or, if the optimizers were created with one, a schedule, which restarts
+                with each stage. None: the optimizers' own, in all.
             **kwargs: `run_eagerly` of `keras.Model.compile`.
 
         Raises:
@@ -153,21 +153,22 @@ class StackGAN(GANModel):
 
     @property
     def exported_networks(self) -> dict[str, keras.Model]:
-        """The generator: its copy of averaged weights where there is one."""
+        """The generator: its averaged copy if there is one."""
         return {"generator": super().exported_networks["generator"]}
 
     def stage_at(self, step: int) -> int:
-        """Returns the stage, 0 to 2, that a step is in."""
+        """Returns the stage, 0 to 2, of a step."""
         if step < self.matching_steps:
             return 0
         first_is_over = step >= self.matching_steps + self.first_stage_steps
         return 2 if first_is_over and self.generator.stage_two is not None else 1
 
     def begin(self, step: int) -> None:
-        """Gets ready to train on from a step: the first of a stage, or one within it.
+        """Prepares to train from a step: the first of a stage, or one within it.
 
-        At the first step of a stage the optimizers forget what they know, and their
-        learning rates start anew. The generator draws what training has reached.
+        At the first step of a stage the optimizers are reset, and their
+        learning rates restart. The generator outputs the stage that training has
+        reached.
 
         Args:
             step: The steps done so far.
@@ -180,7 +181,7 @@ class StackGAN(GANModel):
             if self.learning_rates is not None:
                 optimizer.learning_rate = self.learning_rates[stage]
         if stage == 2 and step == starts[2] and self.ema_generators:
-            # Stage two learns on what is kept, and stage one stands still from here.
+            # Stage two trains on the averaged stage one, which is frozen from here on.
             kept = self.ema_generators["generator"].stage_one
             self.generator.stage_one.set_weights(kept.get_weights())
         if stage != self.stage:
@@ -191,7 +192,7 @@ class StackGAN(GANModel):
             network.stages = max(stage, 1)
 
     def status(self) -> dict[str, float]:
-        """Returns where the training stands, for its log."""
+        """Returns the progress of training, for the log."""
         return {"stage": self.stage}
 
     @property
@@ -206,12 +207,12 @@ class StackGAN(GANModel):
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
-        """Draws images of (embeddings, latents), conditions being their means."""
+        """Generates images from (embeddings, latents), with mean conditions."""
         embedding, latent = inputs
         return self.exported_networks["generator"](embedding, latent, training=training)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the present stage.
+        """One step of the current stage.
 
         Args:
             data: This replica's part of the batch.
@@ -225,14 +226,14 @@ class StackGAN(GANModel):
 
     @property
     def _encoders(self) -> tuple[keras.Model, keras.Model]:
-        """Of images and of captions: what a first stage of matching needs."""
+        """The image and text encoders, which a matching stage needs."""
         image_encoder, text_encoder = self.image_encoder, self.generator.text_encoder
         if image_encoder is None or text_encoder is None:
             raise ValueError(f"{self.name} has no encoders to begin with.")
         return image_encoder, text_encoder
 
     def _matching_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Both encoders: a caption's embedding is to be its image's."""
+        """Trains both encoders: a caption's embedding should match its image's."""
         image_encoder, text_encoder = encoders = self._encoders
         variables = [v for encoder in encoders for v in encoder.trainable_variables]
         small = _reduced(data["real"], image_encoder.resolution)
@@ -255,7 +256,7 @@ class StackGAN(GANModel):
         )
 
     def _stage_two_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Equations 5 and 6: an image of stage one takes the latent's place."""
+        """Equations 5 and 6: an image of stage one replaces the latent."""
         embedding = self._embedding(data)
         draws = self._stage_one_draws(embedding)
         small, *_ = self.generator.stage_one(embedding, *draws, training=False)
@@ -277,7 +278,7 @@ class StackGAN(GANModel):
     ) -> dict[str, tf.Tensor]:
         """One step of a discriminator, then one of a generator against it.
 
-        The discriminator is to tell text that does not match too (section 3.3):
+        The discriminator must also detect mismatching text (section 3.3):
         images of other captions count as half of the fakes.
         """
         real, wrong = (
@@ -297,7 +298,7 @@ class StackGAN(GANModel):
             d_loss = _discriminator_loss(logits, wrong_logits, fake_logits)
         self.minimize(d_loss, judges, self.discriminator_optimizer, tape)
 
-        # The same fake, judged by the discriminator as it is now.
+        # The same fake, scored by the updated discriminator.
         with generator_tape:
             judged = self.forward(discriminator, fake, embedding)
             gan = losses.cross_entropy_generator_loss(judged)
@@ -306,7 +307,7 @@ class StackGAN(GANModel):
         return {"g_loss": g_loss, "gan": gan, "kl": kl, "d_loss": d_loss}
 
     def test_losses(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """See `SteppedModel.test_losses`; those that the present stage has."""
+        """See `SteppedModel.test_losses`; those of the current stage."""
         if self.stage == 0:
             image_encoder, text_encoder = self._encoders
             small = _reduced(data["real"], image_encoder.resolution)
@@ -338,7 +339,7 @@ class StackGAN(GANModel):
     def _embedding(
         self, data: dict[str, tf.Tensor], generator: StackGenerator | None = None
     ) -> tf.Tensor:
-        """The captions' embeddings, [N, embedding_size], by a generator's encoder."""
+        """The captions' embeddings, [N, embedding_size], from a generator's encoder."""
         encoder = (generator or self.generator).text_encoder
         if encoder is None:
             return data["embedding"]
@@ -351,7 +352,7 @@ class StackGAN(GANModel):
         return latent, self._noise(_NOISE_ONE, embedding)
 
     def _noise(self, purpose: int, embedding: tf.Tensor) -> tf.Tensor:
-        """The noise of a stage's conditions, [N, condition_size]."""
+        """The noise of a stage's conditioning, [N, condition_size]."""
         count, size = tf.shape(embedding)[0], self.generator.condition_size
         uniform = self.draw_samples(purpose, count, size, distribution="uniform")
         return sampling.truncated_normal(uniform)
@@ -374,7 +375,7 @@ class StackGAN(GANModel):
 
 
 def _watching(variables: list[keras.Variable]) -> tf.GradientTape:
-    """A tape of these variables alone."""
+    """A tape that watches only these variables."""
     tape = tf.GradientTape(watch_accessed_variables=False)
     with tape:
         tape.watch([v.value for v in variables])
@@ -382,7 +383,7 @@ def _watching(variables: list[keras.Variable]) -> tf.GradientTape:
 
 
 def _reduced(images: tf.Tensor, resolution: int) -> tf.Tensor:
-    """Returns images [N, S, S, C] as means of blocks, [N, resolution, ...]."""
+    """Returns images [N, S, S, C] averaged over blocks, [N, resolution, ...]."""
     side = images.shape[1]
     if side % resolution:
         raise ValueError(
@@ -396,7 +397,7 @@ def _reduced(images: tf.Tensor, resolution: int) -> tf.Tensor:
 def _discriminator_loss(
     real: tf.Tensor, wrong: tf.Tensor, fake: tf.Tensor
 ) -> tf.Tensor:
-    """Of logits, those for images of other captions being half of the fakes."""
+    """Of logits, with those for images of other captions as half of the fakes."""
     against_wrong = losses.cross_entropy_discriminator_loss(real, wrong)
     against_fake = losses.cross_entropy_discriminator_loss(real, fake)
     return 0.5 * (against_wrong + against_fake)

@@ -9,7 +9,7 @@ from tfgan_models import losses, penalties
 from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
 from tfgan_models.growth import Growth
 
-# What a step draws, told apart.
+# Purposes of random keys in a step.
 _LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE, _BETWEEN = 0, 2, 4, 6, 8, 100
 
 
@@ -17,7 +17,7 @@ _LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE, _BETWEEN = 0, 2, 4, 6, 8, 100
 class StyleGAN(GrowingGAN):
     """StyleGAN, by default with its non-saturating logistic loss, and R1 at every step.
 
-    Calling the model draws without noise.
+    Calling the model generates without noise.
 
     Args:
         generator: A `StyleGenerator`.
@@ -25,13 +25,13 @@ class StyleGAN(GrowingGAN):
         schedule: See `GrowingGAN`.
         loss: One of `losses.ADVERSARIAL`; "non_saturating" in the paper.
         r1_gamma: Weight of the R1 penalty; 10 in the paper. It holds at the full
-            resolution and is less below, see `GrowingGAN.shrinkage`.
-        gp_weight: Weight of the gradient penalty, which "wgan_gp" alone has.
-        mixing_probability: Of a step whose images have the styles of two latents.
+            resolution and is lower below, see `GrowingGAN.shrinkage`.
+        gp_weight: Weight of the gradient penalty, for "wgan_gp" only.
+        mixing_probability: Probability of a step with style mixing.
         **kwargs: Those of `GrowingGAN`.
 
     Raises:
-        ValueError: Arguments that do not go together.
+        ValueError: Arguments that do not fit together.
     """
 
     loss_names = ("g_loss", "d_loss", "r1", "penalty", "real_sign", "fake_sign")
@@ -68,7 +68,7 @@ class StyleGAN(GrowingGAN):
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator.
 
-        The average w moves with the w of both, as in the original.
+        The average w is updated with the w of both, as in the original.
 
         Args:
             data: "real" and "label", this replica's.
@@ -93,7 +93,7 @@ class StyleGAN(GrowingGAN):
         return self.finish_step(judged | drawn)
 
     def draws(self, part: int) -> Tensors:
-        """Returns everything that one of the two parts of a step draws at random.
+        """Returns all random numbers of one of the two parts of a step.
 
         Args:
             part: 0 for the discriminator's, 1 for the generator's.
@@ -101,7 +101,7 @@ class StyleGAN(GrowingGAN):
         Returns:
             "latent" and "mixed_latent" [N, latent_size]; "noise" [N, h, w, 1] for each
             style layer; "cutoff" int32 [N], the same for all: the style layers from
-            there on take the mixed latent; "keys" for the augmentation; "between" [N],
+            there on use the mixed latent; "keys" for the augmentation; "between" [N],
             see `GrowingGAN.places_between`.
         """
         size, resolution = self.generator.latent_size, self.phase.resolution

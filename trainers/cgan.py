@@ -1,4 +1,4 @@
-"""`python -m trainers.cgan`: a GAN that is told the class (arXiv:1411.1784)."""
+"""`python -m trainers.cgan`: a GAN conditioned on the class (arXiv:1411.1784)."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class CGANRecipe(AnnealedRecipe):
     """The numbers of the paper's MNIST experiment (section 4.1)."""
 
-    epochs: int = length(250, "Passes over the data, where --steps is 0.")
+    epochs: int = length(250, "Passes over the data, if --steps is 0.")
     learning_rate_decay: float = tunable(
-        1.00004, "What sgd's rate is divided by at every step, down to 1e-6."
+        1.00004, "Divisor of sgd's learning rate at every step, down to 1e-6."
     )
-    classes: int = option(0, "Classes; 0: as many as the data set has.")
+    classes: int = option(0, "Number of classes; 0: that of the data set.")
     network: str = option(
         "mlp", "mlp as in the paper, or conv: convolutions.", ("mlp", "conv")
     )
@@ -61,22 +61,22 @@ PRESETS = {
 
 
 def check(recipe: CGANRecipe) -> None:
-    """Raises UsageError for images that DCGAN's networks, if taken, cannot have."""
+    """Raises UsageError for image sizes that DCGAN's networks do not support."""
     if recipe.network == "conv":
         latent.check(recipe)
 
 
 def load_data(recipe: CGANRecipe, data_dir: str | None) -> "LabelledSplits":
-    """Returns the splits of `recipe.dataset`, all of whose images have a class.
+    """Returns the splits of `recipe.dataset`, with a class for every image.
 
     Raises:
-        UsageError: Labels are missing, or are of other classes than the recipe's.
+        UsageError: Labels are missing, or do not match the recipe's classes.
     """
     splits = latent.load_data(recipe, data_dir)
     known, labels = splits.train.classes, splits.train.labels
     instead = (
-        "Give a data set with classes: emoji/flat, mnist, or folder:PATH with a folder "
-        "of images for each class."
+        "Give a data set with classes: emoji/flat, mnist, or folder:PATH with one "
+        "folder of images per class."
     )
     if not known:
         raise UsageError(
@@ -92,7 +92,7 @@ def load_data(recipe: CGANRecipe, data_dir: str | None) -> "LabelledSplits":
         raise UsageError(
             f"--classes={recipe.classes} is not the number of classes of "
             f"{recipe.dataset}, which has {len(known)} ({', '.join(known[:8])}). "
-            "Leave it out."
+            "Omit it."
         )
     return splits
 
@@ -107,10 +107,10 @@ def build_model(recipe: CGANRecipe, total_steps: int) -> "CGAN":
 
     Args:
         recipe: The numbers, with the number of classes.
-        total_steps: Length of the training, on which nothing depends.
+        total_steps: Length of the run; not used.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     del total_steps
     from tfgan_models.cgan import CGAN

@@ -37,10 +37,10 @@ class CycleGANRecipe(EpochRecipe):
     residual_blocks: int = option(
         9, "Residual blocks of a resnet; 6 in the paper for 128 px."
     )
-    downsamplings: int = option(8, "Halvings of a unet: 8 for 256 px.")
+    downsamplings: int = option(8, "Downsamplings of a unet: 8 for 256 px.")
     upsampling: str = option(
         "transposed",
-        "Upsampling of the generators; resize leaves no checkerboard.",
+        "Upsampling of the generators; resize avoids checkerboard artefacts.",
         ("transposed", "resize"),
     )
     norm: str = option(
@@ -50,13 +50,15 @@ class CycleGANRecipe(EpochRecipe):
     )
     discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
     discriminator_filters: int = option(64, "Channels of its first convolution.")
-    discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")
+    discriminator_layers: int = option(
+        3, "Strided layers of a patch discriminator: 1 to 6."
+    )
     cycle_weight: float = tunable(10.0, "Weight of the cycle loss.")
     identity_weight: float = tunable(
         0.5, "Weight of the identity loss, relative to the cycle's."
     )
     pool_size: int = option(50, "Generated images kept for each discriminator.")
-    learning_rate: float = tunable(2e-4, "Adam's rate in the first half.")
+    learning_rate: float = tunable(2e-4, "Adam's learning rate in the first half.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: averaged generators are kept, sampled and exported."
@@ -87,8 +89,8 @@ PRESETS = {
 
 
 def check(recipe: CycleGANRecipe) -> None:
-    """Raises UsageError for images that the generators cannot take."""
-    # A resnet halves twice.
+    """Raises UsageError for image sizes that the generators do not support."""
+    # A resnet downsamples twice.
     check_size(recipe, recipe.downsamplings if recipe.generator == "unet" else 2)
 
 
@@ -132,10 +134,10 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training; the rate decays over its second half.
+        total_steps: Length of the run; the rate decays over its second half.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     from tfgan_models.cyclegan import CycleGAN
     from trainers.training import translation_parts
@@ -165,7 +167,7 @@ def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
 def samples(
     model: "CycleGAN", splits: "UnpairedSplits", recipe: CycleGANRecipe
 ) -> dict[str, "np.ndarray"]:
-    """Returns two grids of fixed test images: real | translated | back again."""
+    """Returns two grids of fixed test images: real | translated | reconstructed."""
     from tfgan_models.data import unpaired
     from trainers.evaluation import grids
 
@@ -196,7 +198,7 @@ def tasks(
     splits: "UnpairedSplits",
     recipe: CycleGANRecipe,
 ) -> list["Task"]:
-    """Returns what the generators are measured on: both directions, and back."""
+    """Returns what the generators are evaluated on: both directions, and back."""
     from trainers.evaluation import translation
 
     translators = {name: translation.translator(n) for name, n in networks.items()}

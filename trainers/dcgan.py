@@ -20,11 +20,11 @@ class DCGANRecipe(LatentRecipe):
         "A bundled name (emoji/render), any TFDS name with images, or folder:PATH of "
         "images. The paper's bedrooms are a download of 43 GB.",
     )
-    image_size: int = option(64, "Side of the images, such as 32, 64 or 128.")
-    batch_size: int = option(128, "Images of a step, over all replicas.")
-    epochs: int = length(5, "Passes over the data, where --steps is 0.")
-    grey: bool = option(False, "Train on the luminance: images of one channel.")
-    loss: str = option("non_saturating", "What the networks minimise.", LOSSES)
+    image_size: int = option(64, "Image size in pixels, such as 32, 64 or 128.")
+    batch_size: int = option(128, "Images per step, over all replicas.")
+    epochs: int = length(5, "Passes over the data, if --steps is 0.")
+    grey: bool = option(False, "Train on the luminance: single-channel images.")
+    loss: str = option("non_saturating", "The adversarial loss.", LOSSES)
     learning_rate: float = tunable(2e-4, "Adam's rate.")
     filters: int = option(128, "Channels of the generator's last hidden convolution.")
     discriminator_filters: int = option(
@@ -32,8 +32,8 @@ class DCGANRecipe(LatentRecipe):
     )
     norm: str = option(
         "batch",
-        "The discriminator's normalisation. With --loss=wgan_gp take spectral: the "
-        "penalty is of each image alone.",
+        "The discriminator's normalisation. With --loss=wgan_gp use spectral: the "
+        "penalty is per image.",
         ("batch", "spectral"),
     )
 
@@ -59,10 +59,10 @@ def build_model(recipe: DCGANRecipe, total_steps: int) -> "DCGAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training, on which nothing depends.
+        total_steps: Length of the run; not used.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     del total_steps
     from tfgan_models.dcgan import DCGAN

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class GANRecipe(AnnealedRecipe):
-    """The numbers of the paper's MNIST experiment, as its published code has them."""
+    """The numbers of the paper's MNIST experiment, from its published code."""
 
-    epochs: int = length(250, "Passes over the data, where --steps is 0.")
+    epochs: int = length(250, "Passes over the data, if --steps is 0.")
     units: int = option(1200, "Units of each of the generator's layers.")
     discriminator_units: int = option(240, "Maxout units of each of its layers.")
     pieces: int = option(5, "Linear pieces of a maxout unit.")
@@ -25,8 +25,8 @@ class GANRecipe(AnnealedRecipe):
 
 PRESETS = {
     "paper": GANRecipe(),
-    # 1617 digits are few: the small discriminator and its dropout keep it from
-    # learning them by heart.
+    # 1617 digits are few: a small discriminator with dropout is kept from
+    # memorising them.
     "cpu": GANRecipe(
         dataset="digits",
         image_size=8,
@@ -48,10 +48,10 @@ def build_model(recipe: GANRecipe, total_steps: int) -> "GAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training, on which nothing depends.
+        total_steps: Length of the run; not used.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     del total_steps
     from tfgan_models.errors import UsageError

@@ -33,13 +33,13 @@ class Pix2PixRecipe(EpochRecipe):
     """The paper's numbers (section 3 and the appendix)."""
 
     direction: str = option(
-        "a2b", "a2b, or b2a: input and target are swapped.", ("a2b", "b2a")
+        "a2b", "a2b, or b2a: swaps input and target.", ("a2b", "b2a")
     )
     filters: int = option(64, "Channels of the generator's first convolution.")
-    downsamplings: int = option(8, "Halvings of the generator: 8 for 256 px.")
+    downsamplings: int = option(8, "Downsamplings of the generator: 8 for 256 px.")
     upsampling: str = option(
         "transposed",
-        "Upsampling of the generator; resize leaves no checkerboard.",
+        "Upsampling of the generator; resize avoids checkerboard artefacts.",
         ("transposed", "resize"),
     )
     norm: str = option(
@@ -49,18 +49,21 @@ class Pix2PixRecipe(EpochRecipe):
     )
     inference_norm: str = option(
         "image",
-        "What batch norm goes by once trained: image, its own statistics, which is "
-        "training with batches of 1; or averages of the training, for larger ones.",
+        "Statistics of batch norm at inference: image, each image's own, which matches "
+        "training with batches of 1; or averages, the moving averages, for larger "
+        "ones.",
         ("image", "averages"),
     )
     dropout: float = option(
-        0.5, "Rate of the generator's dropout, which begins at 5 downsamplings."
+        0.5, "Dropout rate of the generator, used from 5 downsamplings up."
     )
     discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
     discriminator_filters: int = option(64, "Channels of its first convolution.")
-    discriminator_layers: int = option(3, "Strided layers of a patch one: 1 to 6.")
+    discriminator_layers: int = option(
+        3, "Strided layers of a patch discriminator: 1 to 6."
+    )
     l1_weight: float = tunable(100.0, "Weight of the distance to the target.")
-    learning_rate: float = tunable(2e-4, "Adam's rate in the first half.")
+    learning_rate: float = tunable(2e-4, "Adam's learning rate in the first half.")
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."
@@ -70,7 +73,7 @@ class Pix2PixRecipe(EpochRecipe):
 PRESETS = {
     "paper": Pix2PixRecipe(),
     # With batches of 4, instance norm makes better textures than batch norm. The
-    # average reaches back a hundred steps: nothing of the first weights is left in it.
+    # average reaches back a hundred steps: none of the initial weights is left in it.
     "cpu": Pix2PixRecipe(
         image_size=64,
         batch_size=4,
@@ -87,7 +90,7 @@ PRESETS = {
 
 
 def check(recipe: Pix2PixRecipe) -> None:
-    """Raises UsageError for images that the generator cannot take."""
+    """Raises UsageError for image sizes that the generator does not support."""
     check_size(recipe, recipe.downsamplings)
 
 
@@ -132,10 +135,10 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training; the rate decays over its second half.
+        total_steps: Length of the run; the rate decays over its second half.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     from tfgan_models.networks import UNetGenerator
     from tfgan_models.pix2pix import Pix2Pix
@@ -154,7 +157,7 @@ def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
         check(recipe)
         model = Pix2Pix(
             generator,
-            # It sees the input and the image that is judged.
+            # It gets the input and the image to classify.
             translation_parts.discriminator(recipe, "discriminator", channels=3 + 3),
             l1_weight=recipe.l1_weight,
             ema_decay=recipe.ema_decay,
@@ -187,7 +190,7 @@ def samples(
 def tasks(
     networks: Mapping[str, "keras.Model"], splits: "PairedSplits", recipe: Pix2PixRecipe
 ) -> list["Task"]:
-    """Returns what the generator is measured on: the test pairs."""
+    """Returns what the generator is evaluated on: the test pairs."""
     from trainers.evaluation import translation
 
     (network,) = networks.values()

@@ -17,8 +17,8 @@ class ProGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix A), and those of its published code."""
 
     smallest = 4
-    kimg: float = length(12000.0, "Thousands of images shown in all.")
-    loss: str = option("wgan_gp", "What the networks minimise.", LOSSES)
+    kimg: float = length(12000.0, "Total images in thousands.")
+    loss: str = option("wgan_gp", "The adversarial loss.", LOSSES)
     drift_weight: float = tunable(
         0.001, "Weight of the mean squared score of reals, with wgan_gp."
     )
@@ -48,10 +48,10 @@ def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training, which the schedule knows.
+        total_steps: Length of the run, which the schedule knows.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     del total_steps
     from tfgan_models.errors import UsageError

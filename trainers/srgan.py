@@ -37,9 +37,11 @@ class SRGANRecipe(Recipe):
         "A bundled name (earth/satellite, emoji/render), any TFDS name with images, or "
         "folder:PATH of images.",
     )
-    image_size: int = option(96, "Side of the crops at high resolution: 16 times k.")
-    batch_size: int = option(16, "Crops of a step, over all replicas.")
-    scale: int = option(4, "Enlargement each way: 2 or 4.")
+    image_size: int = option(
+        96, "Side of the crops at high resolution, a multiple of 16."
+    )
+    batch_size: int = option(16, "Crops per step, over all replicas.")
+    scale: int = option(4, "Enlargement in each direction: 2 or 4.")
     mse_steps: int = option(
         1_000_000, "Steps of the first stage, which trains srresnet; 0: none."
     )
@@ -51,19 +53,20 @@ class SRGANRecipe(Recipe):
     discriminator_filters: int = option(64, "Channels of its first convolution.")
     perceptual: str = option(
         "vgg54",
-        "Whose features the second stage compares: VGG19's, downloaded, or those of "
-        "the extra metrics' EfficientNet-Lite0.",
+        "Features for the second stage's perceptual loss: VGG19's, downloaded, or "
+        "those of EfficientNet-Lite0 from the extra metrics.",
         ("vgg54", "lite0"),
     )
     adversarial_weight: float = tunable(
-        1e-3, "Weight of the adversarial loss beside that of the features."
+        1e-3, "Weight of the adversarial loss relative to the perceptual loss."
     )
     pixel_weight: float = tunable(
-        0.0, "Weight of the pixels' squared error beside that of the features."
+        0.0, "Weight of the pixels' squared error relative to the perceptual loss."
     )
-    learning_rate: float = tunable(1e-4, "Adam's rate in the first stage.")
+    learning_rate: float = tunable(1e-4, "Adam's learning rate in the first stage.")
     adversarial_rate: float = tunable(
-        1e-4, "Adam's rate in the second stage; a tenth of it in its second half."
+        1e-4,
+        "Adam's learning rate in the second stage; a tenth of it in the second half.",
     )
     beta_1: float = option(0.9, "Adam's beta 1.")
     ema_decay: float = option(
@@ -81,8 +84,8 @@ class SRGANRecipe(Recipe):
 
 PRESETS = {
     "paper": SRGANRecipe(),
-    # Batch normalisation's averages lag behind weights that move fast: the averaged
-    # generators stand still enough for them.
+    # Batch normalisation's averages lag behind fast-moving weights: the averaged
+    # generators move slowly enough for them.
     "cpu": SRGANRecipe(
         dataset="emoji/render",
         image_size=48,
@@ -93,7 +96,7 @@ PRESETS = {
         residual_blocks=4,
         discriminator_filters=16,
         perceptual="lite0",
-        # Lite0's features leave colours free: without it PSNR falls by 5 dB.
+        # Lite0's features do not constrain colours: without it PSNR falls by 5 dB.
         pixel_weight=1.0,
         learning_rate=5e-4,
         ema_decay=0.99,
@@ -102,7 +105,7 @@ PRESETS = {
 
 
 def check(recipe: SRGANRecipe) -> None:
-    """Raises UsageError for a scale or steps that cannot be."""
+    """Raises UsageError for an invalid scale or number of steps."""
     if recipe.scale not in (2, 4):
         raise UsageError(f"--scale must be 2 or 4. Received: {recipe.scale}")
     steps = recipe.mse_steps, recipe.adversarial_steps
@@ -114,10 +117,10 @@ def check(recipe: SRGANRecipe) -> None:
 
 
 def load_data(recipe: SRGANRecipe, data_dir: str | None) -> "SuperResSplits":
-    """Returns the images of `recipe.dataset`, of which crops can be taken.
+    """Returns the images of `recipe.dataset`, large enough for the crops.
 
     Raises:
-        UsageError: They cannot, or the recipe's numbers do not go together.
+        UsageError: They are not, or the recipe's numbers do not fit together.
     """
     from tfgan_models.data import catalog, superres
 
@@ -172,11 +175,11 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training.
+        total_steps: Length of the run.
 
     Raises:
-        UsageError: The recipe's numbers do not go together, or the weights of the
-            features are not at hand.
+        UsageError: The recipe's numbers do not fit together, or the weights of the
+            features are not available.
         FailureError: These weights could not be downloaded.
     """
     import keras
@@ -230,7 +233,7 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
 def samples(
     model: "SRGAN", splits: "SuperResSplits", recipe: SRGANRecipe
 ) -> dict[str, "np.ndarray"]:
-    """Returns a grid of middles of test images.
+    """Returns a grid of centre crops of test images.
 
     Low resolution | bicubic | srresnet | srgan, once there is one | truth.
     """
@@ -258,7 +261,7 @@ def samples(
 def tasks(
     networks: Mapping[str, "keras.Model"], splits: "SuperResSplits", recipe: SRGANRecipe
 ) -> list["Task"]:
-    """Returns what each network is measured on: whole test images."""
+    """Returns what each network is evaluated on: whole test images."""
     from tfgan_models.tasks import images, upscale
     from trainers.evaluation import super_resolution_task
 

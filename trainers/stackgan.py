@@ -1,4 +1,4 @@
-"""`python -m trainers.stackgan`: pictures of captions, in stages (arXiv:1612.03242)."""
+"""`python -m trainers.stackgan`: images from captions, in stages (arXiv:1612.03242)."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -33,59 +33,63 @@ _BIRDS_EPOCH = 8855 // 64
 
 @dataclasses.dataclass(frozen=True)
 class StackGANRecipe(Recipe):
-    """The paper's numbers, those it does not tell from its published code."""
+    """The paper's numbers, or its published code's where the paper has none."""
 
     dataset: str = option(
         "caltech_birds2011",
         "A bundled name (emoji/flat), any TFDS name with images and captions or file "
-        "names, or folder:PATH of images with a text file beside each.",
+        "names, or folder:PATH of images with a text file next to each.",
     )
     embeddings: str = option(
         "",
         "File of captions and their embeddings, NPZ or TFRecord (docs/embeddings.md). "
-        "Without, a text encoder is trained first and exported too.",
+        "Without one, a text encoder is trained first, and exported too.",
     )
     image_size: int = option(256, "Side of the second stage's images, a power of two.")
     stage_one_size: int = option(64, "Side of the first stage's, a power of two.")
-    batch_size: int = option(64, "Images of a step, over all replicas.")
+    batch_size: int = option(64, "Images per step, over all replicas.")
     matching_steps: int = option(
-        6000, "Steps of the text encoder, where there are no --embeddings."
+        6000, "Steps of the text encoder, without --embeddings."
     )
     first_stage_epochs: int = option(
-        600, "Passes over the data of stage one, where --first_stage_steps is 0."
+        600, "Passes over the data in stage one, if --first_stage_steps is 0."
     )
     second_stage_epochs: int = length(
-        600, "Passes over the data of stage two, where --second_stage_steps is 0."
+        600, "Passes over the data in stage two, if --second_stage_steps is 0."
     )
     first_stage_steps: int = option(0, "Steps of stage one.")
     second_stage_steps: int = length(0, "Steps of stage two.")
     first_stage_halvings: int = option(
-        11, "How often the rate is halved within stage one; 11: every 50 of 600 epochs."
+        11, "Halvings of the learning rate in stage one; 11: every 50 of 600 epochs."
     )
-    second_stage_halvings: int = option(5, "The same of stage two: every 100 epochs.")
+    second_stage_halvings: int = option(5, "The same for stage two: every 100 epochs.")
     embedding_size: int = option(
-        128, "Of the text encoder's vectors; those of --embeddings have their own."
+        128, "Size of the text encoder's embeddings; --embeddings have their own."
     )
     caption_length: int = option(
-        64, "Characters that the text encoder reads, a multiple of 4."
+        64, "Characters read by the text encoder, a multiple of 4."
     )
-    condition_size: int = option(128, "Of the condition drawn from a vector.")
+    condition_size: int = option(
+        128, "Size of the condition sampled from an embedding."
+    )
     latent_size: int = option(100, "Size of the latent.")
     filters: int = option(128, "Generators' channels at half the size of stage one.")
     residual_blocks: int = option(4, "Residual blocks of stage two; COCO: 2.")
     discriminator_filters: int = option(64, "Channels of their first convolution.")
-    kl_weight: float = tunable(2.0, "Weight of the conditions' divergence.")
-    matching_rate: float = tunable(7e-4, "Adam's rate for the text encoder.")
-    learning_rate: float = tunable(2e-4, "Adam's rate at the start of each stage.")
+    kl_weight: float = tunable(2.0, "Weight of the conditions' KL divergence.")
+    matching_rate: float = tunable(7e-4, "Adam's learning rate for the text encoder.")
+    learning_rate: float = tunable(
+        2e-4, "Adam's learning rate at the start of each stage."
+    )
     beta_1: float = option(0.5, "Adam's beta 1.")
     ema_decay: float = option(
         0.0, "Above 0: an averaged generator is kept, sampled and exported."
     )
     captions: str = option(
-        "", "Free text to draw as samples, separated by ';', without --embeddings."
+        "", "Texts for the sample grids, separated by ';', without --embeddings."
     )
-    mirror: bool = option(True, "Show half of the images mirrored.")
-    crop: bool = option(True, "Cut images at random from 76/64 of their size.")
+    mirror: bool = option(True, "Flip half of the images horizontally.")
+    crop: bool = option(True, "Crop images randomly from 76/64 of their size.")
 
     def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
         """See `Recipe`; a stage in epochs is as long as with the paper's birds."""
@@ -93,8 +97,8 @@ class StackGANRecipe(Recipe):
         for stage in ("first_stage", "second_stage"):
             if f"{stage}_epochs" in fixed and not getattr(self, f"{stage}_steps"):
                 raise UsageError(
-                    f"--{stage}_epochs does not go with the length of the whole "
-                    f"training in --steps or --kimg. Give --{stage}_steps."
+                    f"--{stage}_epochs cannot be combined with the length of the whole "
+                    f"run in --steps or --kimg. Give --{stage}_steps."
                 )
             epochs = getattr(self, f"{stage}_epochs")
             stages[f"{stage}_steps"] = (
@@ -105,7 +109,7 @@ class StackGANRecipe(Recipe):
 
 PRESETS = {
     "paper": StackGANRecipe(),
-    # An emoji fills its tile, and an arrow that is mirrored is another one.
+    # An emoji fills its tile, and a flipped arrow is a different one.
     "cpu": StackGANRecipe(
         dataset="emoji/flat",
         image_size=64,
@@ -122,7 +126,7 @@ PRESETS = {
         filters=32,
         residual_blocks=1,
         discriminator_filters=32,
-        # Each name has one picture: conditions may tell more of it.
+        # Each name has one image: conditions may carry more information.
         kl_weight=0.2,
         ema_decay=0.99,
         captions="red heart;blue heart;smiling cat;blue car;green book;yellow circle;"
@@ -134,7 +138,7 @@ PRESETS = {
 
 
 def load_data(recipe: StackGANRecipe, data_dir: str | None) -> "CaptionedSplits":
-    """Returns the splits of `recipe.dataset`, with embeddings where they are given.
+    """Returns the splits of `recipe.dataset`, with embeddings if they are given.
 
     Raises:
         UsageError: An image has no caption or embedding.
@@ -147,7 +151,7 @@ def load_data(recipe: StackGANRecipe, data_dir: str | None) -> "CaptionedSplits"
 
 
 def plan(splits: "CaptionedSplits", recipe: StackGANRecipe) -> list[Span]:
-    """Returns a span for each stage: matching, where it is trained, one and two."""
+    """Returns a span for each stage: matching, if it is trained, one and two."""
     full = completed(splits, recipe)
     epoch = _epoch(splits, recipe)
     spans: list[Span] = []
@@ -162,7 +166,7 @@ def completed(splits: "CaptionedSplits", recipe: StackGANRecipe) -> StackGANReci
     """Returns the recipe with its stages in steps, and with the embeddings' size.
 
     Raises:
-        UsageError: A stage is to have no step.
+        UsageError: A stage would have no steps.
     """
     epoch = _epoch(splits, recipe)
     found: dict[str, int] = {}
@@ -173,8 +177,8 @@ def completed(splits: "CaptionedSplits", recipe: StackGANRecipe) -> StackGANReci
         }
     elif recipe.matching_steps < 1:
         raise UsageError(
-            "--matching_steps must be 1 or more, for the text encoder to learn in, "
-            "where there are no --embeddings. Received: "
+            "--matching_steps must be 1 or more, to train the text encoder "
+            "without --embeddings. Received: "
             f"{recipe.matching_steps}"
         )
     for stage in ("first_stage", "second_stage"):
@@ -219,10 +223,10 @@ def build_model(recipe: StackGANRecipe, total_steps: int) -> "StackGAN":
 
     Args:
         recipe: The numbers, as `completed` returned them.
-        total_steps: Length of the training.
+        total_steps: Length of the run.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     from tfgan_models.networks import ImageEncoder
     from tfgan_models.stackgan import StackGAN
@@ -253,7 +257,7 @@ def build_model(recipe: StackGANRecipe, total_steps: int) -> "StackGAN":
 def samples(
     model: "StackGAN", splits: "CaptionedSplits", recipe: StackGANRecipe
 ) -> dict[str, "np.ndarray"]:
-    """Returns grids of the pictures of fixed captions, see `captioned_images`."""
+    """Returns grids of images of fixed captions, see `captioned_images`."""
     from trainers.evaluation import captioned_images
 
     texts = [text.strip() for text in recipe.captions.split(";") if text.strip()]
@@ -265,7 +269,7 @@ def tasks(
     splits: "CaptionedSplits",
     recipe: StackGANRecipe,
 ) -> list["Task"]:
-    """Returns what the generator is measured on: pictures of training captions."""
+    """Returns what the generator is evaluated on: images of training captions."""
     from trainers.evaluation import captioned_images
 
     return [captioned_images.task(networks["generator"], splits, recipe.image_size)]
@@ -333,7 +337,7 @@ def _discriminators(recipe: StackGANRecipe) -> tuple["keras.Model", "keras.Model
 
 
 def _compile(model: "StackGAN", recipe: StackGANRecipe) -> None:
-    """Compiles with each stage's own rate."""
+    """Compiles with a separate rate for each stage."""
     import keras
 
     from tfgan_models.schedules import halving
@@ -342,11 +346,11 @@ def _compile(model: "StackGAN", recipe: StackGANRecipe) -> None:
         rate: float, steps: int, halvings: int
     ) -> keras.optimizers.schedules.LearningRateSchedule:
         if halvings < 0:
-            raise ValueError(f"Rates are halved 0 times or more. Received: {halvings}")
+            raise ValueError(f"Halvings must be 0 or more. Received: {halvings}")
         return halving(rate, max(1, -(-steps // (halvings + 1))), halvings + 1)
 
     def adam() -> keras.optimizers.Optimizer:
-        # A schedule from the start, or Keras would not take another one.
+        # A schedule from the start, because Keras would not accept one later.
         rate = halving(recipe.learning_rate, 1, 1)
         return keras.optimizers.Adam(rate, beta_1=recipe.beta_1, epsilon=1e-8)
 

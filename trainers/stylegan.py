@@ -17,21 +17,19 @@ class StyleGANRecipe(GrowingRecipe):
     """The paper's numbers (appendix C), and those of its published code."""
 
     smallest = 8
-    loss: str = option("non_saturating", "What the networks minimise.", LOSSES)
+    loss: str = option("non_saturating", "The adversarial loss.", LOSSES)
     w_size: int = option(512, "Size of w.")
     mapping_layers: int = option(8, "Dense layers of the mapping network.")
     noise_lr_multiplier: float = option(
-        1.0, "Learning rate of the noise's strengths relative to the rest."
+        1.0, "Learning rate of the noise strengths relative to the rest."
     )
     r1_gamma: float = tunable(10.0, "Weight of the R1 penalty at the full resolution.")
-    mixing_probability: float = option(
-        0.9, "Of a step whose images have the styles of two latents."
-    )
+    mixing_probability: float = option(0.9, "Probability of a step with style mixing.")
 
 
 PRESETS = {
     "paper": StyleGANRecipe(),
-    # In so few steps noise takes the place of what is not learned yet, unless its
+    # In so few steps noise takes the place of what is not learnt yet, unless its
     # strengths learn much more slowly than the rest (KID 0.096 against 0.167).
     "cpu": StyleGANRecipe(
         image_size=32,
@@ -57,10 +55,10 @@ def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
 
     Args:
         recipe: The numbers.
-        total_steps: Length of the training, which the schedule knows.
+        total_steps: Length of the run, which the schedule knows.
 
     Raises:
-        UsageError: The recipe's numbers do not go together.
+        UsageError: The recipe's numbers do not fit together.
     """
     del total_steps
     from tfgan_models.errors import UsageError

@@ -291,10 +291,10 @@ def test_averages_of_normalisation_are_for_inference_alone() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"input_resolution": 32}, "one resolution. Received: resolution=16 and 32"),
+        ({"input_resolution": 32}, "same resolution. Received: resolution=16 and 32"),
         ({"embedding_size": 7}, "one embedding_size.*embedding_size=6 and 7"),
         ({"condition_size": 4}, "one condition_size.*condition_size=3 and 4"),
-        ({"channels": 1}, "one channels.*channels=3 and 1"),
+        ({"channels": 1}, "same channels.*channels=3 and 1"),
     ],
 )
 def test_stages_go_together(options: dict[str, int], message: str) -> None:

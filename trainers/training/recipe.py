@@ -21,7 +21,7 @@ LENGTHS = {
     "steps": "Total training steps. Stages are scaled in proportion.",
     "kimg": "Total images in thousands. Stages are scaled in proportion.",
 }
-"""What gives the length of every training: flags, where they are no fields."""
+"""What gives the length of a run: flags, if they are not fields."""
 _FILE = "recipe.json"
 
 
@@ -29,7 +29,7 @@ D = TypeVar("D")
 
 SAME, LONGER, ANY = range(3)
 _STAGES = ("steps", "epochs", "kimg_per_phase")
-"""How the names of fields end that give the length of a stage."""
+"""Suffixes of the names of fields that give the length of a stage."""
 
 
 def option(
@@ -37,14 +37,14 @@ def option(
 ) -> D:
     """Returns a recipe's field.
 
-    The default of one that is added later is what the code did before: trainings that
-    were begun without it have it.
+    The default of a field added later must be what the code did before, since it
+    applies to runs that started without it.
 
     Args:
         default: The paper's value.
         help_text: What it means.
         choices: What it may be.
-        going_on: What it may become when a training goes on: `SAME`, `LONGER` or `ANY`.
+        going_on: What it may become when a run resumes: `SAME`, `LONGER` or `ANY`.
     """
     return dataclasses.field(
         default=default,
@@ -53,32 +53,32 @@ def option(
 
 
 def length(default: D, help_text: str) -> D:
-    """Returns a field which says how long the last stage is."""
+    """Returns a field with the length of the last stage."""
     return option(default, help_text, going_on=LONGER)
 
 
 def tunable(default: D, help_text: str) -> D:
-    """Returns a field that shapes and data do not depend on: a weight, a rate."""
+    """Returns a field that affects neither shapes nor data: a weight, a rate."""
     return option(default, help_text, going_on=ANY)
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What every training is determined by, together with its paper's own numbers."""
+    """What every recipe has, next to its paper's own numbers."""
 
     dataset: str = option(
         "earth/satellite2relief",
         "A bundled name, any TFDS name (cycle_gan/monet2photo) or folder:PATH.",
     )
     image_size: int = option(256, "Side of the training images in pixels.")
-    batch_size: int = option(1, "Images of each domain in a step, over all replicas.")
-    seed: int = option(0, "Key of every random draw.")
+    batch_size: int = option(1, "Images per domain and step, over all replicas.")
+    seed: int = option(0, "Seed of all random numbers.")
     mixed_precision: str = option(
-        "float32", "What the networks compute in.", PRECISIONS
+        "float32", "Compute dtype of the networks.", PRECISIONS
     )
 
     def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
-        """Returns the recipe with so many steps in all.
+        """Returns the recipe with this many steps in total.
 
         Args:
             steps: 1 or more.
@@ -90,16 +90,16 @@ class Recipe:
         raise NotImplementedError
 
     def of_kimg(self, kimg: float, fixed: Collection[str]) -> Self:
-        """Returns the recipe with so many thousands of images; see `of_steps`."""
+        """Returns the recipe with this many thousands of images; see `of_steps`."""
         return self.of_steps(math.ceil(1000 * kimg / self.batch_size), fixed)
 
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecipe(Recipe):
-    """A recipe whose training is so many passes over the data, or so many steps."""
+    """A recipe with a length in passes over the data, or in steps."""
 
-    epochs: int = length(200, "Passes over the data, where --steps is 0.")
-    steps: int = length(0, "Training steps; 0: as --epochs says.")
+    epochs: int = length(200, "Passes over the data, if --steps is 0.")
+    steps: int = length(0, "Training steps; 0: see --epochs.")
 
     def of_steps(self, steps: int, fixed: Collection[str]) -> Self:
         """See `Recipe`."""
@@ -194,7 +194,7 @@ def resolve(preset: R, values: Mapping[str, Any]) -> R:
 
 
 def going_on(saved: R, values: Mapping[str, Any]) -> R:
-    """Returns the recipe of a training that goes on, with other values.
+    """Returns the recipe of a run that resumes, with other values.
 
     Unlike in `resolve` values that it has already change nothing: of before stages were
     scaled, and of before epochs that are given ruled, there are trainings with both.
@@ -254,7 +254,7 @@ def shares(
     if rest < len(free) or (rest and not free):
         kept = ", ".join(f"{n}={stages[n]}" for n in stages if n in fixed) or "none"
         raise UsageError(
-            f"The stages cannot have {steps} steps in all: each needs one at least, "
+            f"The stages cannot have {steps} steps in total: each needs at least one, "
             f"and those that are given ({kept}) keep theirs. Give another --steps."
         )
     found, done, weight = dict(stages), 0, 0
@@ -297,7 +297,7 @@ def to_text(name: str, recipe: Recipe) -> str:
 
 
 def shown(name: str, preset: str | None, recipe: Recipe) -> str:
-    """Returns the recipe as JSON for a person: of epochs and steps those that rule.
+    """Returns the recipe as JSON for display: with epochs or steps, whichever apply.
 
     Args:
         name: The model's.
@@ -361,7 +361,7 @@ def differences(model_dir: Path, name: str, recipe: Recipe) -> dict[str, str]:
 
 
 def may_become(recipe: Recipe, names: Iterable[str]) -> int:
-    """Returns what fields may become when a training goes on.
+    """Returns what fields may become when a run resumes.
 
     Args:
         recipe: The fields are its own.

@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[ModuleType, dict[str, Any], str]] = {
     "classes": (
         cgan,
         {"classes": 5},
-        "which has 2 (cat, dog). Leave it out.",
+        "which has 2 (cat, dog). Omit it.",
     ),
 }
 
