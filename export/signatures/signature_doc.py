@@ -1,4 +1,4 @@
-"""What a SavedModel's signatures take and give: for model.json, and from it in words.
+"""Documentation of a SavedModel's signatures: model.json, and text written from it.
 
     <version>/assets.extra/signatures.md
 
@@ -33,36 +33,37 @@ FILE = Path("assets.extra", "signatures.md")
 _KINDS = (
     (
         ImageBatchNormalization,
-        "Batch normalisation takes each image's own mean and variance, as training "
-        "with one image a batch does: an image's answer depends on no other image of "
-        "the request, nor on averages of the training.",
+        "Batch normalisation uses each image's own mean and variance, as in training "
+        "with batches of one: an image's result depends neither on other images of "
+        "the request nor on averages from training.",
     ),
     (
         keras.layers.BatchNormalization,
-        "Batch normalisation takes the averages that were kept in training: an image's "
-        "answer depends on no other image of the request.",
+        "Batch normalisation uses the moving averages from training: an image's "
+        "result does not depend on other images of the request.",
     ),
     (
         InstanceNormalization,
-        "Instance normalisation takes each image's own mean and variance: an image's "
-        "answer depends on no other image of the request.",
+        "Instance normalisation uses each image's own mean and variance: an image's "
+        "result does not depend on other images of the request.",
     ),
     (
         MinibatchStdDev,
-        "The standard deviation over a minibatch is that of each image alone, as in a "
-        "batch of one: an image's answer depends on no other image of the request.",
+        "The minibatch standard deviation is that of each image alone, as in a "
+        "batch of one: an image's result does not depend on other images of the "
+        "request.",
     ),
-    (keras.layers.Dropout, "Dropout is off; it is drawn in training alone."),
+    (keras.layers.Dropout, "Dropout is off; it is active in training only."),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Doc:
-    """What a module's endpoints are, in words.
+    """The documentation of a module's endpoints.
 
     Attributes:
         signatures: What each signature does, by its name.
-        values: What each input and output is and its range, by its name, which means
+        values: What each input and output is, and its range, by its name, which means
             the same in all signatures.
     """
 
@@ -71,7 +72,7 @@ class Doc:
 
 
 class Documented(Protocol):
-    """A module to export: its functions by signature name, and their words."""
+    """A module to export: its functions by signature name, and their documentation."""
 
     @property
     def endpoints(self) -> Mapping[str, Any]:
@@ -83,26 +84,26 @@ class Documented(Protocol):
 
 
 def signatures(module: Documented) -> dict[str, Signature]:
-    """Returns what the endpoints of a module take and give, by their names.
+    """Returns the inputs and outputs of a module's endpoints, by name.
 
     Args:
-        module: Its `endpoints` by name, and their words in `doc`.
+        module: Its `endpoints` by name, and their documentation in `doc`.
 
     Raises:
-        ValueError: There are no words for a signature, an input or an output.
+        ValueError: A signature, an input or an output is not documented.
     """
     return {name: _signature(name, module) for name in module.endpoints}
 
 
 def write(description: Description, directory: Path) -> None:
-    """Writes the words beside a SavedModel."""
+    """Writes the documentation next to a SavedModel."""
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(text(description))
 
 
 def text(description: Description) -> str:
-    """Returns the words on a SavedModel.
+    """Returns the documentation of a SavedModel.
 
     Args:
         description: Its model.json.
@@ -127,26 +128,26 @@ def _network(network: Network) -> str:
 
 
 def _told(description: Description) -> list[str]:
-    """What is known of where a model comes from, a line each."""
+    """What is known about a model's origin, one line each."""
     lines = {
         "Description": description.description,
         "License": description.license,
         "Data set": description.dataset,
         "Classes, from 0": ", ".join(description.classes),
     }
-    # A line of a person's own could begin a heading, or a table.
+    # A user's own line could start a heading, or a table.
     return [f"{name}: {' '.join(line.split())}" for name, line in lines.items() if line]
 
 
 def behaviour(network: keras.Model) -> list[str]:
-    """Returns what the layers do that do otherwise in training, or with a batch."""
+    """Returns what layers do that behave differently in training, or with a batch."""
     layers = list(leaves(network))
     found = []
     for kind, note in _KINDS:
-        # Ours is a kind of Keras's.
+        # Ours is a subclass of Keras's.
         if any(_first_kind(layer) is kind for layer in layers):
             found.append(note)
-    return [*found, "The same request has the same answer every time."]
+    return [*found, "The same request always has the same response."]
 
 
 def _first_kind(layer: keras.layers.Layer) -> type | None:
@@ -201,7 +202,7 @@ def _row(kind: str, name: str, value: Value) -> str:
 def _words(known: Mapping[str, str], name: str, kind: str) -> str:
     if name not in known:
         raise ValueError(
-            f"The {kind} {name!r} has no words in the module's doc. "
+            f"The {kind} {name!r} is missing in the module's doc. "
             f"Received: {sorted(known)}"
         )
     return inspect.cleandoc(known[name])

@@ -49,8 +49,8 @@ def test_the_name_tells_which_weights_were_used() -> None:
         ("kid0_lite0", "is not a metric"),
         ("kid5k_vgg", "is not a metric"),
         ("", "is not a metric"),
-        ("kid5k", "kid needs extractor .*for instance kid5k_lite0"),
-        ("ssim5k_lite0", "ssim takes no extractor .*for instance ssim5k$"),
+        ("kid5k", "kid needs extractor .*for example kid5k_lite0"),
+        ("ssim5k_lite0", "ssim takes no extractor .*for example ssim5k$"),
     ],
 )
 def test_other_names_are_refused(text: str, message: str) -> None:

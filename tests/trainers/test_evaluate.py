@@ -118,7 +118,7 @@ def test_an_endpoint_answers_what_the_saved_model_does(
         )
         with pytest.raises(UsageError, match="serves no model nobody"):
             sources.find(request(photos, f"{address}/v1/models/nobody"))
-        with pytest.raises(UsageError, match="names no served model"):
+        with pytest.raises(UsageError, match="is not the address of a served model"):
             sources.find(request(photos, address))
         with pytest.raises(UsageError, match="answered 4"):
             client.translate(f"{address}/v1/models/nobody", pixels(photos, "testA"))
@@ -177,10 +177,10 @@ def test_pairs_are_data_too(photos: Path, models: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "nowhere"}, "nowhere is none of: a training's --model_dir"),
+        ({"model": "nowhere"}, "nowhere is none of: a training run's --model_dir"),
         ({"model": "{models}/mine_a2b", "dataset": None}, "are needed for a model"),
         ({"model": "{models}/mine_a2b", "image_size": None}, "image_size=None"),
-        ({"model": "{broken}"}, "recipe.json is not the recipe of a trainer"),
+        ({"model": "{broken}"}, "recipe.json is not a trainer's recipe"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(
@@ -339,7 +339,7 @@ def test_the_command_evaluates_a_training(
     for told in (
         f"Loading {run}\n",
         "a2b: evaluating the model\n",
-        "b2a: measuring untranslated, to compare with\n",
+        "b2a: evaluating a baseline, untranslated\n",
     ):
         assert told in result.stderr
         assert told not in result.stdout

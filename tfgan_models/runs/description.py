@@ -1,11 +1,11 @@
-"""What a trained model is: model.json, beside its weights and in every export.
+"""The description of a trained model: model.json, next to its weights and in exports.
 
     <model_dir>/model.json                          of the newest checkpoint
     <model_dir>/checkpoints/step_00001200/model.json  of that one
     <version>/assets.extra/model.json               in a SavedModel
     model.json                                      in a .keras file, which is a ZIP
 
-It is the one source of such facts: `tfgan_models.runs.upgrade` makes one for models
+It is the only source of such facts: `tfgan_models.runs.upgrade` makes one for models
 that were written before it.
 """
 
@@ -26,7 +26,7 @@ from tfgan_models.systems import SYSTEMS
 FILE = "model.json"
 FORMAT = 1
 IN_SAVED_MODEL = Path("assets.extra", FILE)
-"""TensorFlow Serving reads only what it knows of that folder."""
+"""TensorFlow Serving reads only known files of that folder."""
 
 RANGE = (-1.0, 1.0)
 """Of images."""
@@ -39,10 +39,10 @@ class Value:
     """An input or an output of a network or a signature.
 
     Attributes:
-        shape: With None for the batch, and for sides that may be any.
+        shape: With None for the batch, and for free sizes.
         range: Least and largest value; None: any.
         dtype: By TensorFlow's names.
-        words: What it is; "" where its name says that.
+        words: Its documentation; "" if its name is enough.
     """
 
     shape: Shape
@@ -68,16 +68,16 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network, with what there is of the facts of its task.
+    """A network, with the facts that its task has.
 
     Attributes:
         kind: Its class, such as "ResNetGenerator".
         task: What it does, one of `tfgan_models.systems.TASKS`; "": none of them.
         inputs: By name.
         outputs: By name.
-        channels: Of the images that it draws; 0 where it draws none.
+        channels: Of the images that it outputs; 0 if it outputs none.
         size_multiple: Translate: what height and width are multiples of.
-        scale: Upscale: how many times larger each side becomes.
+        scale: Upscale: the factor, in each direction.
         resolution: Generate, caption: side of the images, the one grown to so far.
         latent_size: Generate, caption: of a latent.
         latent_distribution: Generate, caption: one of `sampling.DISTRIBUTIONS`.
@@ -105,21 +105,21 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A training, or what was exported of one or converted for this package.
+    """A run, or its export, or a model converted for this package.
 
     Attributes:
-        networks: By name, such as "a2b"; a single one in what was exported.
-        system: Its name in `tfgan_models.systems`; "" where it is of none.
+        networks: By name, such as "a2b"; a single one in an export.
+        system: Its name in `tfgan_models.systems`; "" if it has none.
         recipe: The numbers of the training.
         dataset: The data set's name.
         classes: Names of the classes; () if there are none or they are not known.
         steps: Training steps.
         images: Images seen in them.
         metrics: "last" and "best": the step, and values by name.
-        parent: What the training began with (`--init_from`).
-        license: Under which it may be used.
-        description: A person's own words.
-        notes: What else is to know, a sentence or two each.
+        parent: What the run started from (`--init_from`).
+        license: The model's license.
+        description: The user's own words.
+        notes: Other remarks, a sentence or two each.
         signatures: Of a SavedModel, by name.
         package: The version of this package that wrote it.
     """
@@ -146,7 +146,7 @@ class Description:
 
     @property
     def network(self) -> Network:
-        """The only network of what was exported."""
+        """The only network of an export."""
         (network,) = self.networks.values()
         return network
 
@@ -155,7 +155,7 @@ class Description:
         return dataclasses.replace(self, networks={name: self.networks[name]})
 
     def to_text(self) -> str:
-        """Returns it as model.json has it."""
+        """Returns it in the form of model.json."""
         paper = SYSTEMS.get(self.system)
         facts = {
             "format": FORMAT,
@@ -166,12 +166,12 @@ class Description:
         return json.dumps(facts, indent=1) + "\n"
 
     def write(self, path: Path) -> None:
-        """Writes model.json, beside its place first."""
+        """Writes model.json, under a temporary name first."""
         files.write_text(path, self.to_text())
 
 
 def of_text(text: str | bytes, where: object) -> Description:
-    """Returns what model.json describes.
+    """Parses model.json.
 
     Args:
         text: Its contents.
@@ -201,16 +201,16 @@ def of_text(text: str | bytes, where: object) -> Description:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FailureError(
             f"{where} cannot be read: {error}. Restore it, or remove it: what is known "
-            "without it is then worked out."
+            "without it is then derived."
         ) from error
 
 
 def of_training(model_dir: Path, checkpoint: Path | None = None) -> Description | None:
-    """Returns the description in a training's folder.
+    """Returns the description in a run's folder.
 
     Args:
         model_dir: The folder.
-        checkpoint: That of one of its checkpoints, whose own comes first.
+        checkpoint: The folder of one of its checkpoints, whose own comes first.
 
     Returns:
         None if there is none.
@@ -234,16 +234,16 @@ def of_keras_file(path: Path) -> Description | None:
 
 
 def into_keras_file(path: Path, description: Description) -> None:
-    """Adds a description to a .keras file, which Keras reads as before."""
+    """Adds a description to a .keras file, which Keras still reads."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(FILE, description.to_text())
 
 
 def of_network(network: keras.Model) -> Network:
-    """Returns what a network of ours is, by its attributes.
+    """Describes a network of ours, from its attributes.
 
     Args:
-        network: Any model; of one of other classes little is known.
+        network: Any model; little is known about other classes.
     """
     facts: dict[str, Any] = {
         "name": network.name,
@@ -282,13 +282,13 @@ def of_network(network: keras.Model) -> Network:
 
 
 def draws_from_latents(network: Any) -> bool:
-    """Whether a network turns latents, and perhaps classes, straight into images.
+    """Whether a network maps latents, and possibly classes, straight to images.
 
     It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
     `grown` and `channels`, is called with (latent [N, latent_size], labels=one-hot
-    [N, label_size] or None), and gives images [N, grown, grown, channels].
+    [N, label_size] or None), and returns images [N, grown, grown, channels].
     """
-    # What draws from a text has a latent too.
+    # Text-to-image networks have a latent too.
     return (
         hasattr(network, "latent_size")
         and hasattr(network, "label_size")
@@ -297,7 +297,7 @@ def draws_from_latents(network: Any) -> bool:
 
 
 def values(network: keras.Model) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Returns the inputs and outputs of a functional model by name; {} of others."""
+    """Returns the inputs and outputs of a functional model by name; {} for others."""
     inputs = getattr(network, "inputs", None) or []
     outputs = getattr(network, "outputs", None) or []
     made = _values(getattr(network, "output_names", []), outputs)
@@ -323,7 +323,7 @@ def _values(names: Sequence[str], tensors: Sequence[Any]) -> dict[str, Value]:
 def _drawing(
     kind: str, task: str, inputs: Mapping[str, int], facts: Mapping[str, Any]
 ) -> Network:
-    """A network that draws square images of vectors."""
+    """A network that generates square images from vectors."""
     side, channels = facts["resolution"], facts["channels"]
     return Network(
         kind,
@@ -364,6 +364,6 @@ def _value(facts: Mapping[str, Any]) -> Value:
 
 
 def _known(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Those facts that a class has; later versions may have added others."""
+    """The facts that a class has; later versions may have added others."""
     names = {field.name for field in dataclasses.fields(kind)}
     return {name: value for name, value in facts.items() if name in names}

@@ -1,4 +1,4 @@
-"""Opening what a person names: a training, what was exported of it, others' weights."""
+"""Opens any trained model: a run, its export, other projects' weights."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ from tfgan_models.runs import description as descriptions
 from tfgan_models.runs.description import Description
 
 ALLOWED = (
-    "a training's --model_dir, an exported .keras file or SavedModel (a folder with "
-    "saved_model.pb or with version numbers), or a file of weights that "
+    "a training run's --model_dir, an exported .keras file or SavedModel (a folder "
+    "with saved_model.pb or with version numbers), or a file of weights that "
     "tfgan_models.interop reads"
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """A model that was opened.
+    """An opened model.
 
     Attributes:
-        where: What was opened, as it was given.
+        where: The path, as it was given.
         description: Of all of its networks.
-        networks: By the names in the description; {} of a SavedModel.
-        loaded: What TensorFlow loaded of a SavedModel; None of others.
-        model_dir: The folder, where it is a training.
+        networks: By the names in the description; {} for a SavedModel.
+        loaded: The SavedModel as loaded by TensorFlow; None for others.
+        model_dir: The folder, if it is a run.
     """
 
     where: str
@@ -42,12 +42,12 @@ class Opened:
 
 
 def is_training(path: Path) -> bool:
-    """Whether a folder is a training's."""
+    """Whether a folder is a run's."""
     return (path / "networks.json").is_file()
 
 
 def is_model(path: Path) -> bool:
-    """Whether something that can be opened seems to be at a path."""
+    """Whether there seems to be a model at a path."""
     known = is_training(path) or saved_models.newest(path) is not None
     return known or path.suffix == ".keras" or sources.guess(path) is not None
 
@@ -56,9 +56,9 @@ def find(where: str | Path, which: str = "latest") -> Opened:
     """Opens a model.
 
     Args:
-        where: A training's folder, a SavedModel or the folder of its versions, a .keras
+        where: A run's folder, a SavedModel or the folder of its versions, a .keras
             file, or weights of another project.
-        which: "latest" or "best" checkpoint of a training.
+        which: "latest" or "best" checkpoint of a run.
 
     Raises:
         UsageError: It is none of these.
@@ -90,7 +90,7 @@ def find(where: str | Path, which: str = "latest") -> Opened:
 
 
 def _described(opened: Opened) -> Opened:
-    """Adds what can be seen of networks that are of none of our classes."""
+    """Adds what is visible about networks of other classes."""
     networks = {
         name: facts
         if facts.task or name not in opened.networks

@@ -1,8 +1,8 @@
-"""A training's log: `<model_dir>/metrics.jsonl`, one JSON object a line.
+"""A run's log: `<model_dir>/metrics.jsonl`, one JSON object per line.
 
     {"step": 500, "time": 1763700000.0, "values": {"losses/g_loss": 1.23}, "about": {}}
 
-Lines are only ever appended, so that a kill costs the last one at most.
+Lines are only appended, so a kill loses at most the last one.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ STOP_SECONDS = 600.0
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What was measured at a step.
+    """What was logged at a step.
 
     Args:
         step: The training step.
@@ -40,11 +40,11 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a training has logged.
+    """A run's log.
 
     Args:
         entries: Its log in ascending steps, one entry at least.
-        batch_size: Images in a step; None where no recipe is readable, or
+        batch_size: Images in a step; None if no recipe is readable, or
             they change.
     """
 
@@ -75,7 +75,7 @@ def append(
         model_dir: An existing folder.
         step: The training step.
         values: Numbers by name; those that are not finite are left out.
-        about: How a value was computed, by its name; what JSON has no form for is
+        about: How a value was computed, by its name; what JSON cannot represent is
             written as text.
 
     Raises:
@@ -104,18 +104,18 @@ def append(
 
 
 def read(model_dir: Path) -> list[Entry]:
-    """Reads the log of `model_dir`, as of a training that never went back.
+    """Reads the log of `model_dir`, as of a run that was never interrupted.
 
-    A resumed training goes back to its last checkpoint and writes the steps after it
-    again: what was written of them before is dropped. Lines that a kill has torn, or
-    that are not of this module's form, are passed over.
+    A resumed run goes back to its last checkpoint and logs the steps after it again:
+    their earlier entries are dropped. Lines truncated by a kill, or not of this
+    module's form, are skipped.
 
     Args:
-        model_dir: A training's folder.
+        model_dir: A run's folder.
 
     Returns:
         Entries in ascending steps, those of one step in the order of writing; []
-        where there is no log.
+        if there is no log.
 
     Raises:
         FailureError: The file is there and cannot be read.
@@ -140,7 +140,7 @@ def read(model_dir: Path) -> list[Entry]:
 
 
 def load(model_dir: Path) -> Run | None:
-    """Returns what the training in a folder has logged; None where it has nothing."""
+    """Returns the log of a run's folder; None if it is empty."""
     entries = read(model_dir)
     return Run(entries, _batch_size(model_dir)) if entries else None
 
@@ -148,7 +148,7 @@ def load(model_dir: Path) -> Run | None:
 def series(entries: Iterable[Entry]) -> dict[str, tuple[list[int], list[float]]]:
     """Returns the steps and values of each name, in the order of first appearance.
 
-    Of several values of one name at one step the last counts: a training that was
+    Of several values of one name at one step the last counts: a run that was
     killed between two lines may resume into the same step.
     """
     result: dict[str, tuple[list[int], list[float]]] = {}
@@ -182,7 +182,7 @@ def _ends_in_the_middle(file: BinaryIO) -> bool:
 
 
 def _parse(line: bytes) -> Entry | None:
-    """The entry on a line, or None where it is torn or not one."""
+    """The entry on a line, or None if it is truncated or not one."""
     try:
         content = json.loads(line)
         step, values = content["step"], content["values"]

@@ -1,4 +1,4 @@
-"""Where SavedModels are: <model>/<version>/saved_model.pb."""
+"""Paths of SavedModels: <model>/<version>/saved_model.pb."""
 
 import os
 import re
@@ -8,21 +8,21 @@ _MAX_VERSION = 2**63 - 1
 
 
 def versions_in(directory: Path) -> dict[int, Path]:
-    """Returns version -> SavedModel of a model's folder; {} where it holds none."""
+    """Returns version -> SavedModel of a model's folder; {} if it has none."""
     if not directory.is_dir():
         return {}
     numbered = {
         int(path.name): path
         for path in sorted(directory.iterdir())
         if re.fullmatch(r"[0-9]{1,19}", path.name)
-        # Of a folder that may not be looked into, Path.is_file would raise.
+        # Path.is_file would raise for a folder without permission.
         and os.path.isfile(path / "saved_model.pb")
     }
     return {version: p for version, p in numbered.items() if version <= _MAX_VERSION}
 
 
 def newest(path: Path) -> Path | None:
-    """Returns the SavedModel at `path`, or its newest version; None where none is."""
+    """Returns the SavedModel at `path`, or its newest version; None if missing."""
     if (path / "saved_model.pb").is_file():
         return path
     versions = versions_in(path)

@@ -1,4 +1,4 @@
-"""Descriptions of models that were written before there was a model.json."""
+"""Descriptions of models written before there was a model.json."""
 
 import dataclasses
 import json
@@ -19,11 +19,11 @@ _IMAGES = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
 def of_training(
     model_dir: Path, networks: Mapping[str, keras.Model], checkpoint: Path
 ) -> Description:
-    """Returns what is known of a checkpoint that has no description of its own.
+    """Returns what is known about a checkpoint without a description.
 
     Args:
-        model_dir: The training's folder.
-        networks: What it exports, by name.
+        model_dir: The run's folder.
+        networks: Its exported networks, by name.
         checkpoint: The checkpoint's folder.
     """
     step = int(checkpoint.name.rpartition("_")[2])
@@ -51,8 +51,8 @@ def _images(checkpoint: Path) -> int:
 
 
 def _metrics(model_dir: Path, step: int) -> dict[str, dict[str, float]]:
-    """The figures that were measured up to a step, and those of the best checkpoint."""
-    # Losses and the like are logged without a word on how they came about.
+    """The metrics computed up to a step, and those of the best checkpoint."""
+    # Losses and the like are logged without a record of how they were computed.
     measured = {
         entry.step: {"step": entry.step, **entry.values}
         for entry in run_log.read(model_dir)

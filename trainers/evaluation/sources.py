@@ -1,4 +1,4 @@
-"""What can be evaluated: a training, a SavedModel, an endpoint, a folder of images."""
+"""What can be evaluated: a run, a SavedModel, an endpoint, a folder of images."""
 
 import dataclasses
 import importlib
@@ -36,12 +36,12 @@ class Subject:
     """What is evaluated.
 
     Args:
-        kind: For people: "training", "SavedModel", "endpoint" or "folder of images".
+        kind: For display: "training", "SavedModel", "endpoint" or "folder of images".
         dataset: The data set's name.
         image_size: Side of the images in pixels; None: each has its own.
-        step: The training step, where it is known.
-        tasks: What it is measured on.
-        model_dir: The training's folder, where it is one.
+        step: The training step, if it is known.
+        tasks: What it is evaluated on.
+        model_dir: The run's folder, if it is one.
     """
 
     kind: str
@@ -54,16 +54,17 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """What was requested.
 
     Args:
         model: A path or a URL.
-        dataset: None: the one that a training was trained on.
-        data_dir: Where TFDS keeps its prepared data sets.
-        image_size: None: that of a training's recipe.
-        direction: "a2b" or "b2a", what a folder or a model of another name translates.
-        which: "latest" or "best" checkpoint of a training.
-        aligned: Whether the test images of A and B show the same things in the same
+        dataset: None: that of the training run.
+        data_dir: Directory for TFDS's prepared data sets.
+        image_size: None: that of the run's recipe.
+        direction: "a2b" or "b2a", the direction of a folder, or of a model with another
+            name.
+        which: "latest" or "best" checkpoint of a run.
+        aligned: Whether the test images of A and B show the same scenes in the same
             order; None: as the data set says.
     """
 
@@ -77,11 +78,11 @@ class Request:
 
 
 def find(request: Request) -> Subject:
-    """Finds out what `request.model` is, and makes its tasks.
+    """Resolves `request.model`, and creates its tasks.
 
     Raises:
-        UsageError: It is nothing that can be evaluated.
-        FailureError: It could not be read, or does not answer.
+        UsageError: It cannot be evaluated.
+        FailureError: It could not be read, or does not respond.
     """
     if request.model.startswith(("http://", "https://")):
         return _endpoint(request)
@@ -95,15 +96,15 @@ def find(request: Request) -> Subject:
 
 
 def _training(request: Request, found: opening.Opened) -> Subject:
-    """A checkpoint, evaluated as its trainer does while training."""
+    """A checkpoint, evaluated as its trainer does during training."""
     known, path = found.description, Path(found.where).expanduser()
     try:
         trainer = importlib.import_module(f"trainers.{known.system}").TRAINER
         recipe = type(trainer.presets["paper"])(**known.recipe)
     except (ImportError, TypeError) as error:
         raise UsageError(
-            f"{path / 'recipe.json'} is not the recipe of a trainer: {error}. Give the "
-            "--model_dir of a training."
+            f"{path / 'recipe.json'} is not a trainer's recipe: {error}. Give the "
+            "--model_dir of a training run."
         ) from error
     changed = {"dataset": request.dataset, "image_size": request.image_size}
     given = {key: value for key, value in changed.items() if value is not None}
@@ -127,7 +128,8 @@ def _exported(request: Request, found: opening.Opened, path: Path) -> Subject:
     model = loading.of_network(found, name)
     if model.facts.task != "translate":
         return _OTHERS[model.facts.task](request, model)
-    # models/mine_a2b or models/mine_a2b/1: the way back is beside it, by its name.
+    # models/mine_a2b or models/mine_a2b/1: the opposite direction is next to it, by its
+    # name.
     version = path.parent if path.name.isdigit() and path.is_dir() else path
     ending = ".keras" if path.suffix == ".keras" else ""
     named = version.absolute().name.removesuffix(ending)
@@ -150,8 +152,8 @@ def _endpoint(request: Request) -> Subject:
     base, _, name = url.partition("/v1/models/")
     if not name:
         raise UsageError(
-            f"--model={request.model} names no served model. Give its address, such as "
-            "http://localhost:8501/v1/models/mine_a2b"
+            f"--model={request.model} is not the address of a served model. Give one "
+            "such as http://localhost:8501/v1/models/mine_a2b"
         )
     direction = _direction(name, request)
     if not client.is_served(url):
@@ -166,16 +168,16 @@ def _endpoint(request: Request) -> Subject:
 def _translation(
     kind: str, request: Request, found: Mapping[str, translation.Translate]
 ) -> Subject:
-    """A subject that translates; each direction for which there is a model."""
+    """A translation subject, with each direction that has a model."""
     dataset, size = _needed(request)
     return Subject(kind, dataset, size, None, _tasks(request, found, dataset, size))
 
 
 def _folder(request: Request, path: Path) -> Subject:
-    """Images that somebody made; of which inputs, is not known."""
+    """Images from elsewhere; their inputs are not known."""
     dataset, size = _needed(request)
     made = translation.images(folder.image_source(path), size)
-    # Only what it is to be compared with is taken of it.
+    # Only its real images are used.
     (target,) = _tasks(request, {request.direction: np.asarray}, dataset, size)
     task = Task(
         request.direction,
@@ -225,7 +227,7 @@ def _aligned(splits: Any, request: Request) -> Any:
     if request.aligned and splits.test_a.length != splits.test_b.length:
         raise UsageError(
             f"--aligned: the test images of A and B are {splits.test_a.length} and "
-            f"{splits.test_b.length}; aligned ones are as many. Leave it out."
+            f"{splits.test_b.length}; aligned ones are equally many. Omit it."
         )
     return dataclasses.replace(splits, aligned=request.aligned)
 
@@ -236,7 +238,7 @@ def _direction(name: str, request: Request) -> str:
 
 
 def _opposite(name: str, direction: str) -> str | None:
-    """What the model of the opposite direction is called, if names tell directions."""
+    """The name of the model of the opposite direction, if names contain directions."""
     plain = name.split("/")[0]
     if not plain.endswith(f"_{direction}"):
         return None
@@ -244,7 +246,7 @@ def _opposite(name: str, direction: str) -> str | None:
 
 
 def _generator(request: Request, model: ImageGenerator) -> Subject:
-    """A generator of images, not truncated."""
+    """An image generator, without truncation."""
     dataset, size = _needed(request)
     splits = catalog.labelled(dataset, request.data_dir)
     _check_side(model, size)
@@ -265,7 +267,7 @@ def _generator(request: Request, model: ImageGenerator) -> Subject:
 
 
 def _painter(request: Request, model: CaptionPainter) -> Subject:
-    """A generator of images of captions."""
+    """A generator of images from captions."""
     dataset, size = _needed(request)
     _check_side(model, size)
     splits = catalog.captioned(dataset, data_dir=request.data_dir)
@@ -278,7 +280,7 @@ def _upscaler(request: Request, model: Upscaler) -> Subject:
     if request.dataset is None:
         raise UsageError(
             "--dataset is needed for a model that does not say what it was trained on: "
-            "photographs to reduce and to enlarge again. Received: dataset=None"
+            "photos to downscale and enlarge again. Received: dataset=None"
         )
     splits = catalog.superres(request.dataset, model.scale, request.data_dir)
     task = super_resolution_task.task("upscale", model.arrays, splits)
@@ -290,15 +292,15 @@ _OTHERS: dict[str, Callable[..., Subject]] = {
     "caption": _painter,
     "upscale": _upscaler,
 }
-"""Tasks but translation, which has two directions."""
+"""Tasks other than translation, which has two directions."""
 
 
 def _check_side(model: Model, size: int) -> None:
-    """Raises UsageError where `size` does not go with what a generator draws."""
+    """Raises UsageError if `size` does not match the generator's resolution."""
     if size % model.facts.resolution:
         raise UsageError(
-            f"The generator draws at {model.facts.resolution} px, of which "
-            f"--image_size must be a multiple. Received: {size}"
+            f"The generator's images have {model.facts.resolution} px, and "
+            f"--image_size must be a multiple of that. Received: {size}"
         )
 
 
@@ -308,8 +310,8 @@ def _asked(url: str) -> translation.Translate:
         if answers.shape[1:3] != images.shape[1:3]:
             height, width = answers.shape[1:3]
             raise UsageError(
-                f"{url} answers images of {images.shape[2]} x {images.shape[1]} px by "
-                f"{width} x {height} px: it translates none. Give --model the "
+                f"{url} responds to images of {images.shape[2]} x {images.shape[1]} px "
+                f"by {width} x {height} px: it does not translate. Give --model the "
                 "exported folder, models/NAME, instead."
             )
         return answers.astype(np.float32) / 127.5 - 1.0

@@ -1,4 +1,4 @@
-"""Keeps model.json, which says what the model is that is being trained."""
+"""Maintains model.json, the description of the model in training."""
 
 import dataclasses
 import math
@@ -23,16 +23,16 @@ def begun(
     data: Any,
     given: Mapping[str, Any],
 ) -> Description:
-    """Returns what there is to say of a training before its first step.
+    """Returns the description of a run before its first step.
 
     Args:
-        model_dir: Its folder. What is found there stays, unless it is given anew.
-        checkpoint: The folder of the one that it goes on at; None: it is new.
+        model_dir: Its folder. What is found there is kept, unless given again.
+        checkpoint: The folder of the one that it resumes from; None: it is new.
         system: The paper's module name.
         recipe: The numbers.
         data: The data set's splits.
-        given: By the names of `Description`'s fields: `license`, `description` and, of
-            a new training, `parent`.
+        given: By the names for `Description`'s fields: `license`, `description` and, of
+            a new run, `parent`.
 
     Raises:
         FailureError: The description found is damaged.
@@ -54,10 +54,10 @@ def begun(
 
 
 class Describer:
-    """Says what a model is, at whatever step its training stands.
+    """Describes a model at any step of its training.
 
     Args:
-        said: What `begun` returned.
+        said: The result of `begun`.
         images_at: Step -> images seen before it.
         extras: Writes it; None: another worker does.
     """
@@ -73,12 +73,12 @@ class Describer:
         self._extras = extras
 
     def at(self, step: int, model: GANModel) -> Description:
-        """Returns the description of a model that has come to a step."""
+        """Returns the description of a model at a step."""
         networks = {
             name: description.of_network(network)
             for name, network in model.exported_networks.items()
         }
-        # Others draw of no class, whatever their data set has.
+        # Others have no classes, whatever their data set has.
         takes = any(network.label_size for network in networks.values())
         return dataclasses.replace(
             self._said,
@@ -89,7 +89,7 @@ class Describer:
         )
 
     def begin(self, step: int, model: GANModel) -> None:
-        """Writes it where the training starts.
+        """Writes it at the start of training.
 
         Raises:
             FailureError: It cannot be written.
@@ -101,12 +101,12 @@ class Describer:
             self.at(step, model).write(folder / description.FILE)
         except OSError as error:
             raise FailureError(
-                f"{folder} cannot be written: {error.strerror}. Make room, or give "
-                "another --model_dir."
+                f"{folder} cannot be written: {error.strerror}. Free some space, or "
+                "give another --model_dir."
             ) from error
 
     def write(self, step: int, model: GANModel) -> None:
-        """Writes it anew, into the step's checkpoint too, if there is one."""
+        """Rewrites it, in the step's checkpoint too, if there is one."""
         if self._extras is None:
             return
         said, folder = self.at(step, model), self._extras.model_dir
@@ -116,11 +116,11 @@ class Describer:
             self._extras.description(checkpoint, said)
 
     def measured(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """Takes figures in.
+        """Adds metrics.
 
         Args:
             kind: "last" or "best".
-            step: Where they were measured.
+            step: The step at which they were computed.
             values: By name; those that are not finite are left out.
         """
         finite = {name: v for name, v in values.items() if math.isfinite(v)}

@@ -168,7 +168,7 @@ def test_signature_and_words(exported: Exported) -> None:
     words = (exported.version / "assets.extra/signatures.md").read_text()
     for name in (*case.inputs, *case.outputs):
         assert f"put | `{name}` | float32 | [N, " in words
-    alone = "The standard deviation over a minibatch is that of each image alone"
+    alone = "The minibatch standard deviation is that of each image alone"
     assert (alone in words) == isinstance(exported.network, StyleDiscriminator)
 
 

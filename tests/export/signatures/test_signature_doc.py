@@ -113,10 +113,14 @@ def test_it_is_beside_the_model_and_of_no_harm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said", "unsaid"),
     [
-        ({"inference_norm": "image"}, "takes each image's own mean", "averages that"),
-        ({}, "Batch normalisation takes the averages that", "own mean"),
-        ({"norm": "instance"}, "Instance normalisation takes", "Batch norm"),
-        ({"norm": "none"}, "The same request has the same answer", "normalisation"),
+        ({"inference_norm": "image"}, "uses each image's own mean", "moving averages"),
+        ({}, "Batch normalisation uses the moving averages", "own mean"),
+        ({"norm": "instance"}, "Instance normalisation uses", "Batch norm"),
+        (
+            {"norm": "none"},
+            "The same request always has the same response",
+            "normalisation",
+        ),
     ],
 )
 def test_pix2pix_tells_how_it_normalises(
@@ -172,5 +176,5 @@ def test_what_has_no_words_is_refused(missing: str) -> None:
         for words in (served.doc.signatures, served.doc.values)
     )
     served.doc = signature_doc.Doc(signatures, values)
-    with pytest.raises(ValueError, match=f"{missing!r} has no words"):
+    with pytest.raises(ValueError, match=f"{missing!r} is missing"):
         signature_doc.signatures(served)

@@ -135,7 +135,7 @@ def test_names_and_types(loaded: object, directory: Path) -> None:
     assert files.structured_outputs["upscaled_bytes"].dtype == tf.string
     words = (directory / "assets.extra/signatures.md").read_text()
     assert "SRGAN (arXiv:1609.04802)" in words
-    assert "averages that were kept in training" in words
+    assert "moving averages from training" in words
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (33, 20)])

@@ -67,7 +67,7 @@ def test_a_generator_in_colour(tmp_path: Path) -> None:
 
 
 def test_what_does_not_go_with_the_generator(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"draws at 16 px, of which --image_size must"):
+    with pytest.raises(UsageError, match=r"images have 16 px, and --image_size must"):
         subject(networks.convolutional(), tmp_path, image_size=24)
     random = np.random.default_rng(0)
     (tmp_path / "data").mkdir()
@@ -141,7 +141,7 @@ def test_a_text_generator_draws_the_training_captions(
 
 
 def test_what_does_not_go_with_a_text_generator(photos: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"draws at 16 px, of which --image_size must"):
+    with pytest.raises(UsageError, match=r"images have 16 px, and --image_size must"):
         subject(stack(encoder=True), tmp_path, dataset=photos, image_size=24)
     with pytest.raises(UsageError, match=r"dataset=digits .*caption"):
         asked(tmp_path, image_size=16)
@@ -163,5 +163,5 @@ def test_an_endpoint_that_enlarges_is_refused(
         keras.utils.save_img(tmp_path / domain / "0.png", np.zeros((16, 16, 3)))
     url = "http://localhost:1/v1/models/photos_srgan"
     found = sources.find(sources.Request(url, f"folder:{tmp_path}", image_size=16))
-    with pytest.raises(UsageError, match=r"16 x 16 px by 32 x 32 px: it translates no"):
+    with pytest.raises(UsageError, match=r"16 x 16 px by 32 x 32 px: it does not tra"):
         list(found.tasks[0].batches(2))

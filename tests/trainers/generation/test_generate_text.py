@@ -88,7 +88,7 @@ def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
         (files / "bare", "was trained on --embeddings and has no text encoder"),
         (tmp_path / "progan", "holds no network of the task caption"),
         (tmp_path / "plain.keras", "takes embeddings and no text"),
-        (tmp_path / "none", "is none of: a training's --model_dir"),
+        (tmp_path / "none", "is none of: a training run's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):
             load(model, task="caption")

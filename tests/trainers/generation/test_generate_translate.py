@@ -124,7 +124,7 @@ def test_models_that_translate_nothing(files: Path, tmp_path: Path) -> None:
     writing.write_saved_model(SRResNet(2, 2, 1), tmp_path / "exported" / "1")
     training = save_training({"srgan": SRResNet(2, 2, 1)}, tmp_path / "training")
     for model, message in (
-        (tmp_path / "nowhere", "is none of: a training's --model_dir"),
+        (tmp_path / "nowhere", "is none of: a training run's --model_dir"),
         (tmp_path / "larger.keras", "holds no network of the task translate"),
         (tmp_path / "exported", "holds no network of the task translate"),
         (training, "holds no network of the task translate"),
@@ -147,7 +147,7 @@ def test_the_command(files: Path, tmp_path: Path) -> None:
         [*command, "--network=c"],
     )
     wrote = f"Wrote {tmp_path / 'out' / 'photo.png'}\n"
-    assert done == f"Network: a2b (of a2b, b2a; --network takes another)\n{wrote}"
+    assert done == f"Network: a2b (of a2b, b2a; --network selects another)\n{wrote}"
     assert other == wrote
     assert opened(tmp_path / "out" / "photo.png").size == (20, 12)
     assert nothing.startswith("UsageError: translate needs IMAGE. Received: none.")

@@ -69,5 +69,7 @@ def test_a_training_of_earlier_code_gets_one(train: Train, tmp_path: Path) -> No
 
 def test_a_full_disk_ends_what_has_not_begun(train: Train, tmp_path: Path) -> None:
     (tmp_path / ".unfinished_model.json").symlink_to("/dev/full")
-    with pytest.raises(FailureError, match=r"No space left on device\. Make room"):
+    with pytest.raises(
+        FailureError, match=r"No space left on device\. Free some space"
+    ):
         train(f"--model_dir={tmp_path}", "--steps=1")
