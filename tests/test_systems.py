@@ -11,9 +11,12 @@ import keras
 import pytest
 
 import tfgan_models
+from export.signatures import writing
 from tests import models
 from tfgan_models import networks, systems
 from tfgan_models.adversarial import GANModel
+from tfgan_models.runs import description
+from trainers.evaluation import sources
 
 ROOT = Path(__file__).parents[1]
 each_system = pytest.mark.parametrize("name", systems.SYSTEMS)
@@ -105,3 +108,12 @@ def _said(module: ast.Module) -> Iterator[str]:
                 yield name
             case ast.ImportFrom(module=str(name)):
                 yield name
+
+
+@pytest.mark.parametrize("task", systems.TASKS)
+def test_a_task_has_all_of_its_protocol(task: str) -> None:
+    """See tfgan_models/tasks/__init__.py."""
+    module = importlib.import_module(f"tfgan_models.tasks.{task}")
+    assert callable(module.opened)
+    assert task in writing.MODULES and task in sources.EVALUATED
+    assert f'"{task}"' in inspect.getsource(description.of_network)

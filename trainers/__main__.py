@@ -11,7 +11,7 @@ COMMANDS = {
     "trainers.evaluate": "metrics of a model, next to baselines",
     "trainers.classify": "whether a generator's images have the class asked for",
     "trainers.plot": "training runs compared by their logs",
-    "trainers.demo": "CycleGAN trained, served and shown in minutes",
+    "trainers.demo": "a translation trained, served and shown in minutes",
     "export.saved_model": "a training run's networks as SavedModel and .keras files",
     "export.check": "whether a server will load and run what was exported",
     "export.server_files": "the files for starting TensorFlow Serving",

@@ -39,7 +39,8 @@ def write_saved_model(
     """
     if description is None:
         description = Description({"network": descriptions.of_network(network)})
-    module = _module(network, description.network)
+    facts = description.network
+    module = MODULES.get(facts.task, _generic)(network, facts)
     tf.saved_model.save(module, str(directory), signatures=dict(module.endpoints))
     description = dataclasses.replace(
         description,
@@ -51,16 +52,25 @@ def write_saved_model(
     return module.side if isinstance(module, GenericModule) else None
 
 
-def _module(
+def _generator(
     network: keras.Model, facts: descriptions.Network
 ) -> signature_doc.Documented:
-    if isinstance(network, StyleGenerator):
-        return StyleModule(network)
-    if facts.task == "translate":
-        return TranslationModule(network, facts.size_multiple)
-    modules: dict[str, Callable[[keras.Model], signature_doc.Documented]] = {
-        "caption": CaptionModule,
-        "generate": LatentModule,
-        "upscale": SuperResolutionModule,
-    }
-    return modules.get(facts.task, GenericModule)(network)
+    is_style = isinstance(network, StyleGenerator)
+    return StyleModule(network) if is_style else LatentModule(network)
+
+
+def _generic(
+    network: keras.Model, facts: descriptions.Network
+) -> signature_doc.Documented:
+    return GenericModule(network)
+
+
+MODULES: dict[
+    str, Callable[[keras.Model, descriptions.Network], signature_doc.Documented]
+] = {
+    "generate": _generator,
+    "translate": lambda network, facts: TranslationModule(network, facts.size_multiple),
+    "upscale": lambda network, facts: SuperResolutionModule(network),
+    "caption": lambda network, facts: CaptionModule(network),
+}
+"""What is served of a network, by its task."""

@@ -1,14 +1,16 @@
 """What trained models do, whatever they are opened from: one module a task.
 
-A task NAME, one of `tfgan_models.systems.TASKS`, is
+A task is a row of `tfgan_models.systems.TASKS`, and by its name
 
-- `tfgan_models.tasks.NAME`, with `opened(found, name)`: what `tfgan_models.load`
-  returns of `tfgan_models.runs.opening.Opened` for its network `name`, a
-  `tfgan_models.tasks.model.Model`. Facts are those of its description
-  (`tfgan_models.runs.description`), which `of_network` there tells of a network;
-- `export.signatures.NAME`, with `module(network)`: a `tf.Module` of `endpoints` and
+- how a network of it is told, in `tfgan_models.runs.description.of_network`: facts
+  that others need, such as `size_multiple` or `scale`, are fields of
+  `description.Network`, and no other code works them out;
+- `tfgan_models.tasks.NAME`, whose `opened(found, name)` makes what
+  `tfgan_models.load` returns, a `tfgan_models.tasks.model.Model`;
+- a line of `export.signatures.writing.MODULES`: a `tf.Module` with `endpoints` and
   their words, `doc`, which is what a server offers;
-- `trainers.evaluation.NAME`, with what it is measured on, as
-  `trainers.evaluation.measurement.Task`s: of a training, which its trainer names in
-  `tasks`, and `of_model(model, request)` of what was exported.
+- a line of `trainers.evaluation.sources.EVALUATED`: what an exported model of it is
+  measured on. A training is measured on what its trainer's `tasks` returns.
+
+`tests/test_systems.py` checks that every task has all four.
 """

@@ -46,7 +46,9 @@ class ImageGenerator(Model):
             UsageError: There is none.
         """
         if not isinstance(self.generator, StyleModel):
-            raise UsageError(f"{self.where} has no w, which a StyleGAN alone has.")
+            raise UsageError(
+                f"{self.where} has no w, which only generators with styles have."
+            )
         return self.generator
 
     def arrays(

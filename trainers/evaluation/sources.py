@@ -19,6 +19,7 @@ from tfgan_models.tasks.caption import CaptionPainter
 from tfgan_models.tasks.generate import ImageGenerator
 from tfgan_models.tasks.model import Model
 from tfgan_models.tasks.synthesis import untruncated
+from tfgan_models.tasks.translate import Translator
 from tfgan_models.tasks.upscale import Upscaler
 from trainers.evaluation import (
     captioned_images,
@@ -92,7 +93,7 @@ def find(request: Request) -> Subject:
     found = opening.find(request.model, request.which)
     if found.model_dir is not None:
         return _training(request, found)
-    return _exported(request, found, path)
+    return _exported(request, found)
 
 
 def _training(request: Request, found: opening.Opened) -> Subject:
@@ -116,7 +117,7 @@ def _training(request: Request, found: opening.Opened) -> Subject:
     )
 
 
-def _exported(request: Request, found: opening.Opened, path: Path) -> Subject:
+def _exported(request: Request, found: opening.Opened) -> Subject:
     """A SavedModel, a .keras file or converted weights."""
     known = found.description
     request = dataclasses.replace(
@@ -124,23 +125,27 @@ def _exported(request: Request, found: opening.Opened, path: Path) -> Subject:
         dataset=request.dataset or known.dataset or None,
         image_size=request.image_size or known.recipe.get("image_size"),
     )
-    name = loading.choose(found, None, None)
-    model = loading.of_network(found, name)
-    if model.facts.task != "translate":
-        return _OTHERS[model.facts.task](request, model)
-    # models/mine_a2b or models/mine_a2b/1: the opposite direction is next to it, by its
-    # name.
+    model = loading.of_network(found, loading.choose(found, None, None))
+    return EVALUATED[model.facts.task](request, model)
+
+
+def _translator(request: Request, model: Translator) -> Subject:
+    """A translation, and the way back if it is beside it, by its name."""
+    path = Path(model.where).expanduser()
+    # models/mine_a2b or models/mine_a2b/1.
     version = path.parent if path.name.isdigit() and path.is_dir() else path
     ending = ".keras" if path.suffix == ".keras" else ""
     named = version.absolute().name.removesuffix(ending)
-    direction = name if name in DIRECTIONS else _direction(named, request)
+    direction = _direction(named, request)
+    if model.name in DIRECTIONS:
+        direction = model.name
     translators = {direction: model.arrays}
     opposite = _opposite(named, direction)
     back = opposite and version.absolute().with_name(opposite + ending)
     if back and back.exists():
         opened = loading.load(back, task="translate")
         translators[translation.OPPOSITE[direction]] = opened.arrays
-    return _translation(_kind(found), request, translators)
+    return _translation(_kind(model.found), request, translators)
 
 
 def _kind(found: opening.Opened) -> str:
@@ -287,12 +292,13 @@ def _upscaler(request: Request, model: Upscaler) -> Subject:
     return Subject(_kind(model.found), request.dataset, None, None, [task])
 
 
-_OTHERS: dict[str, Callable[..., Subject]] = {
+EVALUATED: dict[str, Callable[..., Subject]] = {
     "generate": _generator,
-    "caption": _painter,
+    "translate": _translator,
     "upscale": _upscaler,
+    "caption": _painter,
 }
-"""Tasks other than translation, which has two directions."""
+"""What an exported model is measured on, by its task: (request, model) -> subject."""
 
 
 def _check_side(model: Model, size: int) -> None:
