@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgan_models.growing_gan import GrowingGAN
-from tfgan_models.growth import Growth
+from tfgan_models.growth import Growth, at_step
 from tfgan_models.networks import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
@@ -124,7 +124,7 @@ def _compiled(model: GrowingGAN, optimizer: Callable[[], Any]) -> GrowingGAN:
 def enter(model: GrowingGAN, step: int) -> GrowingGAN:
     """Has a model stand before a step, as if all before had been done."""
     model.step.assign(step)
-    model.images_seen.assign(model.phase_at(step).images_at(step))
+    model.images_seen.assign(at_step(model.phases, step).images_at(step))
     model.begin(step)
     return model
 
@@ -149,7 +149,7 @@ def train(model: GrowingGAN, steps: int, first: int = 0) -> dict[str, list[float
     """Trains through the phases, not traced; returns each loss, step for step."""
     seen: dict[str, list[float]] = {name: [] for name in model.loss_names}
     for step in range(first, first + steps):
-        if step == model.phase_at(step).first_step:
+        if step == at_step(model.phases, step).first_step:
             model.begin(step)
         for metric in model.loss_metrics:
             metric.reset_state()

@@ -13,6 +13,7 @@ import tfgan_models
 from tests import gans, models
 from tfgan_models import Pix2Pix, batches
 from trainers.training import growing, latent, translation_parts
+from trainers.training.recipe import in_steps
 
 ARRAYS = np.random.default_rng(0).uniform(-1, 1, (2, 9, 16, 16, 3))
 
@@ -115,8 +116,8 @@ RECIPES = {
     "DCGAN": latent._adam,
     "ProGAN": growing.optimizer,
     "StyleGAN": growing.optimizer,
-    "CycleGAN": lambda recipe: translation_parts.adam(recipe, 100),
-    "Pix2Pix": lambda recipe: translation_parts.adam(recipe, 100),
+    "CycleGAN": lambda recipe: translation_parts.adam(in_steps(recipe, 100)),
+    "Pix2Pix": lambda recipe: translation_parts.adam(in_steps(recipe, 100)),
     "SRGAN": of_recipe,
     "StackGAN": of_recipe,
 }

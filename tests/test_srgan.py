@@ -376,7 +376,7 @@ def test_it_trains_in_half_precision() -> None:
 @pytest.mark.parametrize(
     ("channels", "options", "message"),
     [
-        (1, {}, "must have the generator's 3 channels. Received: channels=1"),
+        (1, {}, r"images \[N, H, W, 3\] to logits. Received: inputs .*16, 1\)\]"),
         (3, {"first_stage_steps": -1}, "Received: first_stage_steps=-1"),
         (3, {"adversarial_weight": -1.0}, "Received: .*adversarial_weight=-1"),
         (3, {"ema_decay": 1.0}, "ema_decay must be in"),

@@ -88,7 +88,7 @@ def _is_paper(node: ast.ClassDef) -> bool:
     """Whether a class is registered and of a model to train."""
     registered = any("register" in ast.unparse(d) for d in node.decorator_list)
     bases = {ast.unparse(base) for base in node.bases}
-    return registered and bool(bases & {"GANModel", "GrowingGAN"})
+    return registered and bool(bases & {"GANModel", "GrowingGAN", "LatentGAN"})
 
 
 def _said(module: ast.Module) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """GANModel: what every GAN here shares, so that a paper's file holds its paper."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfgan_models.schedules  # noqa: F401  (registers what files of models hold)
 from tfgan_models import sampling
 from tfgan_models.fitting import SteppedModel
+from tfgan_models.optimizers import scaled_if_float16
 
 _DROPOUT = 1000
 """From this purpose of `random_key` on, keys are for dropout."""
@@ -18,9 +19,10 @@ _DROPOUT = 1000
 class GANModel(SteppedModel):
     """A GAN with two optimizers, trained by `fit` under any `tf.distribute` strategy.
 
-    A subclass passes `generators` and `discriminators` in its constructor, lists its
-    losses in `loss_names` and implements `train_step`, which calls `minimize`
-    for each optimizer and ends with `finish_step`. Model and networks are created in
+    A subclass passes `generators` and `discriminators` in its constructor, stores its
+    other arguments as attributes of the same names, lists its losses in `loss_names`
+    and implements `train_step`, which calls `minimize` for each optimizer and ends
+    with `finish_step`. Model and networks are created in
     `strategy.scope()`; `compile` may be called anywhere.
 
     `exported_networks` are the same everywhere: the averaged
@@ -62,13 +64,7 @@ class GANModel(SteppedModel):
         self.seed = seed
         self.ema_generators: dict[str, keras.Model] = {}
         with self.distribute_strategy.scope():
-            self.step = tf.Variable(
-                0,
-                dtype=tf.int64,
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                name="step",
-            )
+            self.step = counter("step")
             self.averaged_since = 0
             if ema_decay:
                 self.ema_generators = {k: copy(g) for k, g in generators.items()}
@@ -121,19 +117,6 @@ class GANModel(SteppedModel):
         """Compiles with the optimizers that `get_compile_config` returned."""
         deserialize = keras.saving.deserialize_keras_object
         self.compile(**{key: deserialize(value) for key, value in config.items()})
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "GANModel":
-        """Builds the model from what `get_config` returned, its networks serialised."""
-        deserialize = keras.saving.deserialize_keras_object
-        return cls(
-            **{
-                key: deserialize(value)
-                if isinstance(value, dict) and "class_name" in value
-                else value
-                for key, value in config.items()
-            }
-        )
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -317,6 +300,25 @@ class GANModel(SteppedModel):
         return outputs
 
 
+def counter(name: str) -> tf.Variable:
+    """Returns an int64 variable of 0, the same on all replicas."""
+    return tf.Variable(
+        0,
+        dtype=tf.int64,
+        trainable=False,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        name=name,
+    )
+
+
+def watching(variables: Sequence[keras.Variable]) -> tf.GradientTape:
+    """Returns a tape that watches only these variables; it can be entered again."""
+    tape = tf.GradientTape(watch_accessed_variables=False)
+    with tape:
+        tape.watch([v.value for v in variables])
+    return tape
+
+
 def weights(networks: Mapping[str, keras.Model]) -> dict[str, list[tf.Variable]]:
     """Returns the variables of networks by name, as stored in checkpoints.
 
@@ -377,22 +379,3 @@ def _move(target: tf.Variable, source: tf.Tensor, rate: tf.Tensor) -> None:
 
 def _copy(target: tf.Variable, source: tf.Tensor) -> None:
     target.assign(source)
-
-
-def scaled_if_float16(
-    optimizer: keras.optimizers.Optimizer, networks: Iterable[keras.Model]
-) -> keras.optimizers.Optimizer:
-    """Wraps the optimizer for loss scaling if any layer computes in float16.
-
-    Args:
-        optimizer: Any; one that is already wrapped is returned unchanged.
-        networks: The networks that it updates.
-    """
-    half = any(
-        layer.compute_dtype == "float16"
-        for network in networks
-        for layer in network.layers
-    )
-    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer

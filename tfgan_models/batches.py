@@ -30,6 +30,13 @@ def labels() -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.int32)
 
 
+def latents(size: int, label_size: int) -> Any:
+    """Returns the specs of latents [N, size] and, where there are any, of classes."""
+    latent = tf.TensorSpec([None, size], tf.float32, "latent")
+    label = tf.TensorSpec([None], tf.int64, "label")
+    return (latent, label) if label_size else latent
+
+
 def named(data: Any, specs: Specs, model: str) -> dict[str, tf.Tensor]:
     """Names the parts of a batch and checks their shapes and types.
 

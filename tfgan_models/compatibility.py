@@ -129,11 +129,7 @@ def check_networks(
         )
     ours, theirs = _judged([*drawn, *inputs[1:]]), _judged(judged)
     for name, size in ours.items():
-        if size != theirs[name]:
-            raise ValueError(
-                f"Generator and discriminator must have the same {name}. Received: "
-                f"{name}={size} and {name}={theirs[name]}"
-            )
+        check_same(name, size, theirs[name])
     label_size = ours["label_size"]
     if conditional != bool(label_size):
         needed = "the number of classes" if conditional else "0: there are no labels"
@@ -141,6 +137,15 @@ def check_networks(
             f"label_size must be {needed}. Received: label_size={label_size}"
         )
     return latent_size, label_size
+
+
+def check_same(name: str, ours: Any, theirs: Any) -> None:
+    """Raises ValueError unless generator and discriminator agree on a value."""
+    if ours != theirs:
+        raise ValueError(
+            f"Generator and discriminator must have the same {name}. Received: "
+            f"{name}={ours} and {name}={theirs}"
+        )
 
 
 def latent_distribution(generator: keras.Model) -> str:
@@ -167,12 +172,11 @@ def check_attributes(
         )
 
 
-def check_weight(gp_weight: float) -> None:
-    """Raises ValueError for a negative weight of the gradient penalty."""
-    if gp_weight < 0:
-        raise ValueError(
-            f"gp_weight must be 0 or more. Received: gp_weight={gp_weight}"
-        )
+def check_not_negative(**numbers: float) -> None:
+    """Raises ValueError for one below 0."""
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{name} must be 0 or more. Received: {name}={value}")
 
 
 def _channels(ends: Sequence[Shape]) -> int | None:

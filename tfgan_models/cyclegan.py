@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import batches, compatibility, losses
-from tfgan_models.adversarial import GANModel, normalizes_batches
+from tfgan_models.adversarial import GANModel, normalizes_batches, watching
 from tfgan_models.image_pool import ImagePool
 
 
@@ -32,9 +32,7 @@ class CycleGAN(GANModel):
             (section 5.2; 0.5 there). 0 skips its two forward passes.
         pool_size: Generated images kept for each discriminator; 50 in the paper,
             0 for none.
-        ema_decay: See `GANModel`; the paper has none.
-        seed: See `GANModel`.
-        **kwargs: `name` and the like of `keras.Model`.
+        **kwargs: Those of `GANModel`; the paper has no `ema_decay`.
 
     Raises:
         ValueError: A negative weight or pool size, networks that do not fit together,
@@ -65,18 +63,14 @@ class CycleGAN(GANModel):
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
-        ema_decay: float = 0.0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         channels_a, channels_b = _check_networks(
             generator_a2b, generator_b2a, discriminator_a, discriminator_b, image_size
         )
         super().__init__(
-            generators={"a2b": generator_a2b, "b2a": generator_b2a},
-            discriminators={"a": discriminator_a, "b": discriminator_b},
-            ema_decay=ema_decay,
-            seed=seed,
+            {"a2b": generator_a2b, "b2a": generator_b2a},
+            {"a": discriminator_a, "b": discriminator_b},
             **kwargs,
         )
         if identity_weight and channels_a != channels_b:
@@ -85,13 +79,11 @@ class CycleGAN(GANModel):
                 f"identity_weight=0. Received: identity_weight={identity_weight}, "
                 f"channels {channels_a} and {channels_b}"
             )
-        for name, value in (
-            ("cycle_weight", cycle_weight),
-            ("identity_weight", identity_weight),
-            ("pool_size", pool_size),
-        ):
-            if value < 0:
-                raise ValueError(f"{name} must be 0 or more. Received: {name}={value}")
+        compatibility.check_not_negative(
+            cycle_weight=cycle_weight,
+            identity_weight=identity_weight,
+            pool_size=pool_size,
+        )
         self.generator_a2b = generator_a2b
         self.generator_b2a = generator_b2a
         self.discriminator_a = discriminator_a
@@ -136,8 +128,7 @@ class CycleGAN(GANModel):
 
         # Only the generators are watched: their step needs no gradients of the
         # discriminators' weights.
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.generator_variables])
+        with watching(self.generator_variables) as tape:
             fake_b, same_b = self._translate(self.generator_a2b, real_a, real_b)
             fake_a, same_a = self._translate(self.generator_b2a, real_b, real_a)
             cycled_a = self.forward(self.generator_b2a, fake_b, purpose=2)
@@ -161,8 +152,7 @@ class CycleGAN(GANModel):
         # The fakes from before the generators' step, through the pools.
         shown_a = self.pool_a(fake_a, self.random_key(0))
         shown_b = self.pool_b(fake_b, self.random_key(1))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
+        with watching(self.discriminator_variables) as tape:
             d_a = self._discriminator_loss(self.discriminator_a, real_a, shown_a)
             d_b = self._discriminator_loss(self.discriminator_b, real_b, shown_b)
             d_loss = d_a + d_b
@@ -258,23 +248,6 @@ class CycleGAN(GANModel):
                     "stored": list(local(pool.stored)),
                 }
         return state
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator_a2b": serialize(self.generator_a2b),
-            "generator_b2a": serialize(self.generator_b2a),
-            "discriminator_a": serialize(self.discriminator_a),
-            "discriminator_b": serialize(self.discriminator_b),
-            "image_size": self.image_size,
-            "cycle_weight": self.cycle_weight,
-            "identity_weight": self.identity_weight,
-            "pool_size": self.pool_size,
-            "ema_decay": self.ema_decay,
-            "seed": self.seed,
-            "name": self.name,
-        }
 
 
 def _check_networks(

@@ -1,5 +1,6 @@
-"""How Keras's `fit`, `evaluate` and `export` run a model trained by steps."""
+"""How Keras fits, evaluates, exports and saves a model trained by steps."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -145,6 +146,40 @@ class SteppedModel(keras.Model):
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serve", self.__call__, signature, **kwargs)
         archive.write_out(filepath, verbose=verbose is not False)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, networks serialised.
+
+        They are the attributes of their names; `loss`, which is Keras's, `loss_name`.
+        """
+        names = ["name"]
+        for base in type(self).__mro__:
+            if issubclass(base, SteppedModel):
+                names += inspect.signature(base.__init__).parameters
+        passed_on = ("self", "args", "kwargs", "generators", "discriminators")
+        values = {
+            name: getattr(self, "loss_name" if name == "loss" else name)
+            for name in names
+            if name not in passed_on
+        }
+        serialize = keras.saving.serialize_keras_object
+        return {
+            name: serialize(value) if isinstance(value, keras.Model) else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SteppedModel":
+        """Builds the model from what `get_config` returned."""
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(
+            **{
+                key: deserialize(value)
+                if isinstance(value, dict) and "class_name" in value
+                else value
+                for key, value in config.items()
+            }
+        )
 
     def make_train_function(self, force: bool = False) -> TrainFunction:
         """Returns the compiled function that `fit` calls for every batch.

@@ -2,22 +2,30 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
 
-from tfgan_models import augmentation, batches, compatibility, growth
-from tfgan_models.adversarial import GANModel
+from tfgan_models import (
+    augmentation,
+    batches,
+    growing_compatibility,
+    growth,
+    losses,
+    micro_batches,
+    optimizers,
+    penalties,
+)
+from tfgan_models.adversarial import GANModel, counter
+from tfgan_models.growing_compatibility import SIZES
+from tfgan_models.micro_batches import Tensors
 from tfgan_models.optimizers import SkippingAdam
 
 # Distinct from the purposes of a step.
 _TEST = 10_000
 
-AUGMENTATIONS = ("none", "diffaug", "ada")
-Tensors: TypeAlias = dict[str, Any]
 N = TypeVar("N")
-"""A batch: tensors, or lists of them, by name; each has N as its first axis."""
 
 
 class GrowingGAN(GANModel):
@@ -32,6 +40,9 @@ class GrowingGAN(GANModel):
         generator: A network that grows, with the attributes in `needed`.
         discriminator: Likewise; of the same resolution, channels and labels.
         schedule: The `Growth` schedule.
+        loss: One of `losses.ADVERSARIAL`.
+        gp_weight: Weight of the gradient penalty, for "wgan_gp" only; the norm's
+            target, 1, holds at the full resolution, see `shrinkage`.
         ema_half_life: Half-life, in images, of old weights in the averaged
             generator.
         micro_batch: Images of a replica processed at once; their
@@ -39,18 +50,16 @@ class GrowingGAN(GANModel):
         augment: "none", "diffaug" or "ada", on the discriminator's images.
         ada_target: ADA's target for the mean sign of the discriminator on reals.
         ada_speed: Images it takes ADA's probability to go from 0 to 1.
-        seed: See `GANModel`.
-        **kwargs: `name` and the like of `keras.Model`.
+        **kwargs: Those of `GANModel` but `ema_decay`.
 
     Raises:
         ValueError: Arguments that do not fit together.
     """
 
     examples: tuple[str, str]
-    sizes: tuple[str, ...] = ("resolution", "channels", "label_size")
     needed: tuple[tuple[str, ...], tuple[str, ...]] = (
-        (*sizes, "latent_size", "smallest_resolution", "grown"),
-        (*sizes, "group_size"),
+        (*SIZES, "latent_size", "smallest_resolution", "grown"),
+        (*SIZES, "group_size"),
     )
 
     def __init__(
@@ -58,45 +67,35 @@ class GrowingGAN(GANModel):
         generator: keras.Model,
         discriminator: keras.Model,
         schedule: growth.Growth,
+        loss: str,
+        gp_weight: float = 10.0,
         ema_half_life: float = 10_000.0,
         micro_batch: int = 0,
         augment: str = "none",
         ada_target: float = 0.6,
         ada_speed: float = 500_000.0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        self._check_networks(generator, discriminator)
+        growing_compatibility.check_networks(
+            generator, discriminator, self.needed, self.examples
+        )
+        growing_compatibility.check_schedule(generator, schedule)
+        growing_compatibility.check_options(
+            ema_half_life, gp_weight, micro_batch, augment
+        )
+        self.game = losses.adversarial(loss)
         # The decay depends on the batch and is set at the start of each phase.
         super().__init__(
             {"generator": generator},
             {"discriminator": discriminator},
             ema_decay=0.5,
-            seed=seed,
             **kwargs,
         )
-        if augment not in AUGMENTATIONS:
-            raise ValueError(
-                f"augment must be one of {AUGMENTATIONS}. Received: augment={augment!r}"
-            )
-        if ema_half_life <= 0 or micro_batch < 0:
-            raise ValueError(
-                "ema_half_life must be above 0 and micro_batch 0 or more. Received: "
-                f"ema_half_life={ema_half_life}, micro_batch={micro_batch}"
-            )
-        if schedule.first_resolution < generator.smallest_resolution:
-            raise ValueError(
-                f"Training starts at {generator.smallest_resolution} px or above. "
-                f"Received: first_resolution={schedule.first_resolution}"
-            )
-        if generator.resolution != schedule.resolution:
-            raise ValueError(
-                "Generator and schedule must have the same resolution. Received: "
-                f"{generator.resolution} and {schedule.resolution}"
-            )
         self.generator = generator
         self.discriminator = discriminator
         self.schedule = schedule
+        self.loss_name = loss
+        self.gp_weight = gp_weight
         self.ema_half_life = ema_half_life
         self.micro_batch = micro_batch
         self.augment = augment
@@ -104,30 +103,22 @@ class GrowingGAN(GANModel):
         self.ada_speed = ada_speed
         self.phases = growth.phases(schedule)
         self.phase = self.phases[0]
+        replicas = self.distribute_strategy.num_replicas_in_sync
         for phase in self.phases:
-            self._check_batch(phase.batch_size)
-        with self.distribute_strategy.scope():
-            self.images_seen = tf.Variable(
-                0,
-                dtype=tf.int64,
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                name="images_seen",
+            growing_compatibility.check_batch(
+                phase.batch_size, replicas, micro_batch, discriminator.group_size
             )
+        with self.distribute_strategy.scope():
+            self.images_seen = counter("images_seen")
             self.ada_probability = None
             if augment == "ada":
                 self.ada_probability = augmentation.AdaptiveProbability(
                     ada_target, speed_images=ada_speed
                 )
 
-    def compile(
-        self,
-        generator_optimizer: SkippingAdam | None = None,
-        discriminator_optimizer: SkippingAdam | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures training and starts its first phase; see `GANModel.compile`."""
-        super().compile(generator_optimizer, discriminator_optimizer, **kwargs)
+        super().compile(*args, **kwargs)
         self.begin(0)
 
     def paper_optimizer(self) -> SkippingAdam:
@@ -149,10 +140,7 @@ class GrowingGAN(GANModel):
     @property
     def call_spec(self) -> Any:
         """See `SteppedModel.call_spec`."""
-        size = self.generator.latent_size
-        latent = tf.TensorSpec([None, size], tf.float32, "latent")
-        label = tf.TensorSpec([None], tf.int64, "label")
-        return (latent, label) if self.generator.label_size else latent
+        return batches.latents(self.generator.latent_size, self.generator.label_size)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Generates images from latents [N, latent_size].
@@ -165,10 +153,6 @@ class GrowingGAN(GANModel):
         generator = self.exported_networks["generator"]
         return generator(latent, labels=labels, training=training)
 
-    def phase_at(self, step: int) -> growth.Phase:
-        """Returns the phase of a step; the last one after the end."""
-        return growth.at_step(self.phases, step)
-
     def begin(self, step: int) -> None:
         """Prepares to train from a step: the first of a phase, or one within it.
 
@@ -177,11 +161,11 @@ class GrowingGAN(GANModel):
         Args:
             step: The steps done so far.
         """
-        phase = self.phase_at(step)
+        phase = growth.at_step(self.phases, step)
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             optimizer.learning_rate = phase.learning_rate
             if step == phase.first_step:
-                _inner(optimizer).reset()
+                optimizers.inner(optimizer).reset()
         self.ema_decay = 0.5 ** (phase.batch_size / self.ema_half_life)
         self.averaged_since = min(
             p.first_step for p in self.phases if p.resolution == phase.resolution
@@ -196,12 +180,14 @@ class GrowingGAN(GANModel):
 
     def status(self) -> dict[str, float]:
         """Returns the progress of growing, for the log."""
-        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
+        both = (self.generator_optimizer, self.discriminator_optimizer)
         told = {
             "images_seen": int(self.images_seen.numpy()),
             "resolution": self.phase.resolution,
             "alpha": float(keras.ops.convert_to_numpy(self.alpha())),
-            "skipped_steps": sum(int(_inner(o).skipped.numpy()) for o in optimizers),
+            "skipped_steps": sum(
+                int(optimizers.inner(o).skipped.numpy()) for o in both
+            ),
         }
         if self.ada_probability is not None:
             told["ada_probability"] = float(self.ada_probability.probability.numpy())
@@ -283,6 +269,27 @@ class GrowingGAN(GANModel):
             "d_loss": self.game.discriminator(real, fake),
         }
 
+    def penalty(self, real: tf.Tensor, fake: tf.Tensor, batch: Tensors) -> tf.Tensor:
+        """Returns the gradient penalty between reals and fakes; see `shrinkage`.
+
+        Args:
+            real: [N, R, R, C].
+            fake: [N, R, R, C].
+            batch: "between", see `places_between`; "labels" with classes.
+
+        Returns:
+            A scalar, 0 if the loss has no such penalty.
+        """
+        if not self.game.penalizes_slopes:
+            return tf.constant(0.0)
+        return penalties.between(
+            lambda images: self.score(images, batch),
+            real,
+            fake,
+            batch["between"],
+            self.shrinkage(),
+        )
+
     @property
     def replica_batch(self) -> int:
         """Images per step on one replica."""
@@ -299,17 +306,9 @@ class GrowingGAN(GANModel):
         return tf.random.stateless_uniform(shape, key, None, None, tf.int32)
 
     def places_between(self, purpose: int) -> tf.Tensor:
-        """Returns random positions between reals and fakes for the gradient penalty.
-
-        Args:
-            purpose: See `random_key`.
-
-        Returns:
-            float32 [replica_batch], in [0, 1).
-        """
-        return tf.random.stateless_uniform(
-            [self.replica_batch], self.random_key(purpose)
-        )
+        """Returns positions for the gradient penalty, [replica_batch], in [0, 1)."""
+        key, shape = self.random_key(purpose), [self.replica_batch]
+        return tf.random.stateless_uniform(shape, key)
 
     def augmented(self, images: tf.Tensor, batch: Tensors, which: int) -> tf.Tensor:
         """Returns the discriminator's view of images, real or generated.
@@ -327,35 +326,11 @@ class GrowingGAN(GANModel):
         return images
 
     def in_micro_batches(self, function: Callable[[Tensors], N], batch: Tensors) -> N:
-        """Calls a function on parts of a batch, and averages its results.
-
-        The parts contain whole groups of the batch's minibatch standard deviation.
-
-        Args:
-            function: Batch to nested tensors.
-            batch: Of `replica_batch` samples.
-        """
-        count = -(-self.replica_batch // (self.micro_batch or self.replica_batch))
-        if count == 1:
-            return function(batch)
-        group = min(self.discriminator.group_size, self.micro_batch)
-
-        def cut(tensor: tf.Tensor) -> tf.Tensor:
-            rest = tensor.shape[1:]
-            parts = tf.reshape(tensor, [group, count, self.micro_batch // group, *rest])
-            order = [1, 0, *range(2, parts.shape.rank)]
-            return tf.reshape(
-                tf.transpose(parts, order), [count, self.micro_batch, *rest]
-            )
-
-        def add(total: N, part: Tensors) -> N:
-            return tf.nest.map_structure(tf.add, total, function(part))
-
-        parts = tf.nest.map_structure(cut, batch)
-        first = function(tf.nest.map_structure(lambda x: x[0], parts))
-        rest = tf.nest.map_structure(lambda x: x[1:], parts)
-        total = tf.foldl(add, rest, initializer=first, parallel_iterations=1)
-        return tf.nest.map_structure(lambda x: x / count, total)
+        """Averages a function over parts of a batch; see `micro_batches.average`."""
+        own = self.replica_batch
+        size = min(self.micro_batch or own, own)
+        group = min(self.discriminator.group_size, size)
+        return micro_batches.average(function, batch, own // size, size, group)
 
     def gradients(
         self,
@@ -405,20 +380,10 @@ class GrowingGAN(GANModel):
         return state
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator": serialize(self.generator),
-            "discriminator": serialize(self.discriminator),
-            "schedule": dataclasses.asdict(self.schedule),
-            "ema_half_life": self.ema_half_life,
-            "micro_batch": self.micro_batch,
-            "augment": self.augment,
-            "ada_target": self.ada_target,
-            "ada_speed": self.ada_speed,
-            "seed": self.seed,
-            "name": self.name,
-        }
+        """See `SteppedModel.get_config`; phases set the average's decay."""
+        config = super().get_config() | {"schedule": dataclasses.asdict(self.schedule)}
+        del config["ema_decay"]
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "GrowingGAN":
@@ -428,46 +393,3 @@ class GrowingGAN(GANModel):
             # JSON has turned the numbers into text.
             schedule[table] = {int(k): v for k, v in schedule[table].items()}
         return super().from_config(config | {"schedule": growth.Growth(**schedule)})
-
-    def _check_networks(
-        self, generator: keras.Model, discriminator: keras.Model
-    ) -> None:
-        networks = {"generator": generator, "discriminator": discriminator}
-        for (name, network), needed, example in zip(
-            networks.items(), self.needed, self.examples, strict=True
-        ):
-            compatibility.check_attributes(name, network, needed, example)
-        for name in self.sizes:
-            ours, theirs = getattr(generator, name), getattr(discriminator, name)
-            if ours != theirs:
-                raise ValueError(
-                    f"Generator and discriminator must have the same {name}. Received: "
-                    f"{name}={ours} and {name}={theirs}"
-                )
-
-    def _check_batch(self, batch_size: int) -> None:
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if batch_size % replicas:
-            raise ValueError(
-                f"Each batch must be a multiple of the {replicas} replicas. Received: "
-                f"{batch_size}"
-            )
-        own = batch_size // replicas
-        micro = min(self.micro_batch or own, own)
-        group = min(self.discriminator.group_size, micro)
-        if own % micro or micro % group:
-            raise ValueError(
-                f"A replica's batch must be a multiple of micro_batch={micro}, and "
-                f"that of the group of {group} for the minibatch standard deviation. "
-                f"Received: a replica's batch of {own}"
-            )
-
-
-def _inner(optimizer: keras.optimizers.Optimizer) -> SkippingAdam:
-    """Returns the optimizer inside a loss scale optimizer, if there is one."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def sign_mean(scores: tf.Tensor) -> tf.Tensor:
-    """Mean sign of scores: 1 if the discriminator classifies all as real."""
-    return tf.reduce_mean(tf.sign(scores))

@@ -5,19 +5,38 @@ images and then trained for `stable_images`; the last one is trained until
 `total_images`. Everything here is a function of the images seen.
 """
 
-import bisect
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 
-class _Span(Protocol):
+class Steps:
+    """Steps of a training that are alike, of a dataclass that has these attributes.
+
+    Attributes:
+        first_step: The first of them.
+        steps: How many.
+        batch_size: Images of a step, over all replicas.
+        first_image: Images seen before it.
+    """
+
+    first_step: int
+    steps: int
+    batch_size: int
+    first_image: int
+
     @property
-    def end_step(self) -> int: ...
+    def end_step(self) -> int:
+        """The step after the last one."""
+        return self.first_step + self.steps
+
+    def images_at(self, step: int) -> int:
+        """Returns the images seen before a step."""
+        return self.first_image + (step - self.first_step) * self.batch_size
 
 
-S = TypeVar("S", bound=_Span)
+S = TypeVar("S", bound=Steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,26 +110,7 @@ class Growth:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """Where a training stands.
-
-    Attributes:
-        resolution: Side of the images that are shown.
-        is_fading: Whether this resolution is being faded in.
-        alpha: How far it is, from 0 to 1.
-        batch_size: Images of a step.
-        learning_rate: Adam's rate, of generator and discriminator.
-    """
-
-    resolution: int
-    is_fading: bool
-    alpha: float
-    batch_size: int
-    learning_rate: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
+class Phase(Steps):
     """Steps of one kind: a resolution being faded in, or stable.
 
     Attributes:
@@ -135,43 +135,12 @@ class Phase:
     fade_start: int
     fade_images: int
 
-    @property
-    def end_step(self) -> int:
-        """The step after the last one."""
-        return self.first_step + self.steps
-
-    def images_at(self, step: int) -> int:
-        """Returns the images seen before a step of this phase."""
-        return self.first_image + (step - self.first_step) * self.batch_size
-
-
-def schedule(images_seen: int, growth: Growth) -> Stage:
-    """Tells where a training stands after so many images.
-
-    Args:
-        images_seen: Real images shown so far.
-        growth: The schedule's numbers.
-    """
-    starts = _starts(growth)
-    place = bisect.bisect_right(starts, images_seen) - 1
-    resolution, is_fading = _kind(growth, place)
-    alpha = 1.0
-    if is_fading:
-        alpha = (images_seen - starts[place]) / growth.fade_images
-    return Stage(
-        resolution,
-        is_fading,
-        alpha,
-        growth.batch_size_at(resolution),
-        growth.learning_rate_at(resolution),
-    )
-
 
 def phases(growth: Growth) -> list[Phase]:
     """Lists the phases of a training, from its first step to its last.
 
-    A phase starts with the first step at or after its beginning in `schedule`: the
-    batches of the phase before may overshoot it.
+    A phase starts with the first step at or after its beginning: the batches of the
+    phase before may overshoot it.
     """
     starts = _starts(growth)
     ends = [*starts[1:], growth.total_images]
@@ -204,7 +173,7 @@ def at_step(spans: Sequence[S], step: int) -> S:
     """Returns the span that a step is in.
 
     Args:
-        spans: `Phase`s or the like, with `end_step`.
+        spans: `Phase`s or the like.
         step: The step; after the last one's end the last one is returned.
     """
     return next((span for span in spans if step < span.end_step), spans[-1])

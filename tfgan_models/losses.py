@@ -115,39 +115,6 @@ def hinge_discriminator_loss(
     return real + fake
 
 
-def relativistic_average_discriminator_loss(
-    real_logits: tf.Tensor, fake_logits: tf.Tensor
-) -> tf.Tensor:
-    """Cross entropy of "more real than the others on average" (arXiv:1807.00734).
-
-    Args:
-        real_logits: The discriminator's outputs for reals, [N, ...].
-        fake_logits: The same for fakes.
-
-    Returns:
-        A scalar, 2 log 2 if both are equal. The averages are over this replica.
-    """
-    real, fake = _float32(real_logits), _float32(fake_logits)
-    return cross_entropy_discriminator_loss(
-        real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
-    )
-
-
-def relativistic_average_generator_loss(
-    real_logits: tf.Tensor, fake_logits: tf.Tensor
-) -> tf.Tensor:
-    """The discriminator loss with reals and fakes exchanged (arXiv:1807.00734).
-
-    Args:
-        real_logits: The discriminator's outputs for reals, [N, ...].
-        fake_logits: The same for fakes.
-
-    Returns:
-        A scalar, 2 log 2 if both are equal.
-    """
-    return relativistic_average_discriminator_loss(fake_logits, real_logits)
-
-
 def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
     """Minus the mean score of fakes (WGAN, arXiv:1701.07875).
 
@@ -173,6 +140,11 @@ def wasserstein_discriminator_loss(
         A scalar.
     """
     return tf.reduce_mean(_float32(fake_scores)) - tf.reduce_mean(_float32(real_scores))
+
+
+def sign_mean(scores: tf.Tensor) -> tf.Tensor:
+    """Mean sign of scores: 1 if the discriminator classifies all as real."""
+    return tf.reduce_mean(tf.sign(scores))
 
 
 def label_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -1,9 +1,33 @@
-"""Adam as ProGAN and StyleGAN use it (Kingma & Ba, arXiv:1412.6980)."""
+"""Adam as ProGAN and StyleGAN use it (Kingma & Ba, arXiv:1412.6980); loss scales."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import tensorflow as tf
+
+
+def scaled_if_float16(
+    optimizer: keras.optimizers.Optimizer, networks: Iterable[keras.Model]
+) -> keras.optimizers.Optimizer:
+    """Wraps the optimizer for loss scaling if any layer computes in float16.
+
+    Args:
+        optimizer: Any; one that is already wrapped is returned unchanged.
+        networks: The networks that it updates.
+    """
+    half = any(
+        layer.compute_dtype == "float16"
+        for network in networks
+        for layer in network.layers
+    )
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Returns the optimizer inside a loss scale optimizer, if there is one."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def reset(optimizer: keras.optimizers.Optimizer) -> None:
@@ -11,9 +35,7 @@ def reset(optimizer: keras.optimizers.Optimizer) -> None:
 
     Learning rate and loss scale stay.
     """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
-    for variable in optimizer.variables:
+    for variable in inner(optimizer).variables:
         if "learning_rate" not in variable.name:
             variable.assign(tf.zeros(variable.shape, variable.dtype))
 

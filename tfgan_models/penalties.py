@@ -38,6 +38,26 @@ def gradient_penalty(squared: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     return tf.reduce_mean(tf.square(tf.sqrt(squared + 1e-12) - target))
 
 
+def between(
+    judge: Callable[[tf.Tensor], tf.Tensor],
+    real: tf.Tensor,
+    fake: tf.Tensor,
+    places: tf.Tensor,
+    shrinkage: float = 1.0,
+) -> tf.Tensor:
+    """WGAN-GP's penalty: how far slopes between reals and fakes are from 1.
+
+    Args:
+        judge: Images to scores, of any shape.
+        real: [N, H, W, C].
+        fake: [N, H, W, C].
+        places: In [0, 1], [N]; 0 is real.
+        shrinkage: What the slopes are divided by.
+    """
+    _, slopes = squared_slopes(judge, interpolates(real, fake, places))
+    return gradient_penalty(slopes / shrinkage**2)
+
+
 def drift(scores: tf.Tensor) -> tf.Tensor:
     """Mean squared score, which keeps a critic near 0 (ProGAN, arXiv:1710.10196).
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import batches, compatibility, losses
-from tfgan_models.adversarial import GANModel
+from tfgan_models.adversarial import GANModel, watching
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -26,9 +26,7 @@ class Pix2Pix(GANModel):
         discriminator: Logits, of any shape, for an image of A and one of B,
             concatenated along the channels. Any such model, likewise.
         l1_weight: The paper's lambda, weight of the distance to the target.
-        ema_decay: See `GANModel`; the paper has none.
-        seed: See `GANModel`.
-        **kwargs: `name` and the like of `keras.Model`.
+        **kwargs: Those of `GANModel`; the paper has no `ema_decay`.
 
     Raises:
         ValueError: A negative weight, or a discriminator whose channels are not those
@@ -42,22 +40,11 @@ class Pix2Pix(GANModel):
         generator: keras.Model,
         discriminator: keras.Model,
         l1_weight: float = 100.0,
-        ema_decay: float = 0.0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         channels = compatibility.check_translator("generator", generator)
-        super().__init__(
-            generators={"generator": generator},
-            discriminators={"b": discriminator},
-            ema_decay=ema_decay,
-            seed=seed,
-            **kwargs,
-        )
-        if l1_weight < 0:
-            raise ValueError(
-                f"l1_weight must be 0 or more. Received: l1_weight={l1_weight}"
-            )
+        super().__init__({"generator": generator}, {"b": discriminator}, **kwargs)
+        compatibility.check_not_negative(l1_weight=l1_weight)
         (judged, *_), _ = compatibility.shapes("discriminator", discriminator)
         if judged[-1] != sum(channels):
             raise ValueError(
@@ -98,12 +85,10 @@ class Pix2Pix(GANModel):
         """
         source, target = data["real_a"], data["real_b"]
 
-        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
-            generator_tape.watch([v.value for v in self.generator_variables])
+        with watching(self.generator_variables) as generator_tape:
             fake = self.forward(self.generator, source)
 
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
+        with watching(self.discriminator_variables) as tape:
             # Halved, which slows the discriminator down (section 3.3).
             d_loss = 0.5 * losses.cross_entropy_discriminator_loss(
                 self._judge(source, target), self._judge(source, fake)
@@ -145,15 +130,3 @@ class Pix2Pix(GANModel):
     def _judge(self, source: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """The discriminator's logits for `image` as a translation of `source`."""
         return self.forward(self.discriminator, tf.concat([source, image], axis=-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator": serialize(self.generator),
-            "discriminator": serialize(self.discriminator),
-            "l1_weight": self.l1_weight,
-            "ema_decay": self.ema_decay,
-            "seed": self.seed,
-            "name": self.name,
-        }

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, penalties
-from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
+from tfgan_models import compatibility, losses, penalties
+from tfgan_models.adversarial import watching
+from tfgan_models.growing_gan import GrowingGAN
 from tfgan_models.growth import Growth
+from tfgan_models.micro_batches import Tensors
 
 # Purposes of random keys in a step.
 _LATENT, _BETWEEN, _AUGMENT = 0, 2, 4
@@ -47,16 +49,10 @@ class ProGAN(GrowingGAN):
         label_weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        if min(gp_weight, drift_weight, label_weight) < 0:
-            raise ValueError(
-                "gp_weight, drift_weight and label_weight must be 0 or more. Received: "
-                f"gp_weight={gp_weight}, drift_weight={drift_weight}, "
-                f"label_weight={label_weight}"
-            )
-        self.game = losses.adversarial(loss)
-        super().__init__(generator, discriminator, schedule, **kwargs)
-        self.loss_name = loss
-        self.gp_weight = gp_weight
+        compatibility.check_not_negative(
+            drift_weight=drift_weight, label_weight=label_weight
+        )
+        super().__init__(generator, discriminator, schedule, loss, gp_weight, **kwargs)
         self.drift_weight = drift_weight
         self.label_weight = label_weight
 
@@ -123,17 +119,12 @@ class ProGAN(GrowingGAN):
         fake = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
-        penalty = drift = 0.0
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
+        with watching(self.discriminator_variables) as tape:
             real_scores, real_logits = self._judge(real)
             fake_scores, fake_logits = self._judge(fake)
+            penalty = self.penalty(real, fake, batch)
+            drift = tf.constant(0.0)
             if self.game.penalizes_slopes:
-                between = penalties.interpolates(real, fake, batch["between"])
-                _, slopes = penalties.squared_slopes(
-                    lambda x: self._judge(x)[0], between
-                )
-                penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
                 drift = penalties.drift(real_scores)
             d_loss = self.game.discriminator(real_scores, fake_scores)
             total = d_loss + self.gp_weight * penalty + self.drift_weight * drift
@@ -144,15 +135,14 @@ class ProGAN(GrowingGAN):
         )
         return gradients, {
             "d_loss": d_loss,
-            "penalty": tf.convert_to_tensor(penalty),
-            "drift": tf.convert_to_tensor(drift),
-            "real_sign": sign_mean(real_scores),
-            "fake_sign": sign_mean(fake_scores),
+            "penalty": penalty,
+            "drift": drift,
+            "real_sign": losses.sign_mean(real_scores),
+            "fake_sign": losses.sign_mean(fake_scores),
         }
 
     def _generator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.generator_variables])
+        with watching(self.generator_variables) as tape:
             fake = self.augmented(self._generate(batch), batch, 0)
             scores, logits = self._judge(fake)
             g_loss = self.game.generator(scores)
@@ -161,12 +151,3 @@ class ProGAN(GrowingGAN):
             total, self.generator, self.generator_optimizer, tape
         )
         return gradients, {"g_loss": g_loss}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        return super().get_config() | {
-            "loss": self.loss_name,
-            "gp_weight": self.gp_weight,
-            "drift_weight": self.drift_weight,
-            "label_weight": self.label_weight,
-        }

@@ -6,8 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfgan_models import batches, compatibility, losses
-from tfgan_models.adversarial import GANModel, copy, scaled_if_float16
+from tfgan_models.adversarial import GANModel, copy, watching
 from tfgan_models.metrics.features import perceptual
+from tfgan_models.optimizers import scaled_if_float16
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -40,9 +41,7 @@ class SRGAN(GANModel):
         adversarial_weight: Of -log D(G(low)) relative to the features' distance.
         pixel_weight: Of the pixels' squared error relative to that of the features,
             which may not constrain colours; 0 in the paper.
-        ema_decay: See `GANModel`; the paper has none.
-        seed: See `GANModel`.
-        **kwargs: `name` and the like of `keras.Model`.
+        **kwargs: Those of `GANModel`; the paper has no `ema_decay`.
 
     Raises:
         ValueError: A negative number of steps or weight, or networks that do not fit
@@ -59,32 +58,20 @@ class SRGAN(GANModel):
         first_stage_steps: int = 1_000_000,
         adversarial_weight: float = 1e-3,
         pixel_weight: float = 0.0,
-        ema_decay: float = 0.0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        if min(first_stage_steps, adversarial_weight, pixel_weight) < 0:
-            raise ValueError(
-                "first_stage_steps, adversarial_weight and pixel_weight must be 0 or "
-                f"more. Received: first_stage_steps={first_stage_steps}, "
-                f"adversarial_weight={adversarial_weight}, pixel_weight={pixel_weight}"
-            )
+        compatibility.check_not_negative(
+            first_stage_steps=first_stage_steps,
+            adversarial_weight=adversarial_weight,
+            pixel_weight=pixel_weight,
+        )
         _, made = compatibility.check_translator("generator", generator)
-        (judged, *_), _ = compatibility.shapes("discriminator", discriminator)
-        seen = judged[-1]
-        if made != seen:
-            raise ValueError(
-                f"The discriminator must have the generator's {made} channels. "
-                f"Received: channels={seen}"
-            )
         compatibility.check_judge("discriminator", discriminator, made)
         second = copy(generator)
         second.trainable = True
         super().__init__(
-            generators={"srresnet": generator, "srgan": second},
-            discriminators={"discriminator": discriminator},
-            ema_decay=ema_decay,
-            seed=seed,
+            {"srresnet": generator, "srgan": second},
+            {"discriminator": discriminator},
             **kwargs,
         )
         self.discriminator = discriminator
@@ -206,8 +193,7 @@ class SRGAN(GANModel):
         self, low: tf.Tensor, high: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         variables = self.generator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
+        with watching(variables) as tape:
             mse = losses.l2_loss(self.forward(self.generator, low), high)
         self.minimize(mse, variables, self.first_stage_optimizer, tape)
         none = tf.zeros([])
@@ -219,12 +205,10 @@ class SRGAN(GANModel):
         self, low: tf.Tensor, high: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator against it."""
-        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
-            generator_tape.watch([v.value for v in self.generator_variables])
+        with watching(self.generator_variables) as generator_tape:
             fake = self.forward(self.generator, low)
 
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
+        with watching(self.discriminator_variables) as tape:
             d_loss = losses.cross_entropy_discriminator_loss(
                 self.forward(self.discriminator, high),
                 self.forward(self.discriminator, fake),
@@ -302,18 +286,12 @@ class SRGAN(GANModel):
         self.stage = int(store["stage"][()])
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator": serialize(self.generators["srresnet"]),
-            "discriminator": serialize(self.discriminator),
+        """See `SteppedModel.get_config`; features by their name."""
+        return super().get_config() | {
+            "generator": keras.saving.serialize_keras_object(
+                self.generators["srresnet"]
+            ),
             "features": getattr(self.features, "name", self.features),
-            "first_stage_steps": self.first_stage_steps,
-            "adversarial_weight": self.adversarial_weight,
-            "pixel_weight": self.pixel_weight,
-            "ema_decay": self.ema_decay,
-            "seed": self.seed,
-            "name": self.name,
         }
 
 

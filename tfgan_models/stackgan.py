@@ -14,7 +14,7 @@ from tfgan_models import (
     stackgan_compatibility,
     text_matching,
 )
-from tfgan_models.adversarial import GANModel
+from tfgan_models.adversarial import GANModel, watching
 from tfgan_models.networks import StackGenerator
 
 # Purposes of random keys in a step.
@@ -50,9 +50,7 @@ class StackGAN(GANModel):
         first_stage_steps: Steps of stage 1.
         kl_weight: Weight of the conditions' divergence from N(0, 1), a mean over
             dimensions; see `losses.gaussian_kl_loss`.
-        ema_decay: See `GANModel`; the paper has none.
-        seed: See `GANModel`.
-        **kwargs: `name` and the like of `keras.Model`.
+        **kwargs: Those of `GANModel`; the paper has no `ema_decay`.
 
     Raises:
         ValueError: Networks or numbers that do not fit together.
@@ -68,8 +66,6 @@ class StackGAN(GANModel):
         *,
         first_stage_steps: int,
         kl_weight: float = 2.0,
-        ema_decay: float = 0.0,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         stackgan_compatibility.check_numbers(
@@ -84,13 +80,7 @@ class StackGAN(GANModel):
             "stage_one": stage_one_discriminator,
             "stage_two": stage_two_discriminator,
         }
-        super().__init__(
-            _existing(generators),
-            _existing(discriminators),
-            ema_decay=ema_decay,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(_existing(generators), _existing(discriminators), **kwargs)
         self.loss_names = ("g_loss", "gan", "kl", "d_loss")
         if image_encoder is not None:
             self.loss_names += ("matching",)
@@ -237,7 +227,7 @@ class StackGAN(GANModel):
         image_encoder, text_encoder = encoders = self._encoders
         variables = [v for encoder in encoders for v in encoder.trainable_variables]
         small = _reduced(data["real"], image_encoder.resolution)
-        with _watching(variables) as tape:
+        with watching(variables) as tape:
             images = self.forward(image_encoder, small)
             texts = self.forward(text_encoder, data["caption"])
             loss = text_matching.matching_loss(images, texts)
@@ -285,12 +275,12 @@ class StackGAN(GANModel):
             _reduced(data[key], generator.resolution) for key in ("real", "wrong")
         )
         weights = generator.trainable_variables
-        with _watching(weights) as generator_tape:
+        with watching(weights) as generator_tape:
             fake, mean, log_sigma = self.forward(generator, *inputs)
             kl = losses.gaussian_kl_loss(mean, log_sigma)
 
         judges = discriminator.trainable_variables
-        with _watching(judges) as tape:
+        with watching(judges) as tape:
             logits, wrong_logits, fake_logits = (
                 self.forward(discriminator, image, embedding)
                 for image in (real, wrong, fake)
@@ -356,30 +346,6 @@ class StackGAN(GANModel):
         count, size = tf.shape(embedding)[0], self.generator.condition_size
         uniform = self.draw_samples(purpose, count, size, distribution="uniform")
         return sampling.truncated_normal(uniform)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator": serialize(self.generator),
-            "stage_one_discriminator": serialize(self.stage_one_discriminator),
-            "stage_two_discriminator": serialize(self.stage_two_discriminator),
-            "image_encoder": serialize(self.image_encoder),
-            "matching_steps": self.matching_steps,
-            "first_stage_steps": self.first_stage_steps,
-            "kl_weight": self.kl_weight,
-            "ema_decay": self.ema_decay,
-            "seed": self.seed,
-            "name": self.name,
-        }
-
-
-def _watching(variables: list[keras.Variable]) -> tf.GradientTape:
-    """A tape that watches only these variables."""
-    tape = tf.GradientTape(watch_accessed_variables=False)
-    with tape:
-        tape.watch([v.value for v in variables])
-    return tape
 
 
 def _reduced(images: tf.Tensor, resolution: int) -> tf.Tensor:

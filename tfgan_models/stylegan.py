@@ -5,9 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models import losses, penalties
-from tfgan_models.growing_gan import GrowingGAN, Tensors, sign_mean
+from tfgan_models import compatibility, losses, penalties
+from tfgan_models.adversarial import watching
+from tfgan_models.growing_gan import GrowingGAN
 from tfgan_models.growth import Growth
+from tfgan_models.micro_batches import Tensors
 
 # Purposes of random keys in a step.
 _LATENT, _MIXED, _MIXING, _AUGMENT, _NOISE, _BETWEEN = 0, 2, 4, 6, 8, 100
@@ -52,17 +54,14 @@ class StyleGAN(GrowingGAN):
         mixing_probability: float = 0.9,
         **kwargs: Any,
     ) -> None:
-        if min(r1_gamma, gp_weight) < 0 or not 0 <= mixing_probability <= 1:
+        compatibility.check_not_negative(r1_gamma=r1_gamma)
+        if not 0 <= mixing_probability <= 1:
             raise ValueError(
-                "r1_gamma and gp_weight must be 0 or more and mixing_probability in "
-                f"[0, 1]. Received: r1_gamma={r1_gamma}, gp_weight={gp_weight}, "
+                "mixing_probability must be in [0, 1]. Received: "
                 f"mixing_probability={mixing_probability}"
             )
-        self.game = losses.adversarial(loss)
-        super().__init__(generator, discriminator, schedule, **kwargs)
-        self.loss_name = loss
+        super().__init__(generator, discriminator, schedule, loss, gp_weight, **kwargs)
         self.r1_gamma = r1_gamma
-        self.gp_weight = gp_weight
         self.mixing_probability = mixing_probability
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -152,21 +151,14 @@ class StyleGAN(GrowingGAN):
         fake, w = self._generate(batch)
         real = self.augmented(batch["real"], batch, 0)
         fake = self.augmented(fake, batch, 1)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
+        with watching(self.discriminator_variables) as tape:
             real_scores, slopes = penalties.squared_slopes(
                 lambda images: self._judge(images, batch), real
             )
             fake_scores = self._judge(fake, batch)
             r1 = tf.reduce_mean(slopes) / self.shrinkage() ** 2
             d_loss = self.game.discriminator(real_scores, fake_scores)
-            penalty = 0.0
-            if self.game.penalizes_slopes:
-                between = penalties.interpolates(real, fake, batch["between"])
-                _, slopes = penalties.squared_slopes(
-                    lambda images: self._judge(images, batch), between
-                )
-                penalty = penalties.gradient_penalty(slopes / self.shrinkage() ** 2)
+            penalty = self.penalty(real, fake, batch)
             total = d_loss + self.r1_gamma / 2 * r1 + self.gp_weight * penalty
         gradients = self.gradients(
             total, self.discriminator, self.discriminator_optimizer, tape
@@ -174,15 +166,14 @@ class StyleGAN(GrowingGAN):
         return gradients, {
             "d_loss": d_loss,
             "r1": r1,
-            "penalty": tf.convert_to_tensor(penalty),
-            "real_sign": sign_mean(real_scores),
-            "fake_sign": sign_mean(fake_scores),
+            "penalty": penalty,
+            "real_sign": losses.sign_mean(real_scores),
+            "fake_sign": losses.sign_mean(fake_scores),
             "w": tf.reduce_mean(w, axis=0),
         }
 
     def _generator_gradients(self, batch: Tensors) -> tuple[Tensors, Tensors]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.generator_variables])
+        with watching(self.generator_variables) as tape:
             fake, w = self._generate(batch)
             fake = self.augmented(fake, batch, 0)
             g_loss = self.game.generator(self._judge(fake, batch))
@@ -190,12 +181,3 @@ class StyleGAN(GrowingGAN):
             g_loss, self.generator, self.generator_optimizer, tape
         )
         return gradients, {"g_loss": g_loss, "w": tf.reduce_mean(w, axis=0)}
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, networks serialised."""
-        return super().get_config() | {
-            "loss": self.loss_name,
-            "r1_gamma": self.r1_gamma,
-            "gp_weight": self.gp_weight,
-            "mixing_probability": self.mixing_probability,
-        }

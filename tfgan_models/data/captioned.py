@@ -5,13 +5,14 @@ so training resumed after n images continues with the same batches.
 """
 
 from collections.abc import Callable
+from typing import Unpack
 
 import numpy as np
 import tensorflow as tf
 
 from tfgan_models import text_matching
 from tfgan_models.data import pipeline
-from tfgan_models.data.pipeline import MEMORY_LIMIT
+from tfgan_models.data.pipeline import MEMORY_LIMIT, Share
 from tfgan_models.data.source import CaptionedSource, ImageSource
 from tfgan_models.errors import UsageError
 
@@ -98,14 +99,11 @@ def train_batches(
     source: CaptionedSource,
     *,
     image_size: int,
-    batch_size: int,
-    seed: int,
     length: int | None = None,
     start_image: int = 0,
     mirror: bool = True,
     crop: bool = True,
-    worker: int = 0,
-    workers: int = 1,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
@@ -117,16 +115,12 @@ def train_batches(
     Args:
         source: The images, their captions and possibly the captions' embeddings.
         image_size: Height and width S of the batches.
-        batch_size: Images in a global batch, of all workers together.
-        seed: For the order, the wrong images, the captions and the augmentation.
         length: Characters L of a caption; None if `source` has embeddings.
         start_image: Number of images before the first batch. Starting late costs
             nothing.
         mirror: Whether to mirror left and right with probability 0.5.
         crop: Whether to crop the images randomly from 76/64 of their size.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which are consecutive.
+        **share: See `pipeline.Share`.
 
     Returns:
         A data set of dicts with `real` and `wrong`, float32 [B, S, S, 3] in [-1, 1];
@@ -141,13 +135,13 @@ def train_batches(
         ValueError: There are neither embeddings nor a `length`.
     """
     pipeline.check_image_size(image_size)
-    pipeline.check_batch_size(batch_size, workers)
-    check(source, batch_size)
+    pipeline.check_share(share)
+    check(source, share["batch_size"])
     text = _caption_lookup(source, length)
     side = load_size(image_size) if crop else image_size
     look_up = _image_lookup(source.images, side)
     partner = _partner_lookup(source.groups)
-    own = pipeline.augmentation_key(seed, domain=0)
+    own = pipeline.augmentation_key(share["seed"], domain=0)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         key = tf.random.fold_in(own, position)
@@ -161,17 +155,9 @@ def train_batches(
         images = {"real": augmented(index, _REAL), "wrong": augmented(other, _WRONG)}
         return images | text(index, tf.random.fold_in(key, _CAPTION))
 
-    positions = pipeline.positions(
-        source.images.length,
-        batch_size=batch_size,
-        seed=seed,
-        domain=0,
-        start=start_image,
-        worker=worker,
-        workers=workers,
-    )
+    positions = pipeline.positions(source.images.length, 0, start_image, **share)
     examples = positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
-    return pipeline.endless_batches(examples, batch_size // workers)
+    return pipeline.endless_batches(examples, **share)
 
 
 def _image_lookup(source: ImageSource, side: int) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -1,6 +1,7 @@
 """Windows of four world maps that cover the same area (TFDS `earth/...`)."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -146,13 +147,7 @@ class EarthPairs(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Examples]:
         del dl_manager  # The maps come with the package.
-        # Drawn as for trainA and trainB: fewer draws would give other places.
-        train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
-        test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
-        return {
-            "train": self._generate_examples(train),
-            "test": self._generate_examples(test),
-        }
+        return _train_and_test(self._generate_examples)
 
     def _generate_examples(self, windows: np.ndarray) -> Examples:
         config = self.builder_config
@@ -191,13 +186,7 @@ class EarthImages(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Examples]:
         del dl_manager  # The maps come with the package.
-        # Drawn as for trainA and trainB: fewer draws would give other places.
-        train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
-        test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
-        return {
-            "train": self._generate_examples(train),
-            "test": self._generate_examples(test),
-        }
+        return _train_and_test(self._generate_examples)
 
     def _generate_examples(self, windows: np.ndarray) -> Examples:
         atlas = read_map(self.builder_config.domain_a)
@@ -210,6 +199,13 @@ class EarthImages(tfds.core.GeneratorBasedBuilder):
                     "window": np.array([row, column], np.int32),
                 },
             )
+
+
+def _train_and_test(examples: Callable[[np.ndarray], Examples]) -> dict[str, Examples]:
+    # Drawn as for trainA and trainB: fewer draws would give other places.
+    train = land_windows(TRAIN_COLUMNS, 2 * TRAIN_WINDOWS)[:TRAIN_WINDOWS]
+    test = land_windows(TEST_COLUMNS, TEST_WINDOWS)
+    return {"train": examples(train), "test": examples(test)}
 
 
 def read_map(name: str) -> np.ndarray:

@@ -6,11 +6,12 @@ sizes were.
 """
 
 import dataclasses
+from typing import Unpack
 
 import tensorflow as tf
 
 from tfgan_models.data import pipeline, unpaired
-from tfgan_models.data.pipeline import MEMORY_LIMIT
+from tfgan_models.data.pipeline import MEMORY_LIMIT, Share
 from tfgan_models.data.source import ImageSource, LabelledSource
 from tfgan_models.errors import UsageError
 
@@ -30,13 +31,10 @@ def train_batches(
     *,
     image_size: int,
     resolution: int,
-    batch_size: int,
-    seed: int,
     start_image: int = 0,
     mirror: bool = True,
     grey: bool = False,
-    worker: int = 0,
-    workers: int = 1,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
@@ -52,15 +50,11 @@ def train_batches(
         source: The images and their labels.
         image_size: Height and width that the training ends with.
         resolution: Height and width R of the batches.
-        batch_size: Images in a global batch, of all workers together.
-        seed: For the order and the flips.
         start_image: Number of images before the first batch. Starting late costs
             nothing.
         mirror: Whether to mirror left and right with probability 0.5.
         grey: Whether to return only the luminance: C is 1 instead of 3.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which are consecutive.
+        **share: See `pipeline.Share`.
 
     Returns:
         A data set of dicts with `real`, float32 [B, R, R, C] in [-1, 1], and `label`,
@@ -71,7 +65,7 @@ def train_batches(
         ValueError: `image_size` is not `resolution` times a power of two.
     """
     pipeline.check_image_size(image_size)
-    pipeline.check_batch_size(batch_size, workers)
+    pipeline.check_share(share)
     _check_resolution(resolution, image_size)
     squares = _squares(source.images)
 
@@ -81,7 +75,7 @@ def train_batches(
     length = squares.length
     in_memory = image_size * image_size * 3 * length <= MEMORY_LIMIT
     look_up = pipeline.lookup(squares.records(), length, load, in_memory)
-    augment = pipeline.augmentation_key(seed, domain=0)
+    augment = pipeline.augmentation_key(share["seed"], domain=0)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         image = pipeline.to_float(_block_mean(look_up(index), resolution))
@@ -92,17 +86,9 @@ def train_batches(
             image = tf.where(draw < 0.5, tf.reverse(image, [1]), image)
         return {"real": image, "label": tf.gather(source.labels, index)}
 
-    positions = pipeline.positions(
-        length,
-        batch_size=batch_size,
-        seed=seed,
-        domain=0,
-        start=start_image,
-        worker=worker,
-        workers=workers,
-    )
+    positions = pipeline.positions(length, 0, start_image, **share)
     images = positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
-    return pipeline.endless_batches(images, batch_size // workers)
+    return pipeline.endless_batches(images, **share)
 
 
 def test_batches(

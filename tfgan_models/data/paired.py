@@ -4,10 +4,12 @@ It is stateless: the batch at a position follows from the seed and the position 
 so training resumed at step k continues with the same batches.
 """
 
+from typing import Unpack
+
 import tensorflow as tf
 
 from tfgan_models.data import pipeline
-from tfgan_models.data.pipeline import MEMORY_LIMIT
+from tfgan_models.data.pipeline import MEMORY_LIMIT, Share
 from tfgan_models.data.source import PairedSplits, PairSource
 
 
@@ -32,11 +34,8 @@ def train_batches(
     splits: PairedSplits,
     *,
     image_size: int,
-    batch_size: int,
-    seed: int,
     start_step: int = 0,
-    worker: int = 0,
-    workers: int = 1,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
@@ -49,12 +48,8 @@ def train_batches(
     Args:
         splits: The data set.
         image_size: Height and width S of the batches.
-        batch_size: Pairs in a global batch, of all workers together.
-        seed: For the order, the crops and the flips.
         start_step: The step of the first batch. Starting late costs nothing.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` pairs B of it, which are consecutive.
+        **share: See `pipeline.Share`.
 
     Returns:
         A data set of dicts with `real_a`, the inputs, and `real_b`, float32
@@ -64,7 +59,7 @@ def train_batches(
         UsageError: A size is too small, or the batch cannot be shared evenly.
     """
     pipeline.check_image_size(image_size)
-    pipeline.check_batch_size(batch_size, workers)
+    pipeline.check_share(share)
     source = splits.train
     load_size = pipeline.load_size(image_size)
 
@@ -77,14 +72,11 @@ def train_batches(
         pipeline.lookup(source.records(), source.length, load, in_memory),
         source.length,
         image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
         domain=0,
         start_step=start_step,
-        worker=worker,
-        workers=workers,
+        **share,
     )
-    return pipeline.endless_batches(images.map(_split), batch_size // workers)
+    return pipeline.endless_batches(images.map(_split), **share)
 
 
 def test_batches(

@@ -6,6 +6,7 @@ so training resumed at step k continues with the same batches.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +23,23 @@ _SMALLEST = 8
 _ORDER, _AUGMENT = 0, 1
 
 
+class Share(TypedDict):
+    """This worker's part of the endless stream of training batches.
+
+    Attributes:
+        batch_size: Images (pairs, crops) in a global batch, of all workers together.
+        seed: For the order and the augmentation.
+        worker: Which worker this is, from 0; 0 if omitted.
+        workers: How many share a global batch, 1 if omitted; each gets its own
+            `batch_size / workers` images B of it, which are consecutive.
+    """
+
+    batch_size: int
+    seed: int
+    worker: NotRequired[int]
+    workers: NotRequired[int]
+
+
 def check_image_size(image_size: int) -> None:
     """Raises UsageError for an image size that is too small."""
     if image_size < _SMALLEST:
@@ -30,12 +48,18 @@ def check_image_size(image_size: int) -> None:
         )
 
 
-def check_batch_size(batch_size: int, workers: int = 1) -> None:
-    """Raises UsageError for a batch that is empty or cannot be shared evenly."""
+def check_batch_size(batch_size: int) -> None:
+    """Raises UsageError for a batch that is empty."""
     if batch_size < 1:
         raise UsageError(
             f"batch_size={batch_size} is too small. It must be at least 1."
         )
+
+
+def check_share(share: Share) -> None:
+    """Raises UsageError for a batch that is empty or cannot be shared evenly."""
+    batch_size, workers = share["batch_size"], share.get("workers", 1)
+    check_batch_size(batch_size)
     if batch_size % workers:
         raise UsageError(
             f"batch_size={batch_size} cannot be shared by {workers} workers. It must "
@@ -111,12 +135,9 @@ def training_images(
     length: int,
     *,
     image_size: int,
-    batch_size: int,
-    seed: int,
     domain: int,
     start_step: int,
-    worker: int,
-    workers: int,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of one domain's shuffled and augmented images.
 
@@ -124,66 +145,46 @@ def training_images(
         look_up: Turns an index below `length` into an image, uint8 [L, L, C].
         length: Number of images; each pass is in a new order.
         image_size: Height and width S of the crops.
-        batch_size: Images in a global batch.
-        seed: For the order, the crops and the flips.
         domain: Distinguishes domains that are shuffled and augmented independently.
         start_step: The step of the first batch.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch.
+        **share: See `Share`.
 
     Returns:
         A data set of float32 [S, S, C] in [-1, 1]; `batch_size / workers` of them in
         a row are this worker's share of a global batch.
     """
-    augment = augmentation_key(seed, domain)
+    augment = augmentation_key(share["seed"], domain)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         key = tf.random.fold_in(augment, position)
         return to_float(_crop_and_flip(look_up(index), image_size, key))
 
-    places = positions(
-        length,
-        batch_size=batch_size,
-        seed=seed,
-        domain=domain,
-        start=start_step * batch_size,
-        worker=worker,
-        workers=workers,
-    )
+    start = start_step * share["batch_size"]
+    places = positions(length, domain, start, **share)
     return places.map(prepare, tf.data.AUTOTUNE, deterministic=True)
 
 
 def positions(
-    length: int,
-    *,
-    batch_size: int,
-    seed: int,
-    domain: int,
-    start: int,
-    worker: int,
-    workers: int,
+    length: int, domain: int, start: int, **share: Unpack[Share]
 ) -> tf.data.Dataset:
     """Makes the endless stream of the image index at each position.
 
     Args:
         length: Number of images; each pass is in a new order.
-        batch_size: Images in a global batch.
-        seed: For the order.
         domain: Distinguishes domains that are shuffled independently.
         start: The position of the first batch's first image.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch.
+        **share: See `Share`.
 
     Returns:
         A data set of (position, index below `length`), both int64;
         `batch_size / workers` of them in a row are this worker's share of a global
         batch.
     """
-    local = batch_size // workers
+    size = _size(share)
     return (
-        _positions(length, _key(seed, domain, _ORDER), start)
-        .batch(batch_size, drop_remainder=True)
-        .map(functools.partial(_share, start=worker * local, size=local))
+        _positions(length, _key(share["seed"], domain, _ORDER), start)
+        .batch(share["batch_size"], drop_remainder=True)
+        .map(functools.partial(_cut, start=share.get("worker", 0) * size, size=size))
         .unbatch()
     )
 
@@ -193,11 +194,12 @@ def augmentation_key(seed: int, domain: int) -> np.ndarray:
     return _key(seed, domain, _AUGMENT)
 
 
-def endless_batches(images: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    """Batches an endless stream, `size` elements each."""
+def endless_batches(images: tf.data.Dataset, **share: Unpack[Share]) -> tf.data.Dataset:
+    """Batches an endless stream of this worker's images."""
     # flat_map and unbatch hide from tf.data that the stream is endless.
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return finish(images.batch(size, drop_remainder=True).apply(endless))
+    batches = images.batch(_size(share), drop_remainder=True)
+    return finish(batches.apply(endless))
 
 
 def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -235,7 +237,12 @@ def _positions(length: int, key: np.ndarray, start: int) -> tf.data.Dataset:
     return tf.data.Dataset.zip(tf.data.Dataset.counter(start), indices)
 
 
-def _share(
+def _size(share: Share) -> int:
+    """This worker's images of a batch."""
+    return share["batch_size"] // share.get("workers", 1)
+
+
+def _cut(
     positions: tf.Tensor, indices: tf.Tensor, start: int, size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes one worker's part of a global batch."""

@@ -5,12 +5,13 @@ so training resumed at step k continues with the same batches.
 """
 
 from collections.abc import Callable
+from typing import Unpack
 
 import numpy as np
 import tensorflow as tf
 
 from tfgan_models.data import pipeline
-from tfgan_models.data.pipeline import MEMORY_LIMIT
+from tfgan_models.data.pipeline import MEMORY_LIMIT, Share
 from tfgan_models.data.source import SuperResSource
 from tfgan_models.errors import UsageError
 
@@ -33,11 +34,8 @@ def train_batches(
     source: SuperResSource,
     *,
     image_size: int,
-    batch_size: int,
-    seed: int,
     start_step: int = 0,
-    worker: int = 0,
-    workers: int = 1,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
@@ -50,12 +48,8 @@ def train_batches(
     Args:
         source: The images.
         image_size: Height and width S of the crops at high resolution.
-        batch_size: Crops in a global batch, of all workers together.
-        seed: For the order, the crops and the flips.
         start_step: The step of the first batch. Starting late costs nothing.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` crops B of it, which are consecutive.
+        **share: See `pipeline.Share`.
 
     Returns:
         A data set of dicts with `low`, float32 [B, S / scale, S / scale, 3], and
@@ -65,10 +59,10 @@ def train_batches(
         UsageError: A size is too small or not a multiple of the scale, an image is
             smaller than the crops, or the batch cannot be shared evenly.
     """
-    pipeline.check_batch_size(batch_size, workers)
+    pipeline.check_share(share)
     check_crop(source, image_size)
     look_up = _lookup(source)
-    augment = pipeline.augmentation_key(seed, domain=0)
+    augment = pipeline.augmentation_key(share["seed"], domain=0)
 
     def prepare(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         low, high = look_up(index)
@@ -81,16 +75,10 @@ def train_batches(
         return {"low": pipeline.to_float(low), "high": pipeline.to_float(high)}
 
     positions = pipeline.positions(
-        source.length,
-        batch_size=batch_size,
-        seed=seed,
-        domain=0,
-        start=start_step * batch_size,
-        worker=worker,
-        workers=workers,
+        source.length, 0, start_step * share["batch_size"], **share
     )
     crops = positions.map(prepare, tf.data.AUTOTUNE, deterministic=True)
-    return pipeline.endless_batches(crops, batch_size // workers)
+    return pipeline.endless_batches(crops, **share)
 
 
 def test_batches(

@@ -5,11 +5,12 @@ so training resumed at step k continues with the same batches.
 """
 
 from collections.abc import Callable
+from typing import Unpack
 
 import tensorflow as tf
 
 from tfgan_models.data import pipeline
-from tfgan_models.data.pipeline import MEMORY_LIMIT, resize
+from tfgan_models.data.pipeline import MEMORY_LIMIT, Share, resize
 from tfgan_models.data.source import ImageSource, UnpairedSplits
 
 
@@ -35,11 +36,8 @@ def train_batches(
     splits: UnpairedSplits,
     *,
     image_size: int,
-    batch_size: int,
-    seed: int,
     start_step: int = 0,
-    worker: int = 0,
-    workers: int = 1,
+    **share: Unpack[Share],
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
@@ -52,12 +50,8 @@ def train_batches(
     Args:
         splits: The data set.
         image_size: Height and width S of the batches.
-        batch_size: Images of each domain in a global batch, of all workers together.
-        seed: For the order, the crops and the flips.
         start_step: The step of the first batch. Starting late costs nothing.
-        worker: Which worker this is, from 0.
-        workers: How many workers share a global batch; each gets its own
-            `batch_size / workers` images B of it, which are consecutive.
+        **share: See `pipeline.Share`.
 
     Returns:
         A data set of dicts with `real_a` and `real_b`, float32 [B, S, S, 3] in
@@ -67,7 +61,7 @@ def train_batches(
         UsageError: A size is too small, or the batch cannot be shared evenly.
     """
     pipeline.check_image_size(image_size)
-    pipeline.check_batch_size(batch_size, workers)
+    pipeline.check_share(share)
     load_size = pipeline.load_size(image_size)
     sources = (splits.train_a, splits.train_b)
     pixels = load_size * load_size * 3 * sum(source.length for source in sources)
@@ -76,17 +70,14 @@ def train_batches(
             _lookup(source, load_size, in_memory=pixels <= MEMORY_LIMIT),
             source.length,
             image_size=image_size,
-            batch_size=batch_size,
-            seed=seed,
             domain=domain,
             start_step=start_step,
-            worker=worker,
-            workers=workers,
+            **share,
         )
         for domain, source in enumerate(sources)
     ]
     images = tf.data.Dataset.zip({"real_a": domains[0], "real_b": domains[1]})
-    return pipeline.endless_batches(images, batch_size // workers)
+    return pipeline.endless_batches(images, **share)
 
 
 def test_batches(

@@ -17,8 +17,6 @@ STAND_IN_TEST_IMAGES = 16
 """Without test images, this many training images are used instead: the first ones by
 path. They stay in the training split, so they show progress but measure nothing."""
 
-_SHOWN = 8
-
 
 @dataclasses.dataclass(frozen=True)
 class Images:
@@ -137,7 +135,7 @@ class Contents:
             for what, count in sorted(counts.items(), key=lambda c: ("/" in c[0], c))
             if what not in self.used
         ]
-        return shown(", ".join(_few(words)))
+        return shown(few(words))
 
 
 def read_images(folder: Path) -> Images:
@@ -188,7 +186,7 @@ def _no_images(folder: Path, bad: Sequence[str], others: Mapping[str, int]) -> s
     else:
         found = "it has no image"
         if others:
-            found += f", but {', '.join(_few([f'{n} {k}' for k, n in others.items()]))}"
+            found += f", but {few([f'{n} {k}' for k, n in others.items()])}"
     return (
         f"{shown(folder)} cannot be used: {found}. Put readable images there "
         f"({' '.join(SUFFIXES)})."
@@ -204,9 +202,10 @@ def _described(split: Split) -> str:
     told = f"{split.name}: {count:,} {kind}, {sizes} px"
     if split.classes:
         counts = [f"{shown(name)} {n:,}" for name, n in facts["classes"].items()]
-        told += f"; {len(counts)} classes: {', '.join(_few(counts))}"
+        told += f"; {len(counts)} classes: {few(counts)}"
     return told
 
 
-def _few(words: Sequence[str]) -> list[str]:
-    return [*words[:_SHOWN], *(["..."] if len(words) > _SHOWN else [])]
+def few(words: Sequence[str], most: int = 8) -> str:
+    """Returns the first words of a list, such as "a, b, ..."."""
+    return ", ".join([*words[:most], *(["..."] if len(words) > most else [])])

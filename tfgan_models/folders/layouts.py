@@ -11,6 +11,7 @@ from tfgan_models.folders.contents import (
     Contents,
     Images,
     Split,
+    few,
     read_images,
     shown,
 )
@@ -290,5 +291,4 @@ def _found(path: Path) -> str:
 
 
 def _listed(folders: Sequence[str]) -> str:
-    names = ", ".join(f"{shown(name)}/" for name in folders[:8])
-    return names + ", ..." * (len(folders) > 8)
+    return few([f"{shown(name)}/" for name in folders])

@@ -9,6 +9,7 @@ from keras import layers
 from tfgan_models.layers import SpectralConv2D, SpectralDense
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.labelled import LabelledNetwork, check_sizes, uniform_latent
 
 NORMS = ("batch", "spectral")
@@ -98,15 +99,7 @@ class DCGANGenerator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "latent_size": self.latent_size,
-            "filters": self.filters,
-            "channels": self.channels,
-            "label_size": self.label_size,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, DCGANGenerator)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -187,15 +180,7 @@ class DCGANDiscriminator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "filters": self.filters,
-            "channels": self.channels,
-            "label_size": self.label_size,
-            "norm": self.norm,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, DCGANDiscriminator)
 
 
 def _check_resolution(resolution: int) -> None:

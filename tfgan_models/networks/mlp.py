@@ -7,6 +7,7 @@ from keras import layers as keras_layers
 
 from tfgan_models.layers import Maxout
 from tfgan_models.layers.tensors import Dtype, Tensor
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.labelled import (
     LabelledNetwork,
     check_dropout,
@@ -82,15 +83,9 @@ class MLPGenerator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "image_size": self.resolution,
-            "channels": self.channels,
-            "latent_size": self.latent_size,
-            "units": self.units,
-            "layers": self.hidden_layers,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(
+            self, MLPGenerator, image_size=self.resolution, layers=self.hidden_layers
+        )
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -160,16 +155,12 @@ class MLPDiscriminator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "image_size": self.resolution,
-            "channels": self.channels,
-            "units": self.units,
-            "pieces": self.pieces,
-            "layers": self.hidden_layers,
-            "dropout": self.dropout,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(
+            self,
+            MLPDiscriminator,
+            image_size=self.resolution,
+            layers=self.hidden_layers,
+        )
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -240,15 +231,7 @@ class ConditionalMLPGenerator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "image_size": self.resolution,
-            "channels": self.channels,
-            "latent_size": self.latent_size,
-            "label_size": self.label_size,
-            "dropout": self.dropout,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, ConditionalMLPGenerator, image_size=self.resolution)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -307,14 +290,7 @@ class ConditionalMLPDiscriminator(LabelledNetwork):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "image_size": self.resolution,
-            "channels": self.channels,
-            "label_size": self.label_size,
-            "dropout": self.dropout,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, ConditionalMLPDiscriminator, image_size=self.resolution)
 
 
 def _uniform(limit: float) -> keras.initializers.Initializer:

@@ -7,6 +7,7 @@ from keras import layers
 
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -71,14 +72,7 @@ class PatchDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "filters": self.filters,
-            "layers": self.strided_layers,
-            "channels": self.channels,
-            "norm": self.norm,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, PatchDiscriminator, layers=self.strided_layers)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -137,13 +131,7 @@ class PixelDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "filters": self.filters,
-            "channels": self.channels,
-            "norm": self.norm,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, PixelDiscriminator)
 
 
 def _conv_leaky(

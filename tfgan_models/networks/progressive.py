@@ -15,6 +15,7 @@ from tfgan_models.layers import (
 )
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import growing
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.growing import GrowingDiscriminator, leaky_relu
 
 
@@ -172,17 +173,7 @@ class ProgressiveGenerator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "channels": self.channels,
-            "label_size": self.label_size,
-            "latent_size": self.latent_size,
-            "fmap_base": self.fmap_base,
-            "fmap_max": self.fmap_max,
-            "grown": self.grown,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, ProgressiveGenerator)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")

@@ -12,6 +12,7 @@ from keras import layers
 from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 
 Normalization = functools.partial[keras.layers.Layer]
 """`blocks.normalization` of a network; only needs a name."""
@@ -108,18 +109,7 @@ class ResNetGenerator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "filters": self.filters,
-            "residual_blocks": self.residual_blocks,
-            "channels": self.channels,
-            "output_channels": self.output_channels,
-            "norm": self.norm,
-            "dropout": self.dropout,
-            "upsampling": self.upsampling,
-            "inference_norm": self.inference_norm,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, ResNetGenerator)
 
 
 def _conv_norm_relu(

@@ -8,6 +8,7 @@ from keras import layers
 from tfgan_models.layers import PixelShuffle2D
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 
 SCALES = (2, 4, 8)
 
@@ -86,14 +87,7 @@ class SRResNet(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "scale": self.scale,
-            "filters": self.filters,
-            "residual_blocks": self.residual_blocks,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, SRResNet)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -168,13 +162,7 @@ class SRDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "image_size": self.image_size,
-            "filters": self.filters,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, SRDiscriminator)
 
 
 def _residual_block(

@@ -6,6 +6,7 @@ import keras
 
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import stackgan_parts as parts
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.labelled import check_sizes
 
 
@@ -143,16 +144,7 @@ class StageOneGenerator(_ConditionedGenerator):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "embedding_size": self.embedding_size,
-            "condition_size": self.condition_size,
-            "latent_size": self.latent_size,
-            "filters": self.filters,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, StageOneGenerator)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -254,17 +246,7 @@ class StageTwoGenerator(_ConditionedGenerator):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "input_resolution": self.input_resolution,
-            "embedding_size": self.embedding_size,
-            "condition_size": self.condition_size,
-            "filters": self.filters,
-            "residual_blocks": self.residual_blocks,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, StageTwoGenerator)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")

@@ -6,6 +6,7 @@ import keras
 
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import stackgan_parts as parts
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.labelled import check_sizes
 
 
@@ -82,15 +83,7 @@ class StageOneDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "embedding_size": self.embedding_size,
-            "condition_size": self.condition_size,
-            "filters": self.filters,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, StageOneDiscriminator)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")

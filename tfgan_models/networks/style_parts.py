@@ -20,6 +20,7 @@ from tfgan_models.layers import (
 )
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import growing
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.growing import leaky_relu
 
 
@@ -105,15 +106,7 @@ class StyleMapping(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "latent_size": self.latent_size,
-            "w_size": self.w_size,
-            "layers": len(self.denses),
-            "label_size": self.label_size,
-            "lr_multiplier": self.lr_multiplier,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, StyleMapping, layers=len(self.denses))
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -291,19 +284,7 @@ class StyleSynthesis(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "resolution": self.resolution,
-            "channels": self.channels,
-            "w_size": self.w_size,
-            "fmap_base": self.fmap_base,
-            "fmap_max": self.fmap_max,
-            "grown": self.grown,
-            "noise_lr_multiplier": self.noise_lr_multiplier,
-            "norm_epsilon": self.norm_epsilon,
-            "bias_before_blur": self.bias_before_blur,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, StyleSynthesis)
 
 
 def num_layers(resolution: int) -> int:

@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 from tfgan_models.networks.labelled import check_sizes
 
 ALPHABET = f" {string.ascii_lowercase}{string.digits}{string.punctuation}"
@@ -93,13 +94,7 @@ class CharacterEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "embedding_size": self.embedding_size,
-            "length": self.length,
-            "filters": self.filters,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, CharacterEncoder)
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -163,14 +158,7 @@ class ImageEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "embedding_size": self.embedding_size,
-            "resolution": self.resolution,
-            "filters": self.filters,
-            "channels": self.channels,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, ImageEncoder)
 
 
 def _mean_of_text(x: Tensor, caption: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from keras import layers
 from tfgan_models.layers import ReflectionPadding2D
 from tfgan_models.layers.tensors import Dtype, Tensor
 from tfgan_models.networks import blocks
+from tfgan_models.networks.arguments import arguments
 
 
 @keras.saving.register_keras_serializable(package="tfgan_models")
@@ -120,18 +121,7 @@ class UNetGenerator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            "downsamplings": self.downsamplings,
-            "filters": self.filters,
-            "channels": self.channels,
-            "output_channels": self.output_channels,
-            "norm": self.norm,
-            "inference_norm": self.inference_norm,
-            "dropout": self.dropout,
-            "upsampling": self.upsampling,
-            "name": self.name,
-            "dtype": self.policy.name,
-        }
+        return arguments(self, UNetGenerator)
 
 
 def _upsample(
