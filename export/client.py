@@ -103,7 +103,7 @@ def translate(model_url: str, images: np.ndarray) -> np.ndarray:
                 Image.fromarray(image[..., 0] if grey else image)
             )
             try:
-                answer = again.call(lambda: client.run(picture))
+                answer = again.call(client.run, picture)
             except image_files.ImageError as error:
                 raise image_files.ImageError(f"images[{index}]: {error}") from error
             return np.asarray(Image.open(io.BytesIO(answer)).convert("RGB"))

@@ -102,25 +102,13 @@ def completed(splits: "LabelledSplits", recipe: CGANRecipe) -> CGANRecipe:
     return dataclasses.replace(recipe, classes=len(splits.train.classes))
 
 
-def build_model(recipe: CGANRecipe, total_steps: int) -> "CGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers, with the number of classes.
-        total_steps: Length of the run; not used.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
-    del total_steps
+def build_model(recipe: CGANRecipe) -> "CGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.cgan import CGAN
 
     networks = latent.convolutional if recipe.network == "conv" else _dense
-    try:
-        model = CGAN(*networks(recipe, recipe.classes), **latent.gan_options(recipe))
-        latent.compile_model(model, recipe)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = CGAN(*networks(recipe, recipe.classes), **latent.gan_options(recipe))
+    latent.compile_model(model, recipe)
     return model
 
 
@@ -145,19 +133,11 @@ def _dense(recipe: CGANRecipe, label_size: int) -> tuple["keras.Model", "keras.M
     )
 
 
-TRAINER = app.Trainer(
-    name="cgan",
-    presets=PRESETS,
+TRAINER = dataclasses.replace(
+    latent.trainer("cgan", PRESETS, build_model),
     load_data=load_data,
-    plan=latent.plan,
-    batches=latent.batches,
-    build_model=build_model,
-    samples=latent.samples,
-    tasks=latent.tasks,
     check=check,
-    reals=latent.reals,
     completed=completed,
-    generate="images",
 )
 
 if __name__ == "__main__":

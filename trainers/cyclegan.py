@@ -4,17 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers.training import app
-from trainers.training.recipe import (
-    EpochRecipe,
-    Span,
-    check_size,
-    epochs,
-    option,
-    tunable,
-)
+from trainers.training import app, translation_parts
+from trainers.training.recipe import Span, check_size, epochs, option, tunable
+from trainers.training.translation_parts import TranslationRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.cyclegan import CycleGAN
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import UnpairedSplits
     from trainers.evaluation.measurement import Task
 
@@ -29,40 +23,18 @@ SAMPLES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class CycleGANRecipe(EpochRecipe):
+class CycleGANRecipe(TranslationRecipe):
     """The paper's numbers (section 4 and the appendix)."""
 
     generator: str = option("resnet", "Generator.", ("resnet", "unet"))
-    filters: int = option(64, "Channels of the generators' first convolution.")
     residual_blocks: int = option(
         9, "Residual blocks of a resnet; 6 in the paper for 128 px."
-    )
-    downsamplings: int = option(8, "Downsamplings of a unet: 8 for 256 px.")
-    upsampling: str = option(
-        "transposed",
-        "Upsampling of the generators; resize avoids checkerboard artefacts.",
-        ("transposed", "resize"),
-    )
-    norm: str = option(
-        "instance",
-        "Normalisation; affine_instance learns a scale and an offset.",
-        ("instance", "affine_instance", "batch", "none"),
-    )
-    discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
-    discriminator_filters: int = option(64, "Channels of its first convolution.")
-    discriminator_layers: int = option(
-        3, "Strided layers of a patch discriminator: 1 to 6."
     )
     cycle_weight: float = tunable(10.0, "Weight of the cycle loss.")
     identity_weight: float = tunable(
         0.5, "Weight of the identity loss, relative to the cycle's."
     )
     pool_size: int = option(50, "Generated images kept for each discriminator.")
-    learning_rate: float = tunable(2e-4, "Adam's learning rate in the first half.")
-    beta_1: float = option(0.5, "Adam's beta 1.")
-    ema_decay: float = option(
-        0.0, "Above 0: averaged generators are kept, sampled and exported."
-    )
 
 
 PRESETS = {
@@ -109,58 +81,33 @@ def plan(splits: "UnpairedSplits", recipe: CycleGANRecipe) -> list[Span]:
 
 
 def batches(
-    splits: "UnpairedSplits",
-    recipe: CycleGANRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "UnpairedSplits", recipe: CycleGANRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import unpaired
 
     return unpaired.train_batches(
-        splits,
-        image_size=recipe.image_size,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        start_step=start_step,
-        worker=worker,
-        workers=workers,
+        splits, image_size=recipe.image_size, start_step=start_step, **share
     )
 
 
-def build_model(recipe: CycleGANRecipe, total_steps: int) -> "CycleGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run; the rate decays over its second half.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
+def build_model(recipe: CycleGANRecipe) -> "CycleGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.cyclegan import CycleGAN
-    from trainers.training import translation_parts
 
-    try:
-        model = CycleGAN(
-            _generator(recipe, "generator_a2b"),
-            _generator(recipe, "generator_b2a"),
-            translation_parts.discriminator(recipe, "discriminator_a"),
-            translation_parts.discriminator(recipe, "discriminator_b"),
-            image_size=recipe.image_size,
-            cycle_weight=recipe.cycle_weight,
-            identity_weight=recipe.identity_weight,
-            pool_size=recipe.pool_size,
-            ema_decay=recipe.ema_decay,
-            seed=recipe.seed,
-        )
-        model.compile(
-            generator_optimizer=translation_parts.adam(recipe, total_steps),
-            discriminator_optimizer=translation_parts.adam(recipe, total_steps),
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = CycleGAN(
+        _generator(recipe, "generator_a2b"),
+        _generator(recipe, "generator_b2a"),
+        translation_parts.discriminator(recipe, "discriminator_a"),
+        translation_parts.discriminator(recipe, "discriminator_b"),
+        image_size=recipe.image_size,
+        cycle_weight=recipe.cycle_weight,
+        identity_weight=recipe.identity_weight,
+        pool_size=recipe.pool_size,
+        ema_decay=recipe.ema_decay,
+        seed=recipe.seed,
+    )
+    model.compile(translation_parts.adam(recipe), translation_parts.adam(recipe))
     return model
 
 

@@ -54,40 +54,17 @@ PRESETS = {
 }
 
 
-def build_model(recipe: DCGANRecipe, total_steps: int) -> "DCGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run; not used.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
-    del total_steps
+def build_model(recipe: DCGANRecipe) -> "DCGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.dcgan import DCGAN
-    from tfgan_models.errors import UsageError
 
-    try:
-        model = DCGAN(*latent.convolutional(recipe), **latent.gan_options(recipe))
-        latent.compile_model(model, recipe)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = DCGAN(*latent.convolutional(recipe), **latent.gan_options(recipe))
+    latent.compile_model(model, recipe)
     return model
 
 
-TRAINER = app.Trainer(
-    name="dcgan",
-    presets=PRESETS,
-    load_data=latent.load_data,
-    plan=latent.plan,
-    batches=latent.batches,
-    build_model=build_model,
-    samples=latent.samples,
-    tasks=latent.tasks,
-    check=latent.check,
-    reals=latent.reals,
-    generate="images",
+TRAINER = dataclasses.replace(
+    latent.trainer("dcgan", PRESETS, build_model), check=latent.check
 )
 
 if __name__ == "__main__":

@@ -43,18 +43,8 @@ PRESETS = {
 }
 
 
-def build_model(recipe: GANRecipe, total_steps: int) -> "GAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run; not used.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
-    del total_steps
-    from tfgan_models.errors import UsageError
+def build_model(recipe: GANRecipe) -> "GAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.gan import GAN
     from tfgan_models.networks import MLPDiscriminator, MLPGenerator
 
@@ -63,41 +53,27 @@ def build_model(recipe: GANRecipe, total_steps: int) -> "GAN":
         "channels": latent.channels(recipe),
         "layers": recipe.layers,
     }
-    try:
-        model = GAN(
-            MLPGenerator(
-                latent_size=recipe.latent_size,
-                units=recipe.units,
-                name="generator",
-                **shape,
-            ),
-            MLPDiscriminator(
-                units=recipe.discriminator_units,
-                pieces=recipe.pieces,
-                dropout=recipe.dropout,
-                name="discriminator",
-                **shape,
-            ),
-            **latent.gan_options(recipe),
-        )
-        latent.compile_model(model, recipe)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = GAN(
+        MLPGenerator(
+            latent_size=recipe.latent_size,
+            units=recipe.units,
+            name="generator",
+            **shape,
+        ),
+        MLPDiscriminator(
+            units=recipe.discriminator_units,
+            pieces=recipe.pieces,
+            dropout=recipe.dropout,
+            name="discriminator",
+            **shape,
+        ),
+        **latent.gan_options(recipe),
+    )
+    latent.compile_model(model, recipe)
     return model
 
 
-TRAINER = app.Trainer(
-    name="gan",
-    presets=PRESETS,
-    load_data=latent.load_data,
-    plan=latent.plan,
-    batches=latent.batches,
-    build_model=build_model,
-    samples=latent.samples,
-    tasks=latent.tasks,
-    reals=latent.reals,
-    generate="images",
-)
+TRAINER = latent.trainer("gan", PRESETS, build_model)
 
 if __name__ == "__main__":
     app.run(TRAINER)

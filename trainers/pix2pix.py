@@ -4,23 +4,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers.training import app
-from trainers.training.recipe import (
-    EpochRecipe,
-    Span,
-    check_size,
-    epochs,
-    option,
-    tunable,
-)
+from trainers.training import app, translation_parts
+from trainers.training.recipe import Span, check_size, epochs, option, tunable
+from trainers.training.translation_parts import TranslationRecipe
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import PairedSplits
     from tfgan_models.pix2pix import Pix2Pix
     from trainers.evaluation.measurement import Task
@@ -29,18 +23,11 @@ SAMPLES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Pix2PixRecipe(EpochRecipe):
+class Pix2PixRecipe(TranslationRecipe):
     """The paper's numbers (section 3 and the appendix)."""
 
     direction: str = option(
         "a2b", "a2b, or b2a: swaps input and target.", ("a2b", "b2a")
-    )
-    filters: int = option(64, "Channels of the generator's first convolution.")
-    downsamplings: int = option(8, "Downsamplings of the generator: 8 for 256 px.")
-    upsampling: str = option(
-        "transposed",
-        "Upsampling of the generator; resize avoids checkerboard artefacts.",
-        ("transposed", "resize"),
     )
     norm: str = option(
         "batch",
@@ -57,17 +44,7 @@ class Pix2PixRecipe(EpochRecipe):
     dropout: float = option(
         0.5, "Dropout rate of the generator, used from 5 downsamplings up."
     )
-    discriminator: str = option("patch", "Discriminator.", ("patch", "pixel"))
-    discriminator_filters: int = option(64, "Channels of its first convolution.")
-    discriminator_layers: int = option(
-        3, "Strided layers of a patch discriminator: 1 to 6."
-    )
     l1_weight: float = tunable(100.0, "Weight of the distance to the target.")
-    learning_rate: float = tunable(2e-4, "Adam's learning rate in the first half.")
-    beta_1: float = option(0.5, "Adam's beta 1.")
-    ema_decay: float = option(
-        0.0, "Above 0: an averaged generator is kept, sampled and exported."
-    )
 
 
 PRESETS = {
@@ -110,65 +87,39 @@ def plan(splits: "PairedSplits", recipe: Pix2PixRecipe) -> list[Span]:
 
 
 def batches(
-    splits: "PairedSplits",
-    recipe: Pix2PixRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "PairedSplits", recipe: Pix2PixRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import paired
 
     return paired.train_batches(
-        splits,
-        image_size=recipe.image_size,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        start_step=start_step,
-        worker=worker,
-        workers=workers,
+        splits, image_size=recipe.image_size, start_step=start_step, **share
     )
 
 
-def build_model(recipe: Pix2PixRecipe, total_steps: int) -> "Pix2Pix":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run; the rate decays over its second half.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
+def build_model(recipe: Pix2PixRecipe) -> "Pix2Pix":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.networks import UNetGenerator
     from tfgan_models.pix2pix import Pix2Pix
-    from trainers.training import translation_parts
 
-    try:
-        generator = UNetGenerator(
-            downsamplings=recipe.downsamplings,
-            filters=recipe.filters,
-            norm=recipe.norm,
-            inference_norm=recipe.inference_norm,
-            dropout=recipe.dropout,
-            upsampling=recipe.upsampling,
-            name="generator",
-        )
-        check(recipe)
-        model = Pix2Pix(
-            generator,
-            # It gets the input and the image to classify.
-            translation_parts.discriminator(recipe, "discriminator", channels=3 + 3),
-            l1_weight=recipe.l1_weight,
-            ema_decay=recipe.ema_decay,
-            seed=recipe.seed,
-        )
-        model.compile(
-            generator_optimizer=translation_parts.adam(recipe, total_steps),
-            discriminator_optimizer=translation_parts.adam(recipe, total_steps),
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    generator = UNetGenerator(
+        downsamplings=recipe.downsamplings,
+        filters=recipe.filters,
+        norm=recipe.norm,
+        inference_norm=recipe.inference_norm,
+        dropout=recipe.dropout,
+        upsampling=recipe.upsampling,
+        name="generator",
+    )
+    model = Pix2Pix(
+        generator,
+        # It gets the input and the image to classify.
+        translation_parts.discriminator(recipe, "discriminator", channels=3 + 3),
+        l1_weight=recipe.l1_weight,
+        ema_decay=recipe.ema_decay,
+        seed=recipe.seed,
+    )
+    model.compile(translation_parts.adam(recipe), translation_parts.adam(recipe))
     return model
 
 

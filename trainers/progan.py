@@ -3,7 +3,6 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from trainers.evaluation import latent_samples
 from trainers.training import app, growing
 from trainers.training.growing import GrowingRecipe
 from trainers.training.recipe import LOSSES, length, option, tunable
@@ -43,18 +42,8 @@ PRESETS = {
 }
 
 
-def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run, which the schedule knows.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
-    del total_steps
-    from tfgan_models.errors import UsageError
+def build_model(recipe: ProGANRecipe) -> "ProGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.networks import ProgressiveDiscriminator, ProgressiveGenerator
     from tfgan_models.progan import ProGAN
 
@@ -65,37 +54,20 @@ def build_model(recipe: ProGANRecipe, total_steps: int) -> "ProGAN":
         "fmap_max": recipe.fmap_max,
     }
     schedule = growing.schedule(recipe)
-    try:
-        model = ProGAN(
-            ProgressiveGenerator(
-                latent_size=recipe.latent_size, name="generator", **shape
-            ),
-            ProgressiveDiscriminator(name="discriminator", **shape),
-            schedule,
-            drift_weight=recipe.drift_weight,
-            label_weight=recipe.label_weight,
-            loss=recipe.loss,
-            **growing.gan_options(recipe),
-        )
-        model.compile(growing.optimizer(recipe), growing.optimizer(recipe))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = ProGAN(
+        ProgressiveGenerator(latent_size=recipe.latent_size, name="generator", **shape),
+        ProgressiveDiscriminator(name="discriminator", **shape),
+        schedule,
+        drift_weight=recipe.drift_weight,
+        label_weight=recipe.label_weight,
+        loss=recipe.loss,
+        **growing.gan_options(recipe),
+    )
+    model.compile(growing.optimizer(recipe), growing.optimizer(recipe))
     return model
 
 
-TRAINER = app.Trainer(
-    name="progan",
-    presets=PRESETS,
-    load_data=growing.load_data,
-    plan=growing.plan,
-    batches=growing.batches,
-    build_model=build_model,
-    samples=latent_samples.samples,
-    tasks=latent_samples.tasks,
-    check=growing.schedule,
-    reals=latent_samples.reals,
-    generate="images",
-)
+TRAINER = growing.trainer("progan", PRESETS, build_model)
 
 if __name__ == "__main__":
     app.run(TRAINER)

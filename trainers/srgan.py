@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import SuperResSplits
     from tfgan_models.srgan import SRGAN
     from trainers.evaluation.measurement import Task
@@ -120,25 +121,19 @@ def load_data(recipe: SRGANRecipe, data_dir: str | None) -> "SuperResSplits":
     """Returns the images of `recipe.dataset`, large enough for the crops.
 
     Raises:
-        UsageError: They are not, or the recipe's numbers do not fit together.
+        UsageError: They are not.
     """
     from tfgan_models.data import catalog, superres
 
-    check(recipe)
     splits = catalog.superres(recipe.dataset, recipe.scale, data_dir)
     superres.check_crop(splits.train, recipe.image_size)
     return splits
 
 
 def plan(splits: "SuperResSplits", recipe: SRGANRecipe) -> list[Span]:
-    """Returns the steps of both stages.
-
-    Raises:
-        UsageError: There are none.
-    """
+    """Returns the steps of both stages."""
     from tfgan_models.data import superres
 
-    check(recipe)
     size = recipe.batch_size
     epoch = superres.steps_per_epoch(splits.train, size)
     first, second = recipe.mse_steps, recipe.adversarial_steps
@@ -150,36 +145,21 @@ def plan(splits: "SuperResSplits", recipe: SRGANRecipe) -> list[Span]:
 
 
 def batches(
-    splits: "SuperResSplits",
-    recipe: SRGANRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "SuperResSplits", recipe: SRGANRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import superres
 
     return superres.train_batches(
-        splits.train,
-        image_size=recipe.image_size,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        start_step=start_step,
-        worker=worker,
-        workers=workers,
+        splits.train, image_size=recipe.image_size, start_step=start_step, **share
     )
 
 
-def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
+def build_model(recipe: SRGANRecipe) -> "SRGAN":
     """Returns the compiled model; call it in `strategy.scope()`.
 
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run.
-
     Raises:
-        UsageError: The recipe's numbers do not fit together, or the weights of the
-            features are not available.
+        UsageError: The weights of the features are not available.
         FailureError: These weights could not be downloaded.
     """
     import keras
@@ -187,7 +167,6 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
     from tfgan_models.networks import SRDiscriminator, SRResNet
     from tfgan_models.srgan import SRGAN
 
-    del total_steps  # Each stage has its own.
     second = recipe.adversarial_steps
     decay = keras.optimizers.schedules.PiecewiseConstantDecay
 
@@ -200,28 +179,25 @@ def build_model(recipe: SRGANRecipe, total_steps: int) -> "SRGAN":
         rates = [recipe.adversarial_rate, recipe.adversarial_rate / 10]
         return decay([max(1, second // 2)], rates)
 
-    try:
-        model = SRGAN(
-            SRResNet(
-                scale=recipe.scale,
-                filters=recipe.filters,
-                residual_blocks=recipe.residual_blocks,
-                name="srresnet",
-            ),
-            SRDiscriminator(
-                image_size=recipe.image_size,
-                filters=recipe.discriminator_filters,
-                name="discriminator",
-            ),
-            features=recipe.perceptual if second else None,
-            first_stage_steps=recipe.mse_steps,
-            adversarial_weight=recipe.adversarial_weight,
-            pixel_weight=recipe.pixel_weight,
-            ema_decay=recipe.ema_decay,
-            seed=recipe.seed,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = SRGAN(
+        SRResNet(
+            scale=recipe.scale,
+            filters=recipe.filters,
+            residual_blocks=recipe.residual_blocks,
+            name="srresnet",
+        ),
+        SRDiscriminator(
+            image_size=recipe.image_size,
+            filters=recipe.discriminator_filters,
+            name="discriminator",
+        ),
+        features=recipe.perceptual if second else None,
+        first_stage_steps=recipe.mse_steps,
+        adversarial_weight=recipe.adversarial_weight,
+        pixel_weight=recipe.pixel_weight,
+        ema_decay=recipe.ema_decay,
+        seed=recipe.seed,
+    )
     model.compile(
         generator_optimizer=adam(falling()),
         discriminator_optimizer=adam(falling()),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import CaptionedSplits
     from tfgan_models.networks import StackGenerator
     from tfgan_models.stackgan import StackGAN
@@ -194,11 +195,7 @@ def completed(splits: "CaptionedSplits", recipe: StackGANRecipe) -> StackGANReci
 
 
 def batches(
-    splits: "CaptionedSplits",
-    recipe: StackGANRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "CaptionedSplits", recipe: StackGANRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on, of its stage."""
     from tfgan_models.data import captioned
@@ -207,50 +204,35 @@ def batches(
     return captioned.train_batches(
         splits.train,
         image_size=recipe.image_size if is_last else recipe.stage_one_size,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
         length=recipe.caption_length,
         start_image=start_step * recipe.batch_size,
         mirror=recipe.mirror,
         crop=recipe.crop,
-        worker=worker,
-        workers=workers,
+        **share,
     )
 
 
-def build_model(recipe: StackGANRecipe, total_steps: int) -> "StackGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers, as `completed` returned them.
-        total_steps: Length of the run.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
+def build_model(recipe: StackGANRecipe) -> "StackGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.networks import ImageEncoder
     from tfgan_models.stackgan import StackGAN
 
-    del total_steps  # Each stage has its own.
-    try:
-        image_encoder = None
-        if recipe.matching_steps:
-            image_encoder = ImageEncoder(
-                recipe.embedding_size, recipe.stage_one_size, name="image_encoder"
-            )
-        model = StackGAN(
-            _generator(recipe),
-            *_discriminators(recipe),
-            image_encoder=image_encoder,
-            matching_steps=recipe.matching_steps,
-            first_stage_steps=recipe.first_stage_steps,
-            kl_weight=recipe.kl_weight,
-            ema_decay=recipe.ema_decay,
-            seed=recipe.seed,
+    image_encoder = None
+    if recipe.matching_steps:
+        image_encoder = ImageEncoder(
+            recipe.embedding_size, recipe.stage_one_size, name="image_encoder"
         )
-        _compile(model, recipe)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = StackGAN(
+        _generator(recipe),
+        *_discriminators(recipe),
+        image_encoder=image_encoder,
+        matching_steps=recipe.matching_steps,
+        first_stage_steps=recipe.first_stage_steps,
+        kl_weight=recipe.kl_weight,
+        ema_decay=recipe.ema_decay,
+        seed=recipe.seed,
+    )
+    _compile(model, recipe)
     return model
 
 

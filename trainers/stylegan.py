@@ -3,7 +3,6 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from trainers.evaluation import latent_samples
 from trainers.training import app, growing
 from trainers.training.growing import GrowingRecipe
 from trainers.training.recipe import LOSSES, option, tunable
@@ -50,18 +49,8 @@ PRESETS = {
 }
 
 
-def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
-    """Returns the compiled model; call it in `strategy.scope()`.
-
-    Args:
-        recipe: The numbers.
-        total_steps: Length of the run, which the schedule knows.
-
-    Raises:
-        UsageError: The recipe's numbers do not fit together.
-    """
-    del total_steps
-    from tfgan_models.errors import UsageError
+def build_model(recipe: StyleGANRecipe) -> "StyleGAN":
+    """Returns the compiled model; call it in `strategy.scope()`."""
     from tfgan_models.networks import StyleDiscriminator, StyleGenerator
     from tfgan_models.stylegan import StyleGAN
 
@@ -72,42 +61,27 @@ def build_model(recipe: StyleGANRecipe, total_steps: int) -> "StyleGAN":
         "fmap_max": recipe.fmap_max,
     }
     schedule = growing.schedule(recipe)
-    try:
-        model = StyleGAN(
-            StyleGenerator(
-                latent_size=recipe.latent_size,
-                w_size=recipe.w_size,
-                mapping_layers=recipe.mapping_layers,
-                noise_lr_multiplier=recipe.noise_lr_multiplier,
-                name="generator",
-                **shape,
-            ),
-            StyleDiscriminator(name="discriminator", **shape),
-            schedule,
-            r1_gamma=recipe.r1_gamma,
-            mixing_probability=recipe.mixing_probability,
-            loss=recipe.loss,
-            **growing.gan_options(recipe),
-        )
-        model.compile(growing.optimizer(recipe), growing.optimizer(recipe))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    model = StyleGAN(
+        StyleGenerator(
+            latent_size=recipe.latent_size,
+            w_size=recipe.w_size,
+            mapping_layers=recipe.mapping_layers,
+            noise_lr_multiplier=recipe.noise_lr_multiplier,
+            name="generator",
+            **shape,
+        ),
+        StyleDiscriminator(name="discriminator", **shape),
+        schedule,
+        r1_gamma=recipe.r1_gamma,
+        mixing_probability=recipe.mixing_probability,
+        loss=recipe.loss,
+        **growing.gan_options(recipe),
+    )
+    model.compile(growing.optimizer(recipe), growing.optimizer(recipe))
     return model
 
 
-TRAINER = app.Trainer(
-    name="stylegan",
-    presets=PRESETS,
-    load_data=growing.load_data,
-    plan=growing.plan,
-    batches=growing.batches,
-    build_model=build_model,
-    samples=latent_samples.samples,
-    tasks=latent_samples.tasks,
-    check=growing.schedule,
-    reals=latent_samples.reals,
-    generate="images",
-)
+TRAINER = growing.trainer("stylegan", PRESETS, build_model)
 
 if __name__ == "__main__":
     app.run(TRAINER)

@@ -160,7 +160,7 @@ def run(
 def _run(client: ModelClient, again: Retries, job: Job) -> Outcome:
     try:
         picture = image_files.prepared(image_files.read_path(job.picture))
-        answer = again.call(lambda: client.run(picture))
+        answer = again.call(client.run, picture)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         files.write_bytes(job.target, answer)
     except UnreachableError:

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -38,15 +38,15 @@ class Retries:
         self._most = most
         self._stopped = threading.Event()
 
-    def call(self, attempt: Callable[[], T]) -> T:
+    def call(self, attempt: Callable[..., T], *arguments: Any) -> T:
         """Returns the result of `attempt`, called until it succeeds."""
         for number in range(self._most):
             try:
-                return attempt()
+                return attempt(*arguments)
             except TransientError:
                 if self._stopped.wait(pause(number)):
                     raise
-        return attempt()
+        return attempt(*arguments)
 
     def stop(self) -> None:
         """Ends all pauses, in any thread: the failure is final."""

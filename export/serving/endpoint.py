@@ -1,6 +1,7 @@
 """The HTTP side of the local serving endpoint: requests, responses, status codes."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -8,13 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from export.serving import http_body, logs
 from export.serving.answers import Answers
@@ -51,7 +49,7 @@ def build_app(
     metrics: Metrics,
     limits: Limits | None = None,
     cors_origins: Sequence[str] = (),
-) -> Starlette:
+) -> ASGIApp:
     """Returns the ASGI application of the REST API.
 
     Bodies are parsed, models run and responses written in worker threads.
@@ -64,17 +62,13 @@ def build_app(
         cors_origins: Origins of web pages that may send requests; "*": all.
     """
     endpoint = _Endpoint(predictor, manager, metrics, limits or Limits())
-    middleware = [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=cors_origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=("*",),
-        )
-    ]
-    return Starlette(
-        routes=[Mount("/", app=endpoint.serve)],
-        middleware=middleware if cors_origins else [],
+    if not cors_origins:
+        return endpoint.serve
+    return CORSMiddleware(
+        endpoint.serve,
+        allow_origins=cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("*",),
     )
 
 
@@ -220,9 +214,9 @@ class _Endpoint:
             ticket.hold(len(whole))
             return whole
 
-        def answer() -> bytes:
-            return self._answers.infer(target, inflated, exchange.deadline)
-
+        answer = functools.partial(
+            self._answers.infer, target, inflated, exchange.deadline
+        )
         text = await self._run(exchange, answer, ticket, receive)
         return Response(text, media_type=_JSON)
 

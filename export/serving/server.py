@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from export.serving import logs
 from export.serving.connections import Connection
@@ -36,7 +36,7 @@ class _Server(Server):
 
 
 def serve_until_stopped(
-    app: Starlette, listener: socket.socket, grpc_server: GrpcServer, ready: str
+    app: ASGIApp, listener: socket.socket, grpc_server: GrpcServer, ready: str
 ) -> bool:
     """Serves until SIGTERM or Ctrl-C; running requests get 30 s to finish.
 

@@ -13,8 +13,10 @@ from PIL import Image
 
 from tfgan_models.adversarial import GANModel
 from tfgan_models.cyclegan import CycleGAN
+from tfgan_models.data.pipeline import Share
 from trainers import cyclegan
 from trainers.training import app
+from trainers.training.recipe import Recipe
 
 TINY = (
     "--generator=resnet",
@@ -33,6 +35,11 @@ def saved(run: Path, step: int) -> dict[str, np.ndarray]:
     graph = "_CHECKPOINTABLE_OBJECT_GRAPH"
     names = reader.get_variable_to_dtype_map()
     return {name: reader.get_tensor(name) for name in names if name != graph}
+
+
+def alone(given: Recipe) -> Share:
+    """Returns the share of the batches of a training on one worker: all."""
+    return Share(batch_size=given.batch_size, seed=given.seed)
 
 
 @pytest.fixture(scope="session")

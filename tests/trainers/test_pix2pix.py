@@ -1,5 +1,6 @@
 """The Pix2Pix trainer from its flags to its files."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.trainers.conftest import run_trainer
+from tests.trainers.conftest import alone, run_trainer
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
 from trainers import pix2pix
@@ -51,7 +52,7 @@ def test_the_papers_numbers() -> None:
 
 
 def test_the_papers_networks_and_schedule() -> None:
-    model = pix2pix.build_model(PRESETS["paper"], 100)
+    model = pix2pix.build_model(dataclasses.replace(PRESETS["paper"], steps=100))
     assert model.generator.count_params() > 54_413_955  # and batch norm's averages
     assert model.discriminator.input_shape == (None, None, None, 6)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
@@ -112,9 +113,11 @@ def test_data_without_pairs_are_refused(tmp_path: Path) -> None:
 def test_numbers_that_do_not_go_together(
     options: dict[str, float], message: str
 ) -> None:
-    recipe = Pix2PixRecipe(**{"downsamplings": 4, "filters": 2, **options})
-    with pytest.raises(UsageError) as caught:
-        pix2pix.build_model(recipe, 10)
+    small = {"downsamplings": 4, "filters": 2, "steps": 10}
+    recipe = Pix2PixRecipe(**(small | options))
+    with pytest.raises(ValueError) as caught:
+        pix2pix.check(recipe)
+        pix2pix.build_model(recipe)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -125,7 +128,7 @@ def test_b2a_swaps_input_and_target(pairs: Path) -> None:
         for d in ("a2b", "b2a")
     ]
     there, back = (
-        next(iter(pix2pix.batches(pix2pix.load_data(r, None), r, 0, 0, 1)))
+        next(iter(pix2pix.batches(pix2pix.load_data(r, None), r, 0, alone(r))))
         for r in recipes
     )
     red = tf.broadcast_to([1.0, -1.0, -1.0], (1, 16, 16, 3))
@@ -135,7 +138,7 @@ def test_b2a_swaps_input_and_target(pairs: Path) -> None:
 
 
 def test_a_pixel_discriminator() -> None:
-    recipe = Pix2PixRecipe(discriminator="pixel", downsamplings=2, filters=2)
-    model = pix2pix.build_model(recipe, 10)
+    recipe = Pix2PixRecipe(discriminator="pixel", downsamplings=2, filters=2, steps=10)
+    model = pix2pix.build_model(recipe)
     trainable = model.discriminator.trainable_variables
     assert sum(int(np.prod(v.shape)) for v in trainable) == 9_024

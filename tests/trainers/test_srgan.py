@@ -92,7 +92,7 @@ def test_the_papers_numbers() -> None:
 
 def test_rates_are_those_of_the_stages() -> None:
     recipe = dataclasses.replace(RECIPE, adversarial_steps=6, learning_rate=1e-4)
-    model = srgan.build_model(dataclasses.replace(recipe, perceptual="lite0"), 9)
+    model = srgan.build_model(dataclasses.replace(recipe, perceptual="lite0"))
     assert float(model.first_stage_optimizer.learning_rate) == pytest.approx(1e-4)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         rates = []
@@ -111,12 +111,12 @@ def test_both_stages_are_spans(recipe: SRGANRecipe) -> None:
     with pytest.raises(
         UsageError, match=r"one of them above 0\. Received: mse_steps=0"
     ):
-        srgan.plan(splits, none)
+        srgan.check(none)
 
 
 def test_without_a_second_stage_no_features_are_loaded() -> None:
     one = dataclasses.replace(RECIPE, adversarial_steps=0, perceptual="vgg54")
-    assert srgan.build_model(one, 3).features is None
+    assert srgan.build_model(one).features is None
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,14 @@ def test_data_that_does_not_go_with_the_recipe(
     recipe: SRGANRecipe, changes: dict, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        srgan.load_data(dataclasses.replace(recipe, **changes), None)
+        changed = dataclasses.replace(recipe, **changes)
+        srgan.check(changed)
+        srgan.load_data(changed, None)
 
 
 def test_networks_that_cannot_be() -> None:
-    with pytest.raises(UsageError, match=r"image_size must be a multiple of 16"):
-        srgan.build_model(dataclasses.replace(RECIPE, image_size=24), 6)
+    with pytest.raises(ValueError, match=r"image_size must be a multiple of 16"):
+        srgan.build_model(dataclasses.replace(RECIPE, image_size=24))
 
 
 def test_what_is_measured_is_what_the_network_makes(recipe: SRGANRecipe) -> None:
@@ -196,7 +198,7 @@ def test_large_images_are_enlarged_in_tiles() -> None:
 
 def test_samples_show_all_that_there_is(recipe: SRGANRecipe) -> None:
     splits = srgan.load_data(recipe, None)
-    model = srgan.build_model(recipe, 6)
+    model = srgan.build_model(recipe)
     model.begin(0)
     for columns, step in ((4, 0), (5, 3)):
         model.begin(step)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.trainers import kills
-from tests.trainers.conftest import eagerly
+from tests.trainers.conftest import alone, eagerly
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
 from tfgan_models.tasks.caption import images_of
@@ -119,7 +119,7 @@ def test_stages_in_steps_and_their_rates(photos: Path) -> None:
         (2, 1800, 3, 8),
         (1802, 1800, 3, 7208),
     ]
-    model = stackgan.build_model(stackgan.completed(splits, given), 0)
+    model = stackgan.build_model(stackgan.completed(splits, given))
     for begin, every in ((2, 150), (1802, 300)):
         model.begin(begin)
         for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
@@ -135,7 +135,7 @@ def test_batches_are_of_the_stages_size(photos: Path) -> None:
     given = recipe_of(photos)
     splits = stackgan.load_data(given, None)
     for step, side in ((0, 16), (3, 16), (4, 32)):
-        batch = next(iter(stackgan.batches(splits, given, step, 0, 1)))
+        batch = next(iter(stackgan.batches(splits, given, step, alone(given))))
         assert batch["real"].shape == batch["wrong"].shape == (4, side, side, 3)
         assert batch["caption"].shape == (4, 12)
 
@@ -255,14 +255,14 @@ def test_numbers_that_do_not_go_together(
 ) -> None:
     given = recipe_of(photos, **options)
     splits = stackgan.load_data(recipe_of(photos), None)
-    with pytest.raises(UsageError) as caught:
-        stackgan.build_model(stackgan.completed(splits, given), 0)
+    with pytest.raises(ValueError) as caught:
+        stackgan.build_model(stackgan.completed(splits, given))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_recipes_are_written_as_json(photos: Path, trained: tuple[Any, Path]) -> None:
     _, run = trained
-    assert not recipe.differences(run, "stackgan", recipe_of(photos))
+    assert not recipe.differences(recipe.read(run), "stackgan", recipe_of(photos))
     other = recipe_of(photos, captions="a cat")
-    assert len(recipe.differences(run, "stackgan", other)) == 1
+    assert len(recipe.differences(recipe.read(run), "stackgan", other)) == 1

@@ -4,12 +4,10 @@ flags -> recipe -> data -> strategy -> fit -> checkpoint -> export
 """
 
 import contextlib
-import dataclasses
-import os
+import functools
 import shlex
 import sys
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +16,8 @@ from absl import flags
 from export import command
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
-from trainers.training import data_record, folder_lock, machine
+from trainers.training import data_record, folder_lock, machine, run_folder
 from trainers.training import recipe as recipes
-from trainers.training.recipe import ANY, SAME
 from trainers.training.trainer import M, R, S
 from trainers.training.trainer import Trainer as Trainer
 
@@ -39,7 +36,7 @@ def run(trainer: Trainer[R, S, M]) -> None:
         for flag in _FLAGS.flags_by_module_dict()[module]:
             # For --help, which shows what the program's own file defines.
             _FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    command.run(lambda _: main(trainer))
+    command.run(functools.partial(main, trainer))
 
 
 def define_flags(trainer: Trainer[R, S, M]) -> None:
@@ -136,8 +133,12 @@ def define_flags(trainer: Trainer[R, S, M]) -> None:
     )
 
 
-def main(trainer: Trainer[R, S, M]) -> None:
+def main(trainer: Trainer[R, S, M], argv: Sequence[str] = ()) -> None:
     """Trains with the parsed flags.
+
+    Args:
+        trainer: The paper's.
+        argv: The program; it takes flags only.
 
     Raises:
         UsageError: The flags are not valid.
@@ -165,9 +166,11 @@ def _recipe(trainer: Trainer[R, S, M]) -> tuple[R, Path]:
     preset, why = _preset()
     start = trainer.presets[preset]
     values = recipes.given(type(start))
-    model_dir = _model_dir(trainer, values.get("dataset", start.dataset))
+    dataset = values.get("dataset", start.dataset)
+    given = _FLAGS.model_dir or run_folder.default(trainer.name, dataset)
+    model_dir = Path(given).expanduser()
     of_preset = recipe = recipes.resolve(start, values)
-    saved = recipes.load(model_dir, trainer.name, type(start))
+    saved = recipes.parsed(recipes.read(model_dir), trainer.name, type(start))
     # A preset that is given must be the one that the run started with.
     is_asked = saved in (of_preset, recipes.replaced(start, values))
     if saved and not _FLAGS.fresh and (is_asked or not _FLAGS.preset):
@@ -203,12 +206,12 @@ def _train(
         print(*data.contents.lines(), sep="\n", flush=True)
     with contextlib.ExitStack() as stack:
         if worker == 0:
-            _make_folder(model_dir)
+            run_folder.make(model_dir, _FLAGS.fresh)
             stack.enter_context(folder_lock.held(model_dir))
         if devices.workers(strategy) > 1:
             devices.everyones([worker], strategy)  # the chief comes first
         record = data_record.record(recipe.dataset, data)
-        _check_folder(model_dir, trainer, recipe, data, record)
+        run_folder.check(model_dir, trainer, recipe, data, record, _FLAGS.change)
         outcome = loop.train(
             trainer,
             recipe,
@@ -304,91 +307,3 @@ def _metrics(strategy: "tf.distribute.Strategy") -> "watch.Metrics | None":
         )
     extractors = measurement.extractors_of(specs, _FLAGS.inception_weights)
     return watch.Metrics(specs, extractors, _FLAGS.early_stop)
-
-
-def _model_dir(trainer: Trainer[R, S, M], dataset: str) -> Path:
-    if _FLAGS.model_dir:
-        return Path(_FLAGS.model_dir).expanduser()
-    return default_model_dir(trainer.name, dataset)
-
-
-def default_model_dir(name: str, dataset: str) -> Path:
-    """Returns the folder of a trainer's runs on a data set, however it is spelt."""
-    data = dataset.removeprefix("folder:").strip("/").replace("/", "-")
-    as_written = Path("runs") / f"{name}-{data}"
-    folder = layouts.of_name(dataset)
-    # Runs from when only the spelling counted keep their folder.
-    if folder is None or as_written.exists():
-        return as_written
-    path, here = folder.resolve(), Path.cwd()
-    parts = path.relative_to(here if path.is_relative_to(here) else "/").parts
-    return Path("runs") / "-".join([name, *parts])
-
-
-def _make_folder(model_dir: Path) -> None:
-    """Creates `model_dir`; --fresh moves its previous contents aside."""
-    try:
-        model_dir.mkdir(parents=True, exist_ok=True)
-        if _FLAGS.fresh and not folder_lock.is_empty(model_dir):
-            # The lock moves with the folder.
-            with folder_lock.held(model_dir):
-                aside = model_dir.with_name(
-                    f"{model_dir.name}.{time.strftime('%Y%m%d-%H%M%S')}"
-                )
-                os.replace(model_dir, aside)
-                print(f"Moved what was in {model_dir} to {aside}", flush=True)
-            model_dir.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=model_dir):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"--model_dir={model_dir} cannot be written: {error.strerror}. Give a "
-            "writable folder."
-        ) from error
-
-
-def _check_folder(
-    model_dir: Path,
-    trainer: Trainer[R, S, M],
-    recipe: R,
-    data: S,
-    record: data_record.Record,
-) -> None:
-    """Refuses a `model_dir` with a run of another recipe or data set."""
-    different = recipes.differences(model_dir, trainer.name, recipe)
-    told = "; ".join(different.values())
-    allowed = recipes.may_become(recipe, different)
-    saved = recipes.load(model_dir, trainer.name, type(recipe))
-    longer = [name for name in different if recipes.may_become(recipe, [name]) < ANY]
-    if allowed == SAME or (
-        longer and not (saved and _is_longer(trainer, data, saved, recipe))
-    ):
-        raise UsageError(
-            f"--model_dir={model_dir} holds a run with another recipe ({told}). "
-            "Give the same recipe (without --preset it is the one found there), "
-            "another --model_dir, or --fresh to start from scratch."
-        )
-    if len(different) > len(longer) and not _FLAGS.change:
-        raise UsageError(
-            f"--model_dir={model_dir} holds a run with another recipe ({told}). "
-            "Give --change to resume with this one, or the same recipe."
-        )
-    changes = data_record.changes(model_dir, record)
-    if changes and not _FLAGS.change:
-        raise UsageError(
-            f"--model_dir={model_dir} holds a run on other data ({changes}). Restore "
-            "them, give --change to resume with the present data, or --fresh to "
-            "start from scratch."
-        )
-    if different:
-        print(f"Resuming with another recipe: {told}", flush=True)
-    if changes:
-        print(f"Resuming although the data have changed: {changes}", flush=True)
-
-
-def _is_longer(trainer: Trainer[R, S, M], data: S, saved: R, recipe: R) -> bool:
-    """Whether a run has become longer, and only in its last stage."""
-    *before, old = trainer.plan(data, saved)
-    *now, new = trainer.plan(data, recipe)
-    same = dataclasses.replace(new, steps=old.steps)
-    return (now, same) == (before, old) and new.steps >= old.steps

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tfgan_models.folders import layouts
+from tfgan_models.folders.contents import few
 from tfgan_models.runs import files
 
 _FILE = "data.json"
@@ -69,7 +70,7 @@ def changes(model_dir: Path, found: Record) -> str:
             "changed": {k for k in now.keys() & before.keys() if now[k] != before[k]},
         }
         some = [
-            f"{len(names)} {kind} ({_shown(names)})"
+            f"{len(names)} {kind} ({few(sorted(names), 3)})"
             for kind, names in kinds.items()
             if names
         ]
@@ -96,7 +97,3 @@ def _files(source: Any, root: Path) -> dict[str, int]:
             path = os.fsdecode(name)
             sizes[os.path.relpath(path, root)] = os.stat(path).st_size
     return sizes
-
-
-def _shown(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)

@@ -1,19 +1,25 @@
 """What `trainers.progan` and `trainers.stylegan` share."""
 
 import dataclasses
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from tfgan_models.errors import UsageError
+from trainers.evaluation import latent_samples
 from trainers.training.recipe import Recipe, Span, length, option, tunable
+from trainers.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import LabelledSplits
+    from tfgan_models.growing_gan import GrowingGAN
     from tfgan_models.growth import Growth
     from tfgan_models.optimizers import SkippingAdam
 
+R = TypeVar("R", bound="GrowingRecipe")
+M = TypeVar("M", bound="GrowingGAN")
 _TICK_IMAGES = 10_000
 
 
@@ -114,6 +120,25 @@ class GrowingRecipe(Recipe):
         return dataclasses.replace(self, kimg=kimg, kimg_per_phase=phase)
 
 
+def trainer(
+    name: str, presets: Mapping[str, R], build_model: Callable[[R], M]
+) -> "Trainer[R, LabelledSplits, M]":
+    """Returns the `Trainer` of a paper."""
+    return Trainer(
+        name,
+        presets,
+        load_data=load_data,
+        plan=plan,
+        batches=batches,
+        build_model=build_model,
+        samples=latent_samples.samples,
+        tasks=latent_samples.tasks,
+        check=schedule,
+        reals=latent_samples.reals,
+        generate="images",
+    )
+
+
 def schedule(recipe: GrowingRecipe) -> "Growth":
     """Returns a recipe's schedule.
 
@@ -205,11 +230,7 @@ def plan(splits: "LabelledSplits", recipe: GrowingRecipe) -> list[Span]:
 
 
 def batches(
-    splits: "LabelledSplits",
-    recipe: GrowingRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "LabelledSplits", recipe: GrowingRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches of the phase that `start_step` is in."""
     from tfgan_models import growth
@@ -220,12 +241,9 @@ def batches(
         splits.train,
         image_size=recipe.image_size,
         resolution=phase.resolution,
-        batch_size=phase.batch_size,
-        seed=recipe.seed,
         start_image=phase.images_at(start_step),
         mirror=recipe.mirror,
-        worker=worker,
-        workers=workers,
+        **share,
     )
 
 

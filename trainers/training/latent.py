@@ -1,12 +1,13 @@
 """What `trainers.gan`, `trainers.cgan` and `trainers.dcgan` share."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfgan_models.errors import UsageError
 from trainers.evaluation import latent_samples
 from trainers.training.recipe import LOSSES, EpochRecipe, Span, epochs, option, tunable
+from trainers.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import keras
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.adversarial import GANModel
+    from tfgan_models.data.pipeline import Share
     from tfgan_models.data.source import LabelledSplits
-    from trainers.evaluation.measurement import Task
 
+R = TypeVar("R", bound="LatentRecipe")
+M = TypeVar("M", bound="GANModel")
 _SHOWN = 32
 """Smaller images are shown with repeated pixels, at about this size."""
 _MOST_COLUMNS = 16
@@ -65,6 +68,24 @@ class AnnealedRecipe(LatentRecipe):
     )
 
 
+def trainer(
+    name: str, presets: Mapping[str, R], build_model: Callable[[R], M]
+) -> "Trainer[R, LabelledSplits, M]":
+    """Returns the `Trainer` of a paper, of which some parts may be replaced."""
+    return Trainer(
+        name,
+        presets,
+        load_data=load_data,
+        plan=plan,
+        batches=batches,
+        build_model=build_model,
+        samples=samples,
+        tasks=latent_samples.tasks,
+        reals=reals,
+        generate="images",
+    )
+
+
 def load_data(recipe: LatentRecipe, data_dir: str | None) -> "LabelledSplits":
     """Returns the splits of `recipe.dataset`."""
     from tfgan_models.data import catalog
@@ -85,11 +106,7 @@ def plan(splits: "LabelledSplits", recipe: LatentRecipe) -> list[Span]:
 
 
 def batches(
-    splits: "LabelledSplits",
-    recipe: LatentRecipe,
-    start_step: int,
-    worker: int,
-    workers: int,
+    splits: "LabelledSplits", recipe: LatentRecipe, start_step: int, share: "Share"
 ) -> "tf.data.Dataset":
     """Returns this worker's endless batches from `start_step` on."""
     from tfgan_models.data import labelled
@@ -98,13 +115,10 @@ def batches(
         splits.train,
         image_size=recipe.image_size,
         resolution=recipe.image_size,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
         start_image=start_step * recipe.batch_size,
         mirror=recipe.mirror,
         grey=recipe.grey,
-        worker=worker,
-        workers=workers,
+        **share,
     )
 
 
@@ -143,12 +157,10 @@ def convolutional(
         label_size: Classes; 0 for none.
 
     Raises:
-        UsageError: The networks do not support the image size.
-        ValueError: Another number is not valid.
+        ValueError: A number is not valid.
     """
     from tfgan_models.networks import DCGANDiscriminator, DCGANGenerator
 
-    check(recipe)
     shape = {
         "resolution": recipe.image_size,
         "channels": channels(recipe),
@@ -220,15 +232,6 @@ def samples(
 def reals(splits: "LabelledSplits", recipe: LatentRecipe) -> "np.ndarray":
     """Returns a grid of training images."""
     return latent_samples.reals(splits, recipe, recipe.grey, _shown(recipe))
-
-
-def tasks(
-    networks: Mapping[str, "keras.Model"],
-    splits: "LabelledSplits",
-    recipe: LatentRecipe,
-) -> list["Task"]:
-    """Returns what the generator is evaluated on: images of seeds."""
-    return latent_samples.tasks(networks, splits, recipe)
 
 
 def _shown(recipe: LatentRecipe) -> int:

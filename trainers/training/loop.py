@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfgan_models import growth
 from tfgan_models.adversarial import GANModel
-from tfgan_models.errors import FailureError
+from tfgan_models.data.pipeline import Share
+from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.runs import checkpoints
 from tfgan_models.runs.description import Description
 from trainers.evaluation import measurement
@@ -109,15 +110,19 @@ def train(
         FailureError: A loss or weight became NaN or infinite, no checkpoint could be
             read, or one could not be written; the workers have none in common, or one
             of them is gone.
-        UsageError: A metric cannot be computed for this model and data set.
+        UsageError: The recipe's numbers are inconsistent, or a metric cannot be
+            computed for this model and data set.
     """
     devices.set_precision(recipe.mixed_precision)
     keras.utils.set_random_seed(recipe.seed)
     spans = trainer.plan(data, recipe)
     total = spans[-1].end_step
     complete = trainer.completed(data, recipe) if trainer.completed else recipe
-    with strategy.scope():
-        model = trainer.build_model(complete, total)
+    try:
+        with strategy.scope():
+            model = trainer.build_model(recipes.in_steps(complete, total))
+    except ValueError as error:  # numbers that its networks and optimizers refuse
+        raise UsageError(str(error)) from error
 
     worker = devices.worker(strategy)
     directory = checkpoints.folder(model_dir)
@@ -302,13 +307,13 @@ def _share(
     context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:
     """This worker's part of each global batch from `step` on, for its replicas."""
-    batches = trainer.batches(
-        data,
-        recipe,
-        step,
-        context.input_pipeline_id,
-        context.num_input_pipelines,
+    share = Share(
+        batch_size=span.batch_size,
+        seed=recipe.seed,
+        worker=context.input_pipeline_id,
+        workers=context.num_input_pipelines,
     )
+    batches = trainer.batches(data, recipe, step, share)
     if context.num_replicas_in_sync == context.num_input_pipelines:
         return batches
     size = context.get_per_replica_batch_size(span.batch_size)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,6 +12,7 @@ from absl import flags
 from export import command
 from tfgan_models.errors import UsageError
 from tfgan_models.folders import layouts
+from tfgan_models.growth import Steps
 from tfgan_models.runs import files
 
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wgan_gp")
@@ -22,6 +23,12 @@ LENGTHS = {
     "kimg": "Total images in thousands. Stages are scaled in proportion.",
 }
 """What gives the length of a run: flags, if they are not fields."""
+_DEFINE: dict[Any, Callable[..., object]] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
 _FILE = "recipe.json"
 
 
@@ -110,7 +117,7 @@ R = TypeVar("R", bound=Recipe)
 
 
 @dataclasses.dataclass(frozen=True)
-class Span:
+class Span(Steps):
     """Steps of a training that are alike.
 
     Args:
@@ -127,20 +134,18 @@ class Span:
     epoch: int
     first_image: int = 0
 
-    @property
-    def end_step(self) -> int:
-        """The step after the last one."""
-        return self.first_step + self.steps
-
-    def images_at(self, step: int) -> int:
-        """Returns the images seen before a step."""
-        return self.first_image + (step - self.first_step) * self.batch_size
-
 
 def epochs(recipe: EpochRecipe, steps_per_epoch: int) -> list[Span]:
     """Returns the one span of a training whose steps are all alike."""
     steps = recipe.steps or recipe.epochs * steps_per_epoch
     return [Span(0, steps, recipe.batch_size, steps_per_epoch)]
+
+
+def in_steps(recipe: R, steps: int) -> R:
+    """Returns the recipe, its length in steps where it has passes over the data."""
+    if isinstance(recipe, EpochRecipe):
+        return dataclasses.replace(recipe, steps=steps)
+    return recipe
 
 
 def define_flags(recipe: type[Recipe]) -> None:
@@ -149,18 +154,11 @@ def define_flags(recipe: type[Recipe]) -> None:
         text = f"{field.metadata['help']} (paper: {field.default})"
         if field.metadata["choices"]:
             flags.DEFINE_enum(field.name, None, list(field.metadata["choices"]), text)
-        elif field.type in (bool, "bool"):
-            flags.DEFINE_bool(field.name, None, text)
-        elif field.type in (int, "int"):
-            flags.DEFINE_integer(field.name, None, text)
-        elif field.type in (float, "float"):
-            flags.DEFINE_float(field.name, None, text)
         else:
-            flags.DEFINE_string(field.name, None, text)
-    if "steps" not in flags.FLAGS:
-        flags.DEFINE_integer("steps", None, LENGTHS["steps"])
-    if "kimg" not in flags.FLAGS:
-        flags.DEFINE_float("kimg", None, LENGTHS["kimg"])
+            _DEFINE[field.type](field.name, None, text)
+    for name, kind in (("steps", int), ("kimg", float)):
+        if name not in flags.FLAGS:
+            _DEFINE[kind](name, None, LENGTHS[name])
 
 
 def given(recipe: type[Recipe]) -> dict[str, Any]:
@@ -317,19 +315,28 @@ def save(model_dir: Path, name: str, recipe: Recipe) -> None:
     files.write_text(model_dir / _FILE, to_text(name, recipe) + "\n")
 
 
-def load(model_dir: Path, name: str, recipe: type[R]) -> R | None:
-    """Returns the recipe saved in `model_dir`, or None where no such one is.
+def read(model_dir: Path) -> dict[str, Any] | None:
+    """Returns what `model_dir`'s recipe.json holds: {} if damaged, None without one."""
+    try:
+        return dict(json.loads((model_dir / _FILE).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def parsed(saved: Mapping[str, Any] | None, name: str, recipe: type[R]) -> R | None:
+    """Returns what was read as a recipe, or None where it is no such one.
 
     Args:
-        model_dir: A training's folder.
+        saved: As `read` returned it.
         name: The model's name, as it was given to `save`.
         recipe: The model's recipes.
     """
+    values = dict(saved or {})
     try:
-        saved = json.loads((model_dir / _FILE).read_bytes())
-        found = saved.pop("model")
-        return recipe(**saved) if found == name else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return recipe(**values) if values.pop("model", "") == name else None
+    except TypeError:
         return None
 
 
@@ -339,21 +346,19 @@ def unlike(recipe: Recipe, preset: Recipe) -> str:
     return ", ".join(f"{key}={own[key]}" for key in _differ(own, vars(preset)))
 
 
-def differences(model_dir: Path, name: str, recipe: Recipe) -> dict[str, str]:
-    """Compares with the recipe saved in `model_dir`.
+def differences(
+    saved: Mapping[str, Any] | None, name: str, recipe: Recipe
+) -> dict[str, str]:
+    """Compares a recipe with what `read` returned.
 
     Returns:
-        What differs in words, by field; {} where nothing does, or no recipe is there.
+        What differs in words, by field; {} where nothing does, or none was saved.
     """
-    path = model_dir / _FILE
-    if not path.is_file():
-        return {}
+    if not saved:
+        return {} if saved is None else {"": f"{_FILE} is not readable JSON"}
     wanted = {"model": name, **vars(recipe)}
-    try:
-        # What it lacks was added since, and is as it was before by default.
-        saved = {**vars(type(recipe)()), **json.loads(path.read_bytes())}
-    except (ValueError, TypeError):
-        return {"": f"{path} is not readable JSON"}
+    # What it lacks was added since, and is as it was before by default.
+    saved = {**vars(type(recipe)()), **saved}
     return {
         key: f"{key}: saved {saved.get(key)!r}, asked {wanted.get(key)!r}"
         for key in _differ(saved, wanted)

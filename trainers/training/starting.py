@@ -7,9 +7,8 @@ import keras
 
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import UsageError
+from tfgan_models.folders.contents import few
 from tfgan_models.runs import checkpoints
-
-_SHOWN = 3
 
 
 def init_from(model: GANModel, model_dir: Path) -> list[str]:
@@ -62,5 +61,4 @@ def _copy(
 def _told(count: int, left: list[str]) -> str:
     if not left:
         return f"all {count} weights"
-    names = ", ".join(left[:_SHOWN]) + ", ..." * (len(left) > _SHOWN)
-    return f"{count} of {count + len(left)} weights; new: {names}"
+    return f"{count} of {count + len(left)} weights; new: {few(left, 3)}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfgan_models.adversarial import GANModel
+    from tfgan_models.data.pipeline import Share
     from trainers.evaluation.measurement import Task
 
 
@@ -41,9 +42,10 @@ class Trainer(Generic[R, S, M]):
             finishes in minutes.
         load_data: (recipe, data_dir) -> the data set's splits.
         plan: (splits, recipe) -> the run's steps, as `recipe.Span`s in order.
-        batches: (splits, recipe, start_step, worker, workers) -> endless
-            `tf.data.Dataset` of this worker's share of each global batch.
-        build_model: (recipe, total_steps) -> the compiled GANModel.
+        batches: (splits, recipe, start_step, share) -> endless `tf.data.Dataset` of
+            this worker's share of each global batch.
+        build_model: (recipe) -> the compiled GANModel. A length in epochs is given in
+            steps; a ValueError becomes a UsageError.
         samples: (model, splits, recipe) -> sample grids, uint8 [H, W, 3] by name.
         tasks: (exported networks, splits, recipe) -> what to evaluate them on, as
             `measurement.Task`s.
@@ -61,8 +63,8 @@ class Trainer(Generic[R, S, M]):
     presets: Mapping[str, R]
     load_data: Callable[[R, str | None], S]
     plan: Callable[[S, R], list[Span]]
-    batches: Callable[[S, R, int, int, int], "tf.data.Dataset"]
-    build_model: Callable[[R, int], M]
+    batches: Callable[[S, R, int, "Share"], "tf.data.Dataset"]
+    build_model: Callable[[R], M]
     samples: Callable[[M, S, R], Mapping[str, "np.ndarray"]]
     tasks: Callable[[Mapping[str, "keras.Model"], S, R], list["Task"]]
     layout: Callable[[Path], Contents] = layouts.labelled

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from export.serving.batching import Batcher
 from export.serving.endpoint import build_app
@@ -20,7 +20,7 @@ from export.serving.versions import VersionManager
 class Client:
     """Sends requests to an application, each in an event loop of its own."""
 
-    def __init__(self, app: Starlette, manager: VersionManager) -> None:
+    def __init__(self, app: ASGIApp, manager: VersionManager) -> None:
         self.app = app
         self.manager = manager
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export import saved_model
-from tests.trainers.conftest import eagerly
+from tests.trainers.conftest import alone, eagerly
 from tests.trainers.training.test_growing import class_folder
 from tfgan_models import losses
 from tfgan_models.errors import UsageError
@@ -58,6 +58,8 @@ def recipe_of(module: ModuleType, photos: Path, **numbers: Any) -> LatentRecipe:
 
 
 def train(module: ModuleType, recipe: LatentRecipe, run: Path) -> loop.Outcome:
+    if module.TRAINER.check:
+        module.TRAINER.check(recipe)
     with eagerly():
         return loop.train(
             module.TRAINER,
@@ -124,7 +126,7 @@ def test_the_task_compares_with_training_images(trained: Run, photos: Path) -> N
     module, model, _ = trained
     recipe = recipe_of(module, photos)
     splits = module.TRAINER.load_data(recipe, None)
-    (task,) = latent.tasks(model.exported_networks, splits, recipe)
+    (task,) = module.TRAINER.tasks(model.exported_networks, splits, recipe)
     channels = 1 if module is gan else 3
     made = np.concatenate([b["generated"] for b in task.batches(20)])
     assert made.shape == (20, 16, 16, channels)
@@ -138,11 +140,13 @@ def test_batches_are_the_recipes(module: ModuleType, photos: Path) -> None:
     """Starting at step 2 gives what step 2 saw."""
     recipe = recipe_of(module, photos)
     splits = module.TRAINER.load_data(recipe, None)
-    all_of = latent.batches(splits, recipe, 0, 0, 1).take(4).as_numpy_iterator()
+    all_of = (
+        latent.batches(splits, recipe, 0, alone(recipe)).take(4).as_numpy_iterator()
+    )
     batches = list(all_of)
     assert batches[0]["real"].shape == (4, 16, 16, 1 if module is gan else 3)
     assert set(np.concatenate([b["label"] for b in batches])) == {0, 1}
-    again = next(iter(latent.batches(splits, recipe, 2, 0, 1)))
+    again = next(iter(latent.batches(splits, recipe, 2, alone(recipe))))
     np.testing.assert_array_equal(again["real"], batches[2]["real"])
 
 
@@ -171,7 +175,7 @@ def test_the_papers_numbers() -> None:
 
 
 def test_the_papers_networks_and_optimizers() -> None:
-    paper = gan.build_model(gan.PRESETS["paper"], 1)
+    paper = gan.build_model(gan.PRESETS["paper"])
     assert paper.generator.count_params() == 2_503_984
     for optimizer in (paper.generator_optimizer, paper.discriminator_optimizer):
         rates = [float(optimizer._learning_rate(step)) for step in (0, 10**7)]
@@ -179,9 +183,9 @@ def test_the_papers_networks_and_optimizers() -> None:
         momenta = (optimizer.momentum, optimizer.final_momentum, optimizer.rise_steps)
         assert momenta == (0.5, 0.7, 150_000)
     ten = dataclasses.replace(cgan.PRESETS["paper"], classes=10)
-    assert cgan.build_model(ten, 1).generator.count_params() == 2_413_984
+    assert cgan.build_model(ten).generator.count_params() == 2_413_984
     deep = dataclasses.replace(dcgan.PRESETS["paper"], image_size=32, filters=16)
-    optimizer = dcgan.build_model(deep, 1).generator_optimizer
+    optimizer = dcgan.build_model(deep).generator_optimizer
     assert (optimizer.beta_1, optimizer.epsilon) == (0.5, 1e-8)
     assert float(optimizer.learning_rate) == pytest.approx(2e-4)
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tests import gans
 from tfgan_models.errors import UsageError
 from tfgan_models.runs import checkpoints
-from trainers.training import app, folder_lock, loop
+from trainers.training import folder_lock, loop, run_folder
 
 Train = Callable[..., None]
 
@@ -116,15 +116,15 @@ def test_one_folder_has_one_default_name(
         "data/../data/f",
         tmp_path / "data/f",
     ):
-        found = app.default_model_dir("gan", f"folder:{written}")
+        found = run_folder.default("gan", f"folder:{written}")
         assert found == Path("runs/gan-data-f"), written
-    assert app.default_model_dir("gan", "folder:/a/b") == Path("runs/gan-a-b")
-    assert app.default_model_dir("gan", "earth/day2night") == Path(
+    assert run_folder.default("gan", "folder:/a/b") == Path("runs/gan-a-b")
+    assert run_folder.default("gan", "earth/day2night") == Path(
         "runs/gan-earth-day2night"
     )
     # One that was begun by how the path was written.
     (tmp_path / "runs/gan-.-data-f").mkdir(parents=True)
-    assert app.default_model_dir("gan", "folder:./data/f") == Path("runs/gan-.-data-f")
+    assert run_folder.default("gan", "folder:./data/f") == Path("runs/gan-.-data-f")
 
 
 def test_a_training_goes_on_by_its_own_recipe(

@@ -23,25 +23,27 @@ def test_the_papers_numbers() -> None:
 
 def test_saved_and_compared(tmp_path: Path) -> None:
     saved = CycleGANRecipe(filters=8)
-    assert recipe.differences(tmp_path, "cyclegan", saved) == {}
+    assert recipe.differences(recipe.read(tmp_path), "cyclegan", saved) == {}
     recipe.save(tmp_path, "cyclegan", saved)
     content = json.loads((tmp_path / "recipe.json").read_text())
     assert content["model"] == "cyclegan"
     assert content["filters"] == 8
-    assert recipe.differences(tmp_path, "cyclegan", saved) == {}
+    assert recipe.differences(recipe.read(tmp_path), "cyclegan", saved) == {}
     other = dataclasses.replace(saved, filters=16, seed=3)
-    assert recipe.differences(tmp_path, "cyclegan", other) == {
+    assert recipe.differences(recipe.read(tmp_path), "cyclegan", other) == {
         "filters": "filters: saved 8, asked 16",
         "seed": "seed: saved 0, asked 3",
     }
-    assert recipe.differences(tmp_path, "srgan", saved) == {
+    assert recipe.differences(recipe.read(tmp_path), "srgan", saved) == {
         "model": "model: saved 'cyclegan', asked 'srgan'"
     }
 
 
 def test_an_unreadable_saved_recipe_is_a_difference(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{")
-    (difference,) = recipe.differences(tmp_path, "cyclegan", CycleGANRecipe()).values()
+    (difference,) = recipe.differences(
+        recipe.read(tmp_path), "cyclegan", CycleGANRecipe()
+    ).values()
     assert "not readable JSON" in difference
 
 
@@ -49,18 +51,20 @@ def test_a_field_that_was_added_later_is_as_before(tmp_path: Path) -> None:
     saved = dataclasses.asdict(CycleGANRecipe(filters=8))
     del saved["pool_size"]
     (tmp_path / "recipe.json").write_text(json.dumps({"model": "cyclegan", **saved}))
-    loaded = recipe.load(tmp_path, "cyclegan", CycleGANRecipe)
+    loaded = recipe.parsed(recipe.read(tmp_path), "cyclegan", CycleGANRecipe)
     assert loaded == CycleGANRecipe(filters=8)
-    assert recipe.differences(tmp_path, "cyclegan", loaded) == {}
+    assert recipe.differences(recipe.read(tmp_path), "cyclegan", loaded) == {}
     other = dataclasses.replace(loaded, pool_size=3)
     told = {"pool_size": "pool_size: saved 50, asked 3"}
-    assert recipe.differences(tmp_path, "cyclegan", other) == told
+    assert recipe.differences(recipe.read(tmp_path), "cyclegan", other) == told
     # One that there is no longer is not passed over.
     (tmp_path / "recipe.json").write_text(
         json.dumps({"model": "cyclegan", **saved, "gone": 1})
     )
-    assert recipe.load(tmp_path, "cyclegan", CycleGANRecipe) is None
-    assert set(recipe.differences(tmp_path, "cyclegan", loaded)) == {"gone"}
+    assert recipe.parsed(recipe.read(tmp_path), "cyclegan", CycleGANRecipe) is None
+    assert set(recipe.differences(recipe.read(tmp_path), "cyclegan", loaded)) == {
+        "gone"
+    }
 
 
 def test_what_may_become_of_a_training_that_goes_on() -> None:
