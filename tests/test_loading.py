@@ -82,7 +82,7 @@ def test_the_network_is_there_for_surgery(translations: Path) -> None:
     assert isinstance(gm.load(translations / "mine").network, ResNetGenerator)
     plain = gm.load(translations / "models/mine_a2b.keras").network
     assert type(plain).__module__.startswith("keras.")
-    with pytest.raises(UsageError, match=r"Open the \.keras file beside it"):
+    with pytest.raises(UsageError, match=r"Open the \.keras file next to it"):
         _ = gm.load(translations / "models/mine_a2b").network
 
 
@@ -129,17 +129,19 @@ def test_a_generator_without_a_w_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_is_told(translations: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none of: a training's .* does not exist\."):
+    with pytest.raises(
+        UsageError, match=r"none of: a training run's .* does not exist\."
+    ):
         gm.load(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="the training holds a2b and b2a alone"):
+    with pytest.raises(UsageError, match="the run has only a2b and b2a"):
         gm.load(translations / "mine", network="c")
-    with pytest.raises(UsageError, match="is one network, not a training"):
+    with pytest.raises(UsageError, match="is a single network, not a run"):
         gm.load(translations / "models/mine_a2b", network="a2b")
     inputs = keras.Input((3,))
     keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(tmp_path / "dense.keras")
-    with pytest.raises(UsageError, match="holds no network of a task of this package"):
+    with pytest.raises(UsageError, match="has no network for a task of this package"):
         gm.load(tmp_path / "dense.keras")
-    with pytest.raises(UsageError, match="of the task upscale"):
+    with pytest.raises(UsageError, match="for the task upscale"):
         gm.load(translations / "mine", task="upscale")
 
 

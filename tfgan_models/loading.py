@@ -1,4 +1,4 @@
-"""One way to open a trained model, whatever it was kept as."""
+"""Opens any trained model."""
 
 import importlib
 from pathlib import Path
@@ -17,14 +17,14 @@ def load(
     """Opens a trained model.
 
     Args:
-        where: A training's --model_dir; an exported SavedModel or the folder of its
+        where: A training run's --model_dir; an exported SavedModel or the folder of its
             versions; an exported .keras file; or a file of weights of another project
             (see `tfgan_models.interop`).
-        which: "latest" or "best" checkpoint of a training.
-        network: Which one of a training, such as "b2a"; None: the first, or that of
+        which: "latest" or "best" checkpoint of a run.
+        network: The name of a run's network, such as "b2a"; None: the first, or that of
             the last stage.
-        task: What it must do, one of `tfgan_models.systems.TASKS`; None: whatever it
-            does.
+        task: The required task, one of `tfgan_models.systems.TASKS`; None: any.
+
 
     Returns:
         A `tfgan_models.tasks.model.Model`, by its task: `translate.Translator`,
@@ -41,7 +41,7 @@ def load(
 
 
 def of_network(found: opening.Opened, name: str) -> Any:
-    """Returns the object of a network's task; see `load`."""
+    """Returns the object for a network's task; see `load`."""
     task = found.description.networks[name].task
     return importlib.import_module(f"tfgan_models.tasks.{task}").opened(found, name)
 
@@ -50,9 +50,9 @@ def choose(found: opening.Opened, wanted: str | None, task: str | None) -> str:
     """Returns the name of a network.
 
     Args:
-        found: What was opened.
-        wanted: Its name; None: the first, of those that enlarge the last.
-        task: What it must do; None: anything.
+        found: The opened model.
+        wanted: Its name; None: the first; for upscaling, the last.
+        task: The required task; None: any.
 
     Raises:
         UsageError: There is no such network.
@@ -61,18 +61,18 @@ def choose(found: opening.Opened, wanted: str | None, task: str | None) -> str:
     known = [n for n, f in networks.items() if f.task and task in (None, f.task)]
     if not known:
         held = ", ".join(
-            f"{n} ({f.kind}, {f.task or 'of no task'})" for n, f in networks.items()
+            f"{n} ({f.kind}, {f.task or 'no task'})" for n, f in networks.items()
         )
         what = "a task of this package" if task is None else f"the task {task}"
-        raise UsageError(f"{found.where} holds no network of {what}. It holds: {held}.")
+        raise UsageError(f"{found.where} has no network for {what}. It has: {held}.")
     if wanted is not None and found.model_dir is None:
         raise UsageError(
-            f"{found.where} is one network, not a training: leave --network out."
+            f"{found.where} is a single network, not a run: omit --network."
         )
     if wanted is not None and wanted not in known:
         raise UsageError(
-            f"--network={wanted}: the training holds {' and '.join(known)} alone. Give "
-            "that, or train on."
+            f"--network={wanted}: the run has only {' and '.join(known)}. Give "
+            "that, or train further."
         )
-    # A later stage goes on from the one before.
+    # A later stage starts from the previous one.
     return wanted or known[-1 if networks[known[-1]].task == "upscale" else 0]

@@ -1,4 +1,4 @@
-"""Descriptions of exports that have none: of earlier versions, or of others."""
+"""Descriptions of exports without any: from earlier versions, or other projects."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ _MULTIPLES = tuple(2**n for n in range(11))
 
 
 def of_saved_model(loaded: Any) -> Description:
-    """Returns what the signatures of a SavedModel tell.
+    """Returns the facts that a SavedModel's signatures show.
 
     Args:
         loaded: What `tf.saved_model.load` returned.
@@ -47,11 +47,11 @@ def of_saved_model(loaded: Any) -> Description:
 
 
 def of_keras_model(network: keras.Model, facts: Network) -> Network:
-    """Returns what the layers of a functional model tell of its task.
+    """Returns the facts about its task that a functional model's layers show.
 
     Args:
-        network: Perhaps one of Keras's own layers, as exported .keras files are.
-        facts: What is known of it already.
+        network: Possibly one of Keras's own layers, like exported .keras files.
+        facts: The facts already known.
     """
     names = {layer.name for layer in getattr(network, "layers", [])}
     if "embedding" in facts.inputs:
@@ -65,7 +65,7 @@ def of_keras_model(network: keras.Model, facts: Network) -> Network:
         return facts
     channels = ends[0].shape[3] or 0
     for multiple in _MULTIPLES:
-        # An odd one of it, of which there are few smaller ones that would do as well.
+        # An odd multiple, for which few smaller ones would do as well.
         scale = _scale(network, 3 * multiple, channels)
         if scale == 1:
             return dataclasses.replace(facts, task="translate", size_multiple=multiple)
@@ -75,11 +75,11 @@ def of_keras_model(network: keras.Model, facts: Network) -> Network:
 
 
 def class_names(known: Description, data_dir: str | None) -> tuple[str, ...]:
-    """Returns the names of the classes of the data set that a training was given.
+    """Returns the class names of a run's data set.
 
     Args:
-        known: Names the data set.
-        data_dir: Where TFDS keeps it.
+        known: The known facts, with the data set's name.
+        data_dir: Its TFDS directory.
     """
     try:
         return tuple(catalog.labelled(known.dataset, data_dir).train.classes)
@@ -107,7 +107,7 @@ def _functional_generator(
 
 
 def _generator(loaded: Any, facts: Network) -> Network:
-    """A generator's, of which only signatures are known."""
+    """The facts of a generator of which only signatures are known."""
     side = facts.outputs["image"].shape[1] or 0
     distribution = "normal"  # of exports from before there were others
     if hasattr(loaded, "latent_distribution"):
@@ -126,7 +126,7 @@ def _generator(loaded: Any, facts: Network) -> Network:
 
 
 def _label_size(loaded: Any, facts: Network) -> int:
-    """The number of classes, which only the refusal of a wrong one tells."""
+    """The number of classes, which only the error for a wrong class shows."""
     latent = tf.zeros([1, facts.inputs["latent"].shape[1]])
     try:
         loaded.signatures["serving_default"](
@@ -140,7 +140,7 @@ def _label_size(loaded: Any, facts: Network) -> int:
 
 
 def _scale(network: keras.Model, side: int, channels: int) -> int:
-    """How many times larger a network makes images of a side; 0: it takes none."""
+    """A network's scale at a side; 0: it does not accept that side."""
 
     @tf.function(
         input_signature=[tf.TensorSpec([1, side, side, channels])], autograph=False
@@ -148,7 +148,7 @@ def _scale(network: keras.Model, side: int, channels: int) -> int:
     def call(image: tf.Tensor) -> tf.Tensor:
         return network(image, training=False)
 
-    # Traced, it is of shapes alone.
+    # Traced, it needs only shapes.
     try:
         made = call.get_concrete_function().structured_outputs
     except (ValueError, tf.errors.OpError):

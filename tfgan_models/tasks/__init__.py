@@ -1,4 +1,4 @@
-"""What trained models do, whatever they are opened from: one module a task.
+"""What trained models do, whatever they are opened from: one module per task.
 
 A task is a row of `tfgan_models.systems.TASKS`, and by its name
 

@@ -1,4 +1,4 @@
-"""Drawing what a caption says: StackGAN (arXiv:1612.03242)."""
+"""Generating images from captions: StackGAN (arXiv:1612.03242)."""
 
 import math
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from tfgan_models.tasks.model import Model
 
 
 class CaptionPainter(Model):
-    """A network that draws images of captions."""
+    """A network that generates images from captions."""
 
     _draw: Any
 
     def __call__(
         self, captions: str | Sequence[str], seeds: Sequence[int] = (0,)
     ) -> list[Image.Image]:
-        """Returns an image of each caption and seed, seeds first.
+        """Returns an image for each caption and seed, seeds first.
 
         Args:
             captions: One or several, each with a letter or digit.
-            seeds: The same seed has the same image on every machine.
+            seeds: A seed gives the same image on every machine.
         """
         texts = [captions] if isinstance(captions, str) else captions
         return [to_image(image) for text in texts for image in self.arrays(text, seeds)]
@@ -38,21 +38,21 @@ class CaptionPainter(Model):
 
         Args:
             caption: With a letter or digit.
-            seeds: One for each image; an image does not depend on the others.
+            seeds: One per image; an image does not depend on the others.
         """
         return np.stack([self.batch([caption], [seed])[0] for seed in seeds])
 
     def batch(
         self, captions: Sequence[str], seeds: Sequence[int] | np.ndarray
     ) -> np.ndarray:
-        """Returns an image of each caption with the seed beside it."""
+        """Returns an image for each caption with the seed at the same index."""
         return self._draw(
             tf.constant(list(captions)), tf.constant(seeds, tf.int64)
         ).numpy()
 
 
 def opened(found: Opened, name: str) -> CaptionPainter:
-    """Returns a network that draws captions.
+    """Returns a network that generates images from captions.
 
     Raises:
         UsageError: It has no text encoder.
@@ -60,13 +60,13 @@ def opened(found: Opened, name: str) -> CaptionPainter:
     model = CaptionPainter(found, name)
     if found.loaded is None and not isinstance(model.network, StackGenerator):
         raise UsageError(
-            f"{found.where} takes embeddings and no text, as exported .keras files do. "
-            "Give the training's --model_dir or its SavedModel."
+            f"{found.where} takes embeddings, not text, as exported .keras files do. "
+            "Give the run's --model_dir or its SavedModel."
         )
     if not model.facts.reads_text:
         raise UsageError(
             f"{found.where} was trained on --embeddings and has no text encoder: it "
-            "takes vectors of the encoder that made them, by the signature embedding "
+            "takes vectors from the encoder that made them, by the signature embedding "
             "of its SavedModel."
         )
     if found.loaded is not None:
@@ -88,10 +88,10 @@ def opened(found: Opened, name: str) -> CaptionPainter:
 
 
 def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
-    """Turns captions into embeddings.
+    """Converts captions to embeddings.
 
     Args:
-        network: Has a text encoder.
+        network: A network with a text encoder.
         captions: string [N].
 
     Returns:
@@ -117,7 +117,7 @@ def embed(network: StackGenerator, captions: tf.Tensor) -> tf.Tensor:
 def images_of(
     network: StackGenerator, embedding: tf.Tensor, seeds: tf.Tensor
 ) -> tf.Tensor:
-    """Draws an image of each embedding; what is random in it follows from its seed.
+    """Generates an image from each embedding; its random numbers follow from its seed.
 
     Args:
         network: The generator.
@@ -129,7 +129,7 @@ def images_of(
     """
     latent = sampling.latents(seeds, network.latent_size)
     noise = [
-        # From N(0, 1) by way of (-1, 1) to the truncated one.
+        # From N(0, 1) via (-1, 1) to the truncated normal distribution.
         sampling.truncated_normal(tf.math.erf(draw[:, 0, 0] * math.sqrt(0.5)))
         for draw in sampling.noise(seeds, [(1, 1, network.condition_size)] * 2)
     ]

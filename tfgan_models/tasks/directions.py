@@ -1,4 +1,4 @@
-"""What a generator can be made to change: SeFa (Shen & Zhou, arXiv:2007.06600)."""
+"""Directions of a generator's latent space: SeFa (Shen & Zhou, arXiv:2007.06600)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from tfgan_models.tasks.synthesis import Setting
 
 @dataclasses.dataclass(frozen=True)
 class Directions:
-    """Directions in w that change the images of a generator most.
+    """Directions in w that change a generator's images most.
 
     Attributes:
-        generator: Paints.
+        generator: The generator.
         vectors: Orthonormal, float32 [count, D], the strongest first.
         eigenvalues: Theirs, float64 [count].
-        shares: Of all that w does in `layers`, float64 [count].
-        layers: The style layers that were looked at, and whose w is moved.
+        shares: Each one's share of the effect of w in `layers`, float64 [count].
+        layers: The style layers that were factorised, and whose w is moved.
     """
 
     generator: StyleModel
@@ -35,10 +35,10 @@ class Directions:
         """Returns the image [R, R, C] of a seed, moved along a direction.
 
         Args:
-            seed: Of the image.
-            index: The direction's.
-            strength: How far, in lengths of the vector.
-            setting: How the image is made.
+            seed: The image's seed.
+            index: The direction's index.
+            strength: How far, in unit lengths.
+            setting: How the image is generated.
         """
         ws = synthesis.styles_of(self.generator, seed, setting)
         ws[self.layers] += np.float32(strength) * self.vectors[index]
@@ -49,12 +49,12 @@ def find(generator: StyleModel, layers: str, count: int) -> Directions:
     """Finds the strongest directions.
 
     Args:
-        generator: Its kernels are looked at.
+        generator: Its kernels are factorised.
         layers: "all", "coarse", "middle" or "fine".
-        count: How many directions.
+        count: Number of directions.
 
     Raises:
-        UsageError: The generator has no such layers, or not so many directions.
+        UsageError: The generator has no such layers, or fewer directions.
     """
     if count > generator.w_avg.size:
         raise UsageError(
@@ -73,12 +73,12 @@ def strongest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the directions in w that change the styles most.
 
-    They are the eigenvectors of A^T A, A being the layers' affine functions one below
-    the other, of the largest eigenvalues.
+    They are the eigenvectors with the largest eigenvalues of A^T A, where A stacks the
+    layers' affine functions.
 
     Args:
         kernels: Of the affine functions, each [D, 2C].
-        count: How many.
+        count: Number of directions.
 
     Returns:
         Orthonormal directions, float32 [count, D], the strongest first, each with its

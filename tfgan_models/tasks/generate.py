@@ -1,4 +1,4 @@
-"""Drawing images of seeds: GAN, CGAN, DCGAN, ProGAN and StyleGAN."""
+"""Generating images from seeds: GAN, CGAN, DCGAN, ProGAN and StyleGAN."""
 
 from collections.abc import Iterable
 
@@ -20,17 +20,17 @@ from tfgan_models.tasks.model import Model
 from tfgan_models.tasks.synthesis import Setting
 
 PSI = 0.7
-"""How far images are drawn towards the average w, where there is one."""
+"""Default truncation psi, if there is a w."""
 
 
 class ImageGenerator(Model):
-    """A network that draws images from latents.
+    """A network that generates images from latents.
 
     A seed's latent and noise are the same on every machine, and its image does not
-    depend on what else is drawn. `label` is a class, its index or name, of models that
-    have some. The methods `mix`, `project` and `directions`, and the arguments `psi`
+    depend on what else is generated. `label` is a class, its index or name, for models
+    with classes. The methods `mix`, `project` and `directions`, and the arguments `psi`
     (truncation, -2 to 2) and `noise` ("const": the same in all images; "random": each
-    its own; "none") are of generators with a w: StyleGAN.
+    different; "none") are for generators with a w: StyleGAN.
 
     Attributes:
         generator: Its functions.
@@ -40,7 +40,7 @@ class ImageGenerator(Model):
 
     @property
     def styles(self) -> StyleModel:
-        """Its functions, where there is a w.
+        """Its functions, if there is a w.
 
         Raises:
             UsageError: There is none.
@@ -61,12 +61,12 @@ class ImageGenerator(Model):
         """Returns the images of seeds, float32 [N, R, R, C], about [-1, 1].
 
         Raises:
-            UsageError: The generator has no use for what is given.
+            UsageError: An argument does not apply to the generator.
         """
         setting = self.setting(psi, label, noise)
         made = [synthesis.from_seed(self.generator, seed, setting) for seed in seeds]
         if not made:
-            raise UsageError("seeds must hold one at least. Received: none")
+            raise UsageError("seeds must have at least one. Received: none")
         return np.stack(made)
 
     def generate(
@@ -106,12 +106,12 @@ class ImageGenerator(Model):
         label: int | str | None = None,
         noise: str | None = None,
     ) -> morph.Video:
-        """Returns a video from seed to seed that ends where it begins; see its `save`.
+        """Returns a video from seed to seed that ends where it starts; see its `save`.
 
         Args:
             seeds: Passed through at equal intervals.
-            frames: Of the whole loop.
-            space: "w" (default, where there is one) or "z".
+            frames: Frames of the whole loop.
+            space: "w" (default, if there is one) or "z".
             psi: See the class.
             label: See the class.
             noise: See the class.
@@ -133,13 +133,13 @@ class ImageGenerator(Model):
         label: int | str | None = None,
         noise: str | None = None,
     ) -> projection.Projection:
-        """Searches the w that an image is drawn with (arXiv:1912.04958, appendix D).
+        """Projects an image to w by optimisation (arXiv:1912.04958, appendix D).
 
         Args:
             image: A file, an image of Pillow or an array; its centre square is taken.
-            space: "w+": each style layer its own w; "w": one for all.
-            steps: Of the search.
-            seed: Of its noise.
+            space: "w+": one w per style layer; "w": one for all.
+            steps: Optimisation steps.
+            seed: For its noise.
             label: See the class.
             noise: See the class.
         """
@@ -147,28 +147,28 @@ class ImageGenerator(Model):
         return projection.project(self.styles, image, space, steps, seed, setting)
 
     def directions(self, count: int = 5, layers: str = "all") -> directions.Directions:
-        """Finds what changes images most (SeFa, arXiv:2007.06600).
+        """Finds the directions that change images most (SeFa, arXiv:2007.06600).
 
         Args:
-            count: How many directions.
-            layers: "all", "coarse", "middle" or "fine": the style layers looked at.
+            count: Number of directions.
+            layers: "all", "coarse", "middle" or "fine": the style layers to factorise.
         """
         return directions.find(self.styles, layers, count)
 
     def setting(
         self, psi: float | None, label: int | str | None, noise: str | None
     ) -> Setting:
-        """Returns how images are drawn, with defaults for what is None.
+        """Returns how images are generated, with defaults for None.
 
         Raises:
-            UsageError: The generator has no use for what is given, or no such class.
+            UsageError: An argument does not apply to the generator, or there is no such
+                class.
         """
         if not isinstance(self.generator, StyleModel):
             for name, value in (("psi", psi), ("noise", noise)):
                 if value is not None:
                     raise UsageError(
-                        f"This generator has no {name}: leave {name} out. Received: "
-                        f"{value}"
+                        f"This generator has no {name}: omit {name}. Received: {value}"
                     )
         return Setting(self.label(label), PSI if psi is None else psi, noise or "const")
 
@@ -185,7 +185,7 @@ class ImageGenerator(Model):
         if not size:
             if given is None:
                 return None
-            raise UsageError(f"class={given}: the model has no classes. Leave it out.")
+            raise UsageError(f"class={given}: the model has no classes. Omit it.")
         if str(given).isdecimal() and int(given or 0) < size:
             return int(given or 0)
         if given in names:
@@ -198,16 +198,16 @@ class ImageGenerator(Model):
 
 
 def opened(found: Opened, name: str) -> ImageGenerator:
-    """Returns a network that draws images from latents.
+    """Returns a network that generates images from latents.
 
     Raises:
-        UsageError: Its images are neither grey nor RGB.
+        UsageError: Its images are neither greyscale nor RGB.
     """
     model = ImageGenerator(found, name)
     if model.facts.channels not in (1, 3):
         raise UsageError(
-            f"{found.where} draws images of {model.facts.channels} channels. Allowed: "
-            "1 or 3."
+            f"{found.where} generates images of {model.facts.channels} channels. "
+            "Allowed: 1 or 3."
         )
     if found.loaded is not None:
         made = generator_networks.of_saved_model(found.loaded, model.facts)

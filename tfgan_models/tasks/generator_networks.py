@@ -1,7 +1,7 @@
 """Trained generators as functions, wherever they come from.
 
-A network of ours, one of Keras's own layers and a SavedModel all become a `StyleModel`
-or a `LatentModel`.
+One of our networks, one of Keras's own layers and a SavedModel all become a
+`StyleModel` or a `LatentModel`.
 """
 
 import re
@@ -25,11 +25,11 @@ from tfgan_models.tasks.generators import (
 
 
 def of_network(network: Any, facts: Network) -> Generator:
-    """Returns what a network draws by.
+    """Returns a network's generation functions.
 
     Args:
         network: One of ours, or a functional one with their inputs and layers.
-        facts: What it is.
+        facts: Its facts.
     """
     if isinstance(network, StyleGenerator):
         return _style(network, facts)
@@ -43,11 +43,11 @@ def of_network(network: Any, facts: Network) -> Generator:
 
 
 def of_saved_model(loaded: Any, facts: Network) -> Generator:
-    """Returns what a SavedModel (`export.signatures.generation`) draws by.
+    """Returns the functions of a SavedModel of `export.signatures.generation`.
 
     Args:
         loaded: What `tf.saved_model.load` returned.
-        facts: What it is.
+        facts: Its facts.
     """
 
     def of_latent(signature: str, output: str) -> Callable[..., tf.Tensor]:
@@ -97,7 +97,7 @@ def _style(network: StyleGenerator, facts: Network) -> StyleModel:
 
 
 def _functional(network: keras.Model, facts: Network) -> Generator:
-    """Takes apart what a generator's `functional()` makes, or its plain-Keras twin."""
+    """Splits a generator's `functional()`, or its plain-Keras twin, into its parts."""
     inputs = {tensor.name: tensor for tensor in network.inputs}
     image = network.get_layer("image").output
     given = [inputs[name] for name in ("latent", "labels") if name in inputs]
@@ -142,7 +142,7 @@ def _one_hot(label: Label, label_size: int) -> tf.Tensor | None:
 
 
 def _average(truncation: keras.Model) -> np.ndarray:
-    """The w that psi = 0 leaves of any w."""
+    """The average w: psi = 0 maps any w to it."""
     size = truncation.inputs[0].shape[1]
     ws = truncation([tf.zeros([1, size]), tf.zeros([1, 1])])
     return ws[0, 0].numpy()
@@ -156,6 +156,6 @@ def _kernel(network: keras.Model, i: int) -> np.ndarray:
             scaled = getattr(affine, "scaled_kernel", lambda a=affine: a.kernel)
             return scaled().numpy()
     raise UsageError(
-        f"The model does not show the affine function of its style layer {i}, which "
-        "directions are found in. Give the training's --model_dir."
+        f"The model does not expose the affine function of its style layer {i}, which "
+        "directions need. Give the run's --model_dir."
     )

@@ -1,4 +1,4 @@
-"""What a trained generator is to the commands that draw by it."""
+"""A trained generator as functions, for the commands that generate images."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ Label: TypeAlias = tf.Tensor | None
 
 @dataclasses.dataclass(frozen=True)
 class _Generator:
-    """What every generator tells about itself.
+    """The facts of every generator.
 
     Attributes:
         resolution: Side of the images in pixels; in mid-growth the one reached.
@@ -32,7 +32,7 @@ class _Generator:
 
 @dataclasses.dataclass(frozen=True)
 class LatentModel(_Generator):
-    """A generator from latent to image without a w in between: GAN to ProGAN.
+    """A generator from latent to image without w: GAN to ProGAN.
 
     Attributes:
         draw: (latent [N, latent_size], label) -> images [N, R, R, channels].
@@ -43,14 +43,14 @@ class LatentModel(_Generator):
 
 @dataclasses.dataclass(frozen=True)
 class StyleModel(_Generator):
-    """A generator by way of w: StyleGAN.
+    """A generator with w: StyleGAN.
 
     Attributes:
         mapping: (latent [N, latent_size], label) -> w [N, D].
         synthesis: (ws [N, layers, D], noise maps [N, h, w, 1]) -> images
             [N, R, R, channels]; differentiable.
         w_avg: The average w, [D].
-        layers: Style layers, those that training has not grown to among them.
+        layers: Style layers, including those that training has not grown to.
         noise_shapes: [h, w, 1] for each style layer up to `resolution`.
         kernels: Returns the kernel [D, 2C] of each style layer's affine function.
     """
@@ -67,7 +67,7 @@ Generator: TypeAlias = LatentModel | StyleModel
 
 
 def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Traces a function; what it gives is float32."""
+    """Traces a function, with float32 output."""
 
     @tf.function(autograph=False)
     def call(*arguments: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Images of a person: files, folders, Pillow's images and arrays, there and back."""
+"""Users' images: files, folders, Pillow's images and arrays, in both directions."""
 
 import dataclasses
 import io
@@ -27,12 +27,12 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """An image that was read.
+    """An image as it was read.
 
     Attributes:
-        colours: float32 [H, W, 3] in [-1, 1]; where there is alpha, those below it.
-        alpha: If there is any.
-        is_grey: Whether all is grey.
+        colours: float32 [H, W, 3] in [-1, 1]; with alpha, those below it.
+        alpha: The alpha channel, if there is one.
+        is_grey: Whether the image is greyscale.
     """
 
     colours: np.ndarray
@@ -52,7 +52,7 @@ class ImageModel(Model):
     def __call__(
         self, images: Given | Sequence[Given]
     ) -> Image.Image | list[Image.Image]:
-        """Returns what the network makes of an image, or a list of those of several.
+        """Returns the network's result for an image, or a list for several.
 
         An alpha channel is kept.
 
@@ -75,7 +75,7 @@ class ImageModel(Model):
         return self.of_picture(read(images))
 
     def of_picture(self, picture: Picture) -> Image.Image:
-        """Returns what the network makes of an image that was read."""
+        """Returns the network's result for an image that was read."""
         (given,) = self.facts.inputs.values()
         channels, pixels = given.shape[-1], picture.colours
         if channels not in (1, 3):
@@ -119,7 +119,7 @@ def signature(loaded: Any, output: str) -> Images:
 
 
 def listed(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yields the image files below a folder, and where each is in it."""
+    """Yields the image files below a folder, and their paths inside it."""
     for file in files.walk(folder).images:
         yield file.path, file.path.relative_to(folder)
 
@@ -127,13 +127,13 @@ def listed(folder: Path) -> Iterator[tuple[Path, Path]]:
 def read(given: Given) -> Picture:
     """Reads an image.
 
-    The colours are those of `decode_image`, but for what alpha would mix them with.
+    The colours are those of `decode_image`, without compositing by alpha.
 
     Args:
-        given: An image; of a file the first frame counts.
+        given: An image; of a file, the first frame.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not an image.
     """
     if isinstance(given, np.ndarray | np.generic):
         return _of_array(given)
@@ -149,7 +149,7 @@ def read(given: Given) -> Picture:
             error.strerror or "not a readable JPEG, PNG, WebP, BMP, GIF or TIFF image"
         )
         raise UsageError(f"{given} cannot be read: {reason}.") from error
-    # What else damaged files, and those of billions of pixels, make Pillow raise.
+    # Other errors that Pillow raises for damaged files, or billions of pixels.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"{given} cannot be read: {reason}.") from error

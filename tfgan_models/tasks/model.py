@@ -1,4 +1,4 @@
-"""What every opened model has."""
+"""The base of all opened models."""
 
 import keras
 
@@ -11,14 +11,14 @@ class Model:
     """A network of an opened model; see `tfgan_models.load`.
 
     Args:
-        found: Where it is from.
+        found: The opened model.
         name: The network's, in its description.
 
     Attributes:
-        found: Where it is from.
-        where: What was opened.
+        found: The opened model.
+        where: Its path.
         name: The network's.
-        description: Of all that was opened.
+        description: The whole description.
         facts: Of the network.
     """
 
@@ -35,12 +35,12 @@ class Model:
         """The Keras model.
 
         Raises:
-            UsageError: It is a SavedModel, which holds none.
+            UsageError: It is a SavedModel, which has none.
         """
         if self._network is None:
             raise UsageError(
-                f"{self.where} is a SavedModel, which holds no Keras model. Open the "
-                ".keras file beside it, or the training."
+                f"{self.where} is a SavedModel, which has no Keras model. Open the "
+                ".keras file next to it, or the run."
             )
         return self._network
 

@@ -18,14 +18,14 @@ from tfgan_models.tasks.synthesis import Setting
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """A loop through the images of seeds; frames are made as they are asked for.
+    """A loop through the images of seeds; frames are generated when requested.
 
     Attributes:
-        generator: Paints.
+        generator: The generator.
         seeds: Passed through at equal intervals.
-        setting: How; with random noise each frame has its own.
-        space: "w": a periodic cubic spline; "z": great circles between normal latents,
-            straight lines between uniform ones, which leave no cube.
+        setting: How images are generated; random noise differs in each frame.
+        space: "w": a periodic cubic spline; "z": great circles between Gaussian
+            latents, straight lines between uniform ones, which stay inside the cube.
         count: Frames of the whole loop.
     """
 
@@ -45,14 +45,16 @@ class Video:
         return map(synthesis.to_rgb, made)
 
     def save(self, path: str | Path, fps: int = 30) -> Path:
-        """Writes an MP4 or GIF file, by its ending; whole or absent.
+        """Writes an MP4 or GIF file, according to its extension; complete or absent.
 
         Raises:
-            UsageError: The ending is another, or what writes videos is not installed.
+            UsageError: Another extension, or the video writer is not installed.
         """
         path = Path(path).expanduser()
         if path.suffix not in (".mp4", ".gif"):
-            raise UsageError(f"A video ends in .mp4 or .gif. Received: {path.name}")
+            raise UsageError(
+                f"A video's name must end in .mp4 or .gif. Received: {path.name}"
+            )
         write_video(path, self.frames(), fps)
         return path
 

@@ -33,8 +33,8 @@ class Projection:
         losses: At each step, with that step's noise on w.
         start: The loss of the average w.
         end: The loss of `ws`.
-        target: The image to find, as the generator would draw it.
-        made_of: What the loss is, in words.
+        target: The target image, at the generator's size.
+        made_of: A description of the loss.
     """
 
     ws: np.ndarray
@@ -54,14 +54,14 @@ def project(
     seed: int,
     setting: Setting,
 ) -> Projection:
-    """Searches the w of an image; see `fit`.
+    """Projects an image to w; see `fit`.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         image: Its centre square is taken.
         space: "w": one w for all style layers; "w+": one for each.
-        steps: Of the search.
-        seed: Draws the noise on w.
+        steps: Optimisation steps.
+        seed: For the noise on w.
         setting: Class and noise of the image.
 
     Raises:

@@ -137,7 +137,7 @@ def style_layers(generator: StyleModel, name: str) -> list[int]:
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Returns a picture [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
+    """Returns an image [R, R, C] in [-1, 1] as uint8 [R, R, 3]."""
     pixels = to_uint8(image)
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()
 
@@ -148,10 +148,10 @@ def mixed(
     """Returns the w of a seed with some styles of another's, [layers, D].
 
     Args:
-        generator: Paints.
-        seed: Of most of it.
-        other: Of the styles that are taken.
-        styles: "coarse", "middle" or "fine": those that are.
+        generator: The generator.
+        seed: The seed of the other styles.
+        other: The seed of the styles taken.
+        styles: "coarse", "middle" or "fine": the styles taken.
         setting: Class and psi.
 
     Raises:
@@ -172,12 +172,12 @@ def styles_of(generator: StyleModel, seed: int, setting: Setting) -> np.ndarray:
 def untruncated(
     generator: Generator, seeds: tf.Tensor, label: tf.Tensor | None
 ) -> tf.Tensor:
-    """Returns the images of seeds, not truncated and with noise of their own.
+    """Returns the images of seeds, without truncation and with noise of their own.
 
     Args:
-        generator: Paints.
+        generator: The generator.
         seeds: int64 [N].
-        label: Classes, int64 [N], where there are some.
+        label: Classes, int64 [N], if there are any.
     """
     z = sampling.latents(seeds, generator.latent_size, generator.distribution)
     if isinstance(generator, LatentModel):

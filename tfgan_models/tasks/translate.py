@@ -27,15 +27,14 @@ def opened(found: Opened, name: str) -> Translator:
 def of_any_size(
     network: keras.Model, multiple: int
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function that translates images of any size from 1 x 1 up.
+    """Returns a function that translates images of any size from 1 x 1 up.
 
-    An image is continued to the right and downwards by mirroring, border pixel repeated
-    and as often as needed, up to the next size that the network takes; the output is
-    cropped back.
+    An image is padded on the right and at the bottom, by repeated symmetric mirroring,
+    up to the next size that the network takes; the output is cropped back.
 
     Args:
         network: Image [N, H, W, C] in [-1, 1] to image of the same size.
-        multiple: H and W which the network takes are multiples of this.
+        multiple: The network takes H and W that are multiples of this.
 
     Returns:
         Images [N, H, W, C] to float32 [N, H, W, C'].
@@ -57,7 +56,7 @@ def _continue_axis(
 ) -> tf.Tensor:
     """Mirrors `image` beyond its end, up to the next size that the network takes.
 
-    Indices instead of tf.pad, which mirrors at most once: a 1 px image can need 255.
+    Indices instead of tf.pad, which mirrors only once: a 1 px image can need 255.
     """
     target = tf.maximum(-(-size // multiple) * multiple, smallest)
     index = tf.range(target) % (2 * size)
@@ -65,9 +64,9 @@ def _continue_axis(
 
 
 def _smallest_side(network: keras.Model, multiple: int, channels: int) -> int:
-    """The smallest H = W that the network takes.
+    """The smallest valid H = W.
 
-    Reflection padding inside needs more pixels than it adds, so that one multiple may
+    Reflection padding inside needs more pixels than it adds, so one multiple may
     be too few: the network is tried.
     """
     try:

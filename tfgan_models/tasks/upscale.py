@@ -12,7 +12,7 @@ from tfgan_models.runs.opening import Opened
 from tfgan_models.tasks import images
 
 TILE = 256
-"""Side of the tiles, in pixels of the input, that a large image is cut into."""
+"""Side of the tiles, in pixels of the input, that a large image is split into."""
 
 
 class Upscaler(images.ImageModel):
@@ -20,18 +20,18 @@ class Upscaler(images.ImageModel):
 
     @property
     def scale(self) -> int:
-        """How many times larger each side becomes."""
+        """The factor, in each direction."""
         return self.facts.scale
 
     def of_picture(self, picture: images.Picture) -> Image.Image:
-        """Returns an image enlarged; grey stays grey, alpha by the bicubic filter."""
+        """Returns an enlarged image; greyscale is kept, alpha enlarged bicubically."""
         result = super().of_picture(picture)
         if picture.is_grey:
             result = result.convert("L" if picture.alpha is None else "LA")
         return result
 
     def in_tiles(self, side: int) -> None:
-        """Cuts large images into tiles of another side, in pixels of the image."""
+        """Sets another side of the tiles, in pixels of the image."""
         function = tiled(self.network, self.scale, side)
         self.arrays = images.compiled(function, self.network.inputs[0].shape[-1])
 
@@ -49,19 +49,19 @@ def opened(found: Opened, name: str) -> Upscaler:
 def tiled(
     network: keras.Model, scale: int, tile: int = TILE
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function that enlarges images of any size in bounded memory.
+    """Returns a function that enlarges images of any size in bounded memory.
 
-    Large images are cut into tiles, which are enlarged one at a time, each with so much
-    of the image around it that nothing further away can reach it (see `reach`): the
-    result is the network's own, without seams. What surrounds a tile never leaves the
-    image, so that the network pads where the image ends and nowhere else.
+    Large images are split into tiles, which are enlarged one at a time, each with
+    enough of its surroundings that nothing further away can affect it (see `reach`):
+    the result is the network's own, without seams. A tile's window never leaves the
+    image, so the network pads only where the image ends.
 
     Args:
         network: Image [N, H, W, C] in [-1, 1] to image [N, sH, sW, C]; convolutions
-            and what works on each pixel.
+            and pixelwise operations.
         scale: s.
-        tile: Side of the tiles in pixels of the input. Images that are no larger than
-            a tile and its surroundings are enlarged at once.
+        tile: Side of the tiles in pixels of the input. Images no larger than
+            a tile's window are enlarged at once.
 
     Returns:
         Images [N, H, W, C] to float32 [N, sH, sW, C], clipped to [-1, 1].
@@ -81,8 +81,8 @@ def tiled(
                 0,
             ]
             window = tf.slice(image, start, [1, rows.window, columns.window, -1])
-            # Keras compiles a convolution of an unknown number of channels by XLA,
-            # which TensorFlow Serving has switched off.
+            # Keras compiles a convolution of an unknown number of channels with XLA,
+            # which TensorFlow Serving has disabled.
             window = tf.ensure_shape(window, [1, None, None, image.shape[-1]])
             enlarged = tf.cast(network(window, training=False), tf.float32)[0]
             top, left = rows.start(row) - start[1], columns.start(column) - start[2]
@@ -113,10 +113,10 @@ def tiled(
 
 
 def reach(network: keras.Model) -> int:
-    """Returns how far from an output pixel, in input pixels, its inputs can be.
+    """Returns the radius of the receptive field, in input pixels.
 
-    At most: the radii of all kernels added up, as if each counted at the resolution of
-    the input.
+    An upper bound: the sum of all kernels' radii, as if each were at the input's
+    resolution.
     """
     return sum(
         max(layer.kernel_size) // 2 * max(layer.dilation_rate)
@@ -127,13 +127,13 @@ def reach(network: keras.Model) -> int:
 
 @dataclass(frozen=True)
 class _Cut:
-    """How one axis is cut, in pixels of the input; all are scalar int32 tensors.
+    """The tiling of one axis, in pixels of the input; all are scalar int32 tensors.
 
     Args:
         size: Of the image.
-        tile: Of a tile: all are equal, so the last one overlaps the one before it.
-        window: Of what the network sees for a tile.
-        count: How many tiles.
+        tile: Of a tile: all are equal, so the last one overlaps the previous one.
+        window: Of a tile with its surroundings.
+        count: Number of tiles.
     """
 
     size: tf.Tensor
@@ -142,16 +142,16 @@ class _Cut:
     count: tf.Tensor
 
     def start(self, i: tf.Tensor) -> tf.Tensor:
-        """Where tile i begins."""
+        """Where tile i starts."""
         return tf.minimum(i * self.tile, self.size - self.tile)
 
     def window_start(self, i: tf.Tensor) -> tf.Tensor:
-        """Where the window of tile i begins, inside the image as all of it is."""
+        """Where the window of tile i starts, inside the image like all of it."""
         before = self.start(i) - (self.window - self.tile) // 2
         return tf.clip_by_value(before, 0, self.size - self.window)
 
     def places(self, scale: int) -> tf.Tensor:
-        """Where each pixel of the enlarged axis is among the tiles set end to end."""
+        """The index of each pixel of the enlarged axis in the concatenated tiles."""
         pixels = tf.range(scale * self.size)
         tiles = tf.minimum(pixels // (scale * self.tile), self.count - 1)
         return pixels - scale * self.start(tiles) + scale * self.tile * tiles

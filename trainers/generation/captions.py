@@ -1,4 +1,4 @@
-"""Files of images of captions."""
+"""Files with images from captions."""
 
 import math
 import re
@@ -18,19 +18,19 @@ def write(
     seeds: Sequence[int],
     output_dir: Path,
 ) -> list[Path]:
-    """Writes a grid of pictures for each caption, such as red_heart.png.
+    """Writes a grid of images for each caption, for example red_heart.png.
 
     Args:
-        painter: Paints.
-        captions: What.
-        seeds: One for each picture of a grid.
+        painter: Generates the images.
+        captions: The captions.
+        seeds: One for each image of a grid.
         output_dir: An existing folder.
 
     Returns:
         The files, one for each caption.
 
     Raises:
-        UsageError: There are more pictures than a file can well hold.
+        UsageError: There are more images than fit in a file.
     """
     names = _names(captions)
     columns = math.ceil(math.sqrt(len(seeds)))
@@ -45,7 +45,7 @@ def write(
 
 
 def _names(captions: Sequence[str]) -> list[str]:
-    """Files' names that tell the captions, no two alike."""
+    """Unique file names made from the captions."""
     names: list[str] = []
     for caption in captions:
         name = re.sub("[^a-z0-9]+", "_", caption.lower()).strip("_")[:60]

@@ -214,12 +214,12 @@ def noise(
 def write_directions(
     found: Directions, seed: int, setting: Setting, output_dir: Path
 ) -> list[Path]:
-    """Writes directions.html, which shows each at all strengths, and directions.npz.
+    """Writes directions.html, a slider for each direction, and directions.npz.
 
     Args:
         found: The directions.
-        seed: Of the image that is changed.
-        setting: How the image is made.
+        seed: The seed of the image that is changed.
+        setting: How the image is generated.
         output_dir: An existing folder.
 
     Returns:
@@ -239,9 +239,9 @@ def write_directions(
     files.write_bytes(output_dir / "directions.npz", arrays.getvalue())
     titles = [f"Direction {i + 1} ({part:.1%})" for i, part in enumerate(found.shares)]
     note = (
-        f"Seed {seed}. w is moved by -3 to 3 times a direction of length 1 in the "
+        f"Seed {seed}. w is moved by -3 to 3 times a unit direction in the "
         f"style layers {found.layers[0]} to {found.layers[-1]}; the percentage is its "
-        "share of all that w does there."
+        "share of the effect of w there."
     )
     path = output_dir / "directions.html"
     page.write(path, "Directions", note, titles, strips, STRENGTHS)

@@ -1,4 +1,4 @@
-"""Files of images that a network makes of images."""
+"""Files of translated or enlarged images."""
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,21 +15,21 @@ def translate(
 ) -> list[Path]:
     """Translates image files and those of folders, each at its own size.
 
-    An alpha channel is kept; the network sees the colours below it. What cannot be read
-    in a folder is named and passed over.
+    An alpha channel is kept; the network sees the colours below it. Files in a folder
+    that cannot be read are named and skipped.
 
     Args:
-        translator: What translates them.
+        translator: Translates them.
         images: Files and folders.
-        output_dir: An existing folder. Those of a folder go to the same places below
-            it.
+        output_dir: An existing folder. Images of a folder keep their relative paths
+            below it.
 
     Returns:
         The PNG files written.
 
     Raises:
         UsageError: There is no image, or one that was given cannot be read.
-        FailureError: All others were written.
+        FailureError: Some could not be read; all others were written.
     """
     found = list(_listed(images))
     if not found:
@@ -42,10 +42,10 @@ def translate(
         except UsageError as error:
             if is_given:
                 raise
-            print(f"Passed over: {error}", flush=True)
+            print(f"Skipped: {error}", flush=True)
             unread.append(path)
             continue
-        # Two that differ by their ending alone keep it.
+        # Two that differ only in their extension keep it.
         plain = name.with_suffix("")
         target = output_dir / f"{name if twice[plain] > 1 else plain}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ def translate(
         written.append(target)
     if unread:
         raise FailureError(
-            f"{len(unread)} of {len(found)} images could not be read; the others are "
-            f"translated in {output_dir}."
+            f"{len(unread)} of {len(found)} images could not be read; the others were "
+            f"translated to {output_dir}."
         )
     return written
 
@@ -63,15 +63,15 @@ def upscale(model: Upscaler, image: Path, output_dir: Path) -> Path:
     """Enlarges an image file.
 
     Args:
-        model: What enlarges it.
-        image: JPEG, PNG, WebP, BMP, GIF or TIFF, of which the first frame counts.
+        model: Enlarges it.
+        image: JPEG, PNG, WebP, BMP, GIF or TIFF, of which the first frame is used.
         output_dir: An existing folder.
 
     Returns:
         The PNG file written, `<name>_x<scale>.png`.
 
     Raises:
-        UsageError: It is no such file.
+        UsageError: It is not such a file.
     """
     path = output_dir / f"{image.stem}_x{model.scale}.png"
     model.of_picture(task_images.read(image)).save(path)
@@ -79,7 +79,7 @@ def upscale(model: Upscaler, image: Path, output_dir: Path) -> Path:
 
 
 def _listed(images: Iterable[Path]) -> Iterator[tuple[Path, Path, bool]]:
-    """Each image file, the name that its translation has, whether it was given."""
+    """Each image file, the name of its translation, and whether it was given itself."""
     for path in images:
         if path.is_dir():
             for file, place in task_images.listed(path):

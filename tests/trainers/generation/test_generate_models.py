@@ -150,7 +150,7 @@ def test_what_is_no_generator_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"noise\.keras cannot be loaded"):
         networks.opened(str(tmp_path / "noise.keras"))
     ResNetGenerator(4, 1).save(tmp_path / "other.keras")
-    with pytest.raises(UsageError, match=r"other\.keras holds no network of the"):
+    with pytest.raises(UsageError, match=r"other\.keras has no network for the"):
         networks.opened(str(tmp_path / "other.keras"))
     networks.style(8, channels=4).save(tmp_path / "four.keras")
     with pytest.raises(UsageError, match=r"4 channels\. Allowed: 1 or 3"):
@@ -166,7 +166,7 @@ def test_savedmodels_of_others_are_refused(tmp_path: Path) -> None:
     other = Other()
     signatures = {"serving_default": other.double}
     tf.saved_model.save(other, str(tmp_path / "other"), signatures=signatures)
-    with pytest.raises(UsageError, match="holds no network of the task generate"):
+    with pytest.raises(UsageError, match="has no network for the task generate"):
         networks.opened(str(tmp_path / "other"))
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"noise")

@@ -86,8 +86,8 @@ def test_models_that_draw_no_text(files: Path, tmp_path: Path) -> None:
     plain_keras.to_plain_keras(network.functional()).save(tmp_path / "plain.keras")
     for model, message in (
         (files / "bare", "was trained on --embeddings and has no text encoder"),
-        (tmp_path / "progan", "holds no network of the task caption"),
-        (tmp_path / "plain.keras", "takes embeddings and no text"),
+        (tmp_path / "progan", "has no network for the task caption"),
+        (tmp_path / "plain.keras", "takes embeddings, not text"),
         (tmp_path / "none", "is none of: a training run's --model_dir"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -125,13 +125,13 @@ def test_models_that_translate_nothing(files: Path, tmp_path: Path) -> None:
     training = save_training({"srgan": SRResNet(2, 2, 1)}, tmp_path / "training")
     for model, message in (
         (tmp_path / "nowhere", "is none of: a training run's --model_dir"),
-        (tmp_path / "larger.keras", "holds no network of the task translate"),
-        (tmp_path / "exported", "holds no network of the task translate"),
-        (training, "holds no network of the task translate"),
+        (tmp_path / "larger.keras", "has no network for the task translate"),
+        (tmp_path / "exported", "has no network for the task translate"),
+        (training, "has no network for the task translate"),
     ):
         with pytest.raises(UsageError, match=message):
             opened_model(str(model))
-    with pytest.raises(UsageError, match="leave --network out"):
+    with pytest.raises(UsageError, match="omit --network"):
         opened_model(str(files / "own.keras"), network="b2a")
 
 
@@ -152,4 +152,4 @@ def test_the_command(files: Path, tmp_path: Path) -> None:
     assert opened(tmp_path / "out" / "photo.png").size == (20, 12)
     assert nothing.startswith("UsageError: translate needs IMAGE. Received: none.")
     assert missing.endswith("image files and folders. none.jpg does not exist.")
-    assert wrong.startswith("UsageError: --network=c: the training holds a2b and b2a a")
+    assert wrong.startswith("UsageError: --network=c: the run has only a2b and b2a")

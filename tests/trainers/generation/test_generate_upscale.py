@@ -116,7 +116,7 @@ def test_a_training_has_two_networks(files: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         opened_model(young).arrays(images), results["srresnet"]
     )
-    with pytest.raises(UsageError, match=r"--network=srgan: the training holds srres"):
+    with pytest.raises(UsageError, match=r"--network=srgan: the run has only srres"):
         opened_model(young, network="srgan")
 
 
@@ -182,13 +182,13 @@ def test_models_that_enlarge_nothing(files: Path, tmp_path: Path) -> None:
         (ResNetGenerator(4, 1), UNetGenerator(downsamplings=8, filters=2))
     ):
         other.save(tmp_path / f"{i}.keras")
-        with pytest.raises(UsageError, match=r"holds no network of the task upscale"):
+        with pytest.raises(UsageError, match=r"has no network for the task upscale"):
             opened_model(str(tmp_path / f"{i}.keras"))
     writing.write_saved_model(ResNetGenerator(4, 1), tmp_path / "translation" / "1")
-    with pytest.raises(UsageError, match=r"holds no network of the task upscale"):
+    with pytest.raises(UsageError, match=r"has no network for the task upscale"):
         opened_model(str(tmp_path / "translation"))
     training = save_training({"a2b": ResNetGenerator(4, 1)}, tmp_path / "training")
-    with pytest.raises(UsageError, match=r"holds no network of the task upscale"):
+    with pytest.raises(UsageError, match=r"has no network for the task upscale"):
         opened_model(str(training))
     SRResNet(2, 4, 1, channels=2).save(tmp_path / "two.keras")
     with pytest.raises(UsageError, match=r"images of 2 channels, and files have 1 or"):
@@ -198,9 +198,9 @@ def test_models_that_enlarge_nothing(files: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.keras").write_bytes(b"noise")
     with pytest.raises(UsageError, match=r"noise\.keras cannot be loaded"):
         opened_model(str(tmp_path / "noise.keras"))
-    with pytest.raises(UsageError, match="a SavedModel, which holds no Keras model"):
+    with pytest.raises(UsageError, match="a SavedModel, which has no Keras model"):
         opened_model(files / "saved_model").in_tiles(64)
-    with pytest.raises(UsageError, match="leave --network out"):
+    with pytest.raises(UsageError, match="omit --network"):
         opened_model(str(files / "own.keras"), network="srgan")
 
 
