@@ -129,7 +129,9 @@ def _network(network: Network) -> str:
 
 def _told(description: Description) -> list[str]:
     """What is known about a model's origin, one line each."""
+    system = systems.SYSTEMS.get(description.system)
     lines = {
+        "System": f"{system.model} (arXiv:{system.arxiv})" if system else "",
         "Description": description.description,
         "License": description.license,
         "Data set": description.dataset,

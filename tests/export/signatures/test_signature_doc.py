@@ -150,12 +150,14 @@ def test_where_a_model_comes_from_is_told_where_it_is_known() -> None:
     text = told(
         translation(network),
         network,
+        system="pix2pix",
         dataset="earth/satellite2relief",
         classes=("sea", "land"),
         license="CC0",
         description="Of seas.\n# And lands",
     )
     for line in (
+        "System: Pix2Pix (arXiv:1611.07004)",
         "Description: Of seas. # And lands",
         "License: CC0",
         "Data set: earth/satellite2relief",
@@ -163,7 +165,7 @@ def test_where_a_model_comes_from_is_told_where_it_is_known() -> None:
     ):
         assert f"\n\n{line}\n\n" in text
     assert text.index("Network: ") < text.index("Description: ")
-    for name in ("Description", "License", "Data set", "Classes"):
+    for name in ("System", "Description", "License", "Data set", "Classes"):
         assert name not in told(translation(network), network)
 
 
