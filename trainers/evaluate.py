@@ -1,7 +1,7 @@
 """`python -m trainers.evaluate`: a model's metrics, next to baselines.
 
     python -m trainers.evaluate --model=runs/mine
-    python -m trainers.evaluate --model=models/mine_a2b --dataset=D --image_size=256
+    python -m trainers.evaluate --model=models/mine_a2b
     python -m trainers.evaluate --model=http://localhost:8501/v1/models/mine_a2b ...
     python -m trainers.evaluate --model=my/generated/images ...
 
