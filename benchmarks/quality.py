@@ -22,7 +22,7 @@ from tfgan_models.errors import FailureError
 from tfgan_models.runs import files
 
 if TYPE_CHECKING:
-    from trainers.evaluation.measurement import Figure, Task
+    from trainers.evaluation.measurement import Result, Task
     from trainers.evaluation.report import Table
 
 SEED = 0
@@ -176,8 +176,8 @@ def _train(contest: Contest, contender: Contender, model_dir: Path) -> None:
         )
 
 
-Measured: TypeAlias = dict[str, dict[str, "Figure"]]
-"""System -> figure's name -> figure."""
+Measured: TypeAlias = dict[str, dict[str, "Result"]]
+"""System -> metric -> its result."""
 
 REAL = "training images"
 
@@ -197,16 +197,16 @@ def _measure(
         for task in sources.find(sources.Request(str(runs / contender.folder))).tasks:
             tasks.setdefault(task.name, {})[contender.title] = task
 
-    def measure(task: Task) -> dict[str, Figure]:
-        figures = measurement.measure(task, specs, extractors, SEED, cache)
-        return {figure.name: figure for figure in figures}
+    def measure(task: Task) -> dict[str, Result]:
+        results = measurement.measure(task, specs, extractors, SEED, cache)
+        return {result.name: result for result in results}
 
     systems, pictures = {}, {}
     for name, contenders in tasks.items():
         first = next(iter(contenders.values()))
         measured = {title: measure(task) for title, task in contenders.items()}
-        figures = next(iter(measured.values())).values()
-        count = max(figure.about["generated"] for figure in figures)
+        results = next(iter(measured.values())).values()
+        count = max(result.about["generated"] for result in results)
         baselines = translation.baseline_tasks(first, count)
         measured |= {title: measure(task) for title, task in baselines.items()}
         systems[name] = measured
@@ -255,8 +255,8 @@ def _budget(contest: Contest, runs: Path) -> str:
 def _table(task: str, measured: Measured) -> "Table":
     from trainers import evaluate
 
-    figures = {system: list(found.values()) for system, found in measured.items()}
-    return evaluate.table(task, figures)
+    results = {system: list(found.values()) for system, found in measured.items()}
+    return evaluate.table(task, results)
 
 
 def _verdict(contest: Contest, measured: Measured) -> str:
@@ -266,9 +266,9 @@ def _verdict(contest: Contest, measured: Measured) -> str:
     lines = []
     for title in (system for system in measured if system in titles):
         worse = [
-            f"{figure.name} ({', '.join(better)})"
-            for figure in measured[title].values()
-            if (better := _no_worse(figure, rivals))
+            f"{result.name} ({', '.join(better)})"
+            for result in measured[title].values()
+            if (better := _no_worse(result, rivals))
         ]
         said = (
             f"no better than a baseline in {'; '.join(worse)}"
@@ -279,16 +279,16 @@ def _verdict(contest: Contest, measured: Measured) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _no_worse(figure: "Figure", rivals: Measured) -> list[str]:
+def _no_worse(result: "Result", rivals: Measured) -> list[str]:
     """The baselines that a metric does not beat."""
     from tfgan_models.metrics.spec import is_higher_better
 
-    sign = 1 if is_higher_better(figure.name) else -1
+    sign = 1 if is_higher_better(result.name) else -1
     return [
         system
         for system, found in rivals.items()
-        if figure.name in found
-        and sign * found[figure.name].value >= sign * figure.value
+        if result.name in found
+        and sign * found[result.name].value >= sign * result.value
     ]
 
 

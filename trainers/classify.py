@@ -87,11 +87,11 @@ def main(argv: Sequence[str]) -> None:
             f"{dataset} {known}. Give the data set that it was trained on."
         )
     output_dir = _make_folder(values.output_dir, model_dir)
-    figures = measure(generator, splits, values.samples, values.seed)
-    print(report.to_text(table(figures)))
+    results = measure(generator, splits, values.samples, values.seed)
+    print(report.to_text(table(results)))
     path = output_dir / "classification.json"
     facts = {"model": values.model, "dataset": dataset, "seed": values.seed}
-    files.write_text(path, json.dumps({**facts, **figures}, indent=1) + "\n")
+    files.write_text(path, json.dumps({**facts, **results}, indent=1) + "\n")
     print(f"Wrote {path}")
 
 
@@ -119,32 +119,32 @@ def measure(
     )
     drawn = classifier.generated(generator, samples, seed)
     largest = np.bincount(test.labels).max() / len(test.labels)
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "classes": generator.label_size,
         "side": classifier.side_of(generator),
     }
     for name, images in (("generated", drawn), ("real", test)):
         share, count = classifier.accuracy(model, images), len(images.labels)
-        figures[name] = {
+        results[name] = {
             "accuracy": share,
             "std": classifier.deviation(share, count),
             "images": count,
         }
     # Every class is equally likely.
     chance = {"generated": 1.0 / generator.label_size, "real": float(largest)}
-    return {**figures, "chance": chance}
+    return {**results, "chance": chance}
 
 
-def table(figures: Mapping[str, Any]) -> "Table":
+def table(results: Mapping[str, Any]) -> "Table":
     """Returns the metrics as a table."""
     from trainers.evaluation.report import Table
 
     rows = [
         [
             title,
-            f"{figures[name]['accuracy']:.3f} ± {figures[name]['std']:.3f}",
-            f"{figures['chance'][name]:.3f}",
-            str(figures[name]["images"]),
+            f"{results[name]['accuracy']:.3f} ± {results[name]['std']:.3f}",
+            f"{results['chance'][name]:.3f}",
+            str(results[name]["images"]),
         ]
         for title, name in (
             ("generated, of the class asked for", "generated"),
@@ -152,8 +152,8 @@ def table(figures: Mapping[str, Any]) -> "Table":
         )
     ]
     return Table(
-        f"Accuracy of a small classifier, {figures['classes']} classes, "
-        f"{figures['side']} px",
+        f"Accuracy of a small classifier, {results['classes']} classes, "
+        f"{results['side']} px",
         ["", "accuracy", "chance", "images"],
         rows,
         "Chance: 1 / classes for generated images, all equally likely; the share of "

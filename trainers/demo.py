@@ -29,7 +29,7 @@ MINUTES = 6
 # Six different places: coasts, deep and shallow sea, snow and desert.
 SHOWN = (9, 27, 30, 26, 43, 8)
 ZOOM = 3
-FIGURES = (
+METRICS = (
     "KID, maps",
     "KID, photos",
     "there and back",
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         translated = _translate(a2b, windows["test_a"])
         back = _translate(b2a, translated)
         reverse = _translate(b2a, windows["test_b"])
-    rows = _figures(windows, translated, back, reverse)
+    rows = _metrics(windows, translated, back, reverse)
     print(_table(rows, len(translated)))
     picture = output / "demo.png"
     columns = (windows["test_a"], translated, back, windows["test_b"])
@@ -129,13 +129,13 @@ def _translate(model_url: str, images: np.ndarray) -> np.ndarray:
     return client.translate(model_url, images)
 
 
-def _figures(
+def _metrics(
     windows: dict[str, np.ndarray],
     translated: np.ndarray,
     back: np.ndarray,
     reverse: np.ndarray,
 ) -> dict[str, tuple[float, ...]]:
-    """What was measured, the baselines next to it: a row of `FIGURES` by name."""
+    """What was measured, the baselines next to it: a row of `METRICS` by name."""
     from tfgan_models.metrics import extractors, kernel
 
     names = ("test_a", "test_b", "train_a", "train_b")
@@ -175,7 +175,7 @@ def _figures(
 
 def _table(rows: dict[str, tuple[float, ...]], count: int) -> str:
     lines = [f"\n{count} test windows of {SIZE} px:"]
-    lines.append(f"{'':22}" + "".join(f"{name:>16}" for name in FIGURES))
+    lines.append(f"{'':22}" + "".join(f"{name:>16}" for name in METRICS))
     for name, row in rows.items():
         kid_maps, kid_photographs, back, share, lattice = row
         if name.startswith("real"):  # Of other places: nothing is where it should be.

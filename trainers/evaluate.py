@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tfgan_models.metrics.extractors import Extractor
     from tfgan_models.metrics.spec import Spec
     from trainers.evaluation import report
-    from trainers.evaluation.measurement import Figure, Task
+    from trainers.evaluation.measurement import Result, Task
     from trainers.evaluation.sources import Subject
 
 DEFAULT = "kid5k_lite0,fid5k_lite0,l1,psnr,ssim,psnr_y,ssim_y,cycle"
 FEW = 100
 """With fewer real images metrics vary a lot, and FID says little but their number."""
-Results = dict[str, dict[str, list["Figure"]]]
+Results = dict[str, dict[str, list["Result"]]]
 """Task -> system ("model" or a baseline) -> its metrics."""
 
 
@@ -154,9 +154,9 @@ def evaluate(
     for task in map(_shown, subject.tasks):
         chosen = _worthwhile(task, specs, left_out)
         results[task.name], shown = _measure(task, chosen, extractors, seed, left_out)
-        figures = table(task.name, results[task.name])
-        print(f"\n{report.to_text(figures)}", flush=True)
-        parts += [figures, *shown]
+        summary = table(task.name, results[task.name])
+        print(f"\n{report.to_text(summary)}", flush=True)
+        parts += [summary, *shown]
     if subject.model_dir:
         parts += _curves(subject.model_dir)
     facts = {
@@ -220,7 +220,7 @@ def _measure(
     extractors: Mapping[str, "Extractor"],
     seed: int,
     left_out: Callable[[str], None] | None,
-) -> tuple[dict[str, list["Figure"]], list["report.Table | report.Picture"]]:
+) -> tuple[dict[str, list["Result"]], list["report.Table | report.Picture"]]:
     """A task's metrics by system, and what else its report shows."""
     from trainers.evaluation import feature_cache, gallery, measurement, translation
     from trainers.training import progress
@@ -232,7 +232,7 @@ def _measure(
         task, specs, extractors, seed, cache, kept.watch, left_out
     )
     systems = {"model": model}
-    told = {figure.spec for figure in model}
+    told = {result.spec for result in model}
     for name, baseline in translation.baseline_tasks(task, kept.seen).items():
         progress.say(f"{task.name}: evaluating a baseline, {name}", sys.stderr)
         systems[name] = measurement.measure(
@@ -248,7 +248,7 @@ def _measure(
     return systems, shown
 
 
-def table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
+def table(task: str, systems: Mapping[str, list["Result"]]) -> "report.Table":
     """Makes a table: a row per metric, naming its extractor, and a column per system.
 
     Args:
@@ -259,25 +259,25 @@ def table(task: str, systems: Mapping[str, list["Figure"]]) -> "report.Table":
     from tfgan_models.metrics.spec import is_higher_better
     from trainers.evaluation import report
 
-    by_system = {s: {f.name: f for f in figures} for s, figures in systems.items()}
+    by_system = {s: {f.name: f for f in found} for s, found in systems.items()}
     rows = []
     shown = next(iter(systems.values()))
-    for figure in shown:
-        arrow = "↑" if is_higher_better(figure.name) else "↓"
-        cells = [_cell(measured.get(figure.name)) for measured in by_system.values()]
-        rows.append([f"{figure.name} {arrow}", *cells, _made_of(figure.about)])
+    for result in shown:
+        arrow = "↑" if is_higher_better(result.name) else "↓"
+        cells = [_cell(measured.get(result.name)) for measured in by_system.values()]
+        rows.append([f"{result.name} {arrow}", *cells, _made_of(result.about)])
     extractors = dict.fromkeys(f.about.get("extractor") for f in shown)
     note = " ".join(f"{text}." for text in extractors if text)
     return report.Table(task, ["", *systems, "made of"], rows, note)
 
 
-def _cell(figure: "Figure | None") -> str:
-    if figure is None:
+def _cell(result: "Result | None") -> str:
+    if result is None:
         return "-"
-    deviation = figure.about.get("std")
-    if figure.name.startswith("kid") and deviation is not None:
-        return f"{figure.value:.4f} ± {deviation:.4f}"
-    return f"{figure.value:.4g}"
+    deviation = result.about.get("std")
+    if result.name.startswith("kid") and deviation is not None:
+        return f"{result.value:.4f} ± {deviation:.4f}"
+    return f"{result.value:.4g}"
 
 
 def _made_of(about: Mapping[str, Any]) -> str:
@@ -320,9 +320,9 @@ def _to_json(results: Results) -> dict[str, Any]:
                 # JSON has no infinity, the PSNR of identical images.
                 f.name: {"value": f.value if math.isfinite(f.value) else None}
                 | {**f.about}
-                for f in figures
+                for f in found
             }
-            for system, figures in systems.items()
+            for system, found in systems.items()
         }
         for task, systems in results.items()
     }

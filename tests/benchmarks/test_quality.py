@@ -10,27 +10,27 @@ from PIL import Image
 from benchmarks import quality
 from tfgan_models.data import catalog
 from tfgan_models.metrics import spec
-from trainers.evaluation.measurement import Figure
+from trainers.evaluation.measurement import Result
 
 (MAPS,) = quality.CONTESTS
 # TFDS itself has that warning, where a data set is prepared already.
 STRICT = ("-W", "error", "-W", "ignore:label() is deprecated:DeprecationWarning")
 
 
-def figures(**values: float) -> dict[str, Figure]:
+def results(**values: float) -> dict[str, Result]:
     return {
-        name: Figure(spec.parse("l1"), name, value, {"seed": 0})
+        name: Result(spec.parse("l1"), name, value, {"seed": 0})
         for name, value in values.items()
     }
 
 
 def test_says_where_a_system_is_no_better_than_a_baseline() -> None:
     measured = {
-        MAPS.contenders[0].title: figures(l1=0.3, ssim=0.5),
-        MAPS.contenders[1].title: figures(l1=0.1, ssim=0.6),
-        "untranslated": figures(l1=0.7, ssim=0.5),
-        "mean colour": figures(l1=0.2, ssim=0.4),
-        quality.REAL: figures(l1=0.0, ssim=1.0),
+        MAPS.contenders[0].title: results(l1=0.3, ssim=0.5),
+        MAPS.contenders[1].title: results(l1=0.1, ssim=0.6),
+        "untranslated": results(l1=0.7, ssim=0.5),
+        "mean colour": results(l1=0.2, ssim=0.4),
+        quality.REAL: results(l1=0.0, ssim=1.0),
     }
     first, second = quality._verdict(MAPS, measured).splitlines()
     assert first == (

@@ -33,7 +33,7 @@ def floats(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 127.5 - 1
 
 
-def figures(real: object, generated: object) -> list[object]:
+def results(real: object, generated: object) -> list[object]:
     return [
         metrics.fid(real, generated),
         metrics.kid(real, generated),
@@ -49,8 +49,8 @@ def test_are_those_of_the_features() -> None:
         kernel.kernel_distance(first, second, subset_size=17)[0],
         manifold.precision_recall(first, second),
     ]
-    assert figures(real, generated) == expected
-    assert figures(floats(real), floats(generated)) == expected
+    assert results(real, generated) == expected
+    assert results(floats(real), floats(generated)) == expected
     assert expected[0] > 0.1
 
 
@@ -62,7 +62,7 @@ def test_folders_are_their_images(tmp_path: Path) -> None:
     generated = levels(6, 3)
     corner = np.stack([picture.reshape(-1)[:3] for picture in pictures])
     real = np.broadcast_to(corner[:, None, None], (len(corner), 1, 1, 3))
-    assert figures(tmp_path, generated) == figures(real, generated)
+    assert results(tmp_path, generated) == results(real, generated)
     assert metrics.fid(str(tmp_path), generated) == metrics.fid(real, generated)
     with pytest.raises(UsageError, match="nosuch cannot be read: No such file"):
         metrics.fid(tmp_path / "nosuch", generated)

@@ -1,4 +1,4 @@
-"""Names of figures."""
+"""Names of metrics."""
 
 import pytest
 

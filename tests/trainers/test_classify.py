@@ -135,14 +135,14 @@ def test_images_of_unknown_class_are_left_out(splits: LabelledSplits) -> None:
 
 
 def test_the_table_has_both_chances() -> None:
-    figures = {
+    results = {
         "classes": 10,
         "side": 8,
         "generated": {"accuracy": 0.9, "std": 0.003, "images": 1000},
         "real": {"accuracy": 0.975, "std": 0.012, "images": 180},
         "chance": {"generated": 0.1, "real": 0.1722},
     }
-    lines = report.to_text(classify.table(figures)).splitlines()
+    lines = report.to_text(classify.table(results)).splitlines()
     assert lines[0] == "Accuracy of a small classifier, 10 classes, 8 px"
     assert lines[2].split()[-5:] == ["0.900", "±", "0.003", "0.100", "1000"]
     assert lines[3].split()[-5:] == ["0.975", "±", "0.012", "0.172", "180"]

@@ -230,12 +230,12 @@ def test_the_report_says_what_was_measured(
     )
     a2b = generated(subject.tasks[0])
     expected = similarity.l1(a2b["generated"], a2b["truth"]).mean()
-    figures = {f.name: f for f in results["a2b"]["model"]}
-    assert figures["l1"].value == pytest.approx(expected)
+    measured = {f.name: f for f in results["a2b"]["model"]}
+    assert measured["l1"].value == pytest.approx(expected)
     written = json.loads((tmp_path / "evaluation.json").read_text())
     assert written["data set"] == f"folder:{photos}"
     stored = written["tasks"]["a2b"]
-    assert stored["model"]["l1"]["value"] == figures["l1"].value
+    assert stored["model"]["l1"]["value"] == measured["l1"].value
     assert stored["model"]["kid_lite0"]["seed"] == 3
     assert set(stored) == {
         "model",
@@ -345,8 +345,8 @@ def test_the_command_evaluates_a_training(
         assert told not in result.stdout
     assert result.stdout.startswith("Warning: a2b has 2 real images")
     assert "Left out: fid5k_lite0 of a2b: it needs 100 real" in result.stdout
-    figures = json.loads((run / "evaluation/evaluation.json").read_text())["tasks"]
-    assert set(figures["a2b"]["model"]) == {"kid5k_lite0", "cycle"}
+    measured = json.loads((run / "evaluation/evaluation.json").read_text())["tasks"]
+    assert set(measured["a2b"]["model"]) == {"kid5k_lite0", "cycle"}
     written = json.loads((run / "evaluation/evaluation.json").read_text())
     assert written["kind"] == "training"
     assert written["step"] in ("1", "2")

@@ -152,7 +152,7 @@ def test_what_is_measured_is_what_the_network_makes(recipe: SRGANRecipe) -> None
         (1, 36, width, 3) for width in (40, 40, 42)
     ]
     names = ["psnr", "psnr_y", "ssim_y"]
-    figures = measurement.measure(task, [spec.parse(n) for n in names], {})
+    measured = measurement.measure(task, [spec.parse(n) for n in names], {})
     expected = [
         np.mean([function(b["generated"], b["truth"])[0] for b in batches])
         for function in (
@@ -161,7 +161,7 @@ def test_what_is_measured_is_what_the_network_makes(recipe: SRGANRecipe) -> None
             lambda *x: similarity.ssim_y(*x, 2),
         )
     ]
-    assert [f.value for f in figures] == pytest.approx(expected)
+    assert [f.value for f in measured] == pytest.approx(expected)
     assert [len(b["truth"]) for b in task.batches(2)] == [1, 1]
 
 

@@ -17,7 +17,7 @@ class Kind:
     """What all metrics of a kind have in common.
 
     Attributes:
-        figures: Names of its metrics.
+        names: Names of its metrics.
         by_features: Whether an extractor's features are compared.
         higher_is_better: Which way is better.
         needs: What it compares the generated images with: "truth",
@@ -27,7 +27,7 @@ class Kind:
         meaning: One line of documentation.
     """
 
-    figures: tuple[str, ...]
+    names: tuple[str, ...]
     by_features: bool
     higher_is_better: bool
     needs: str = ""
@@ -106,7 +106,7 @@ class Spec:
         rest = self.text.removeprefix(self.kind)
         if extractor and self.extractor:
             rest = rest.removesuffix(self.extractor) + extractor
-        return tuple(figure + rest for figure in KINDS[self.kind].figures)
+        return tuple(name + rest for name in KINDS[self.kind].names)
 
 
 def parse(text: str) -> Spec:
@@ -153,7 +153,7 @@ def is_higher_better(name: str) -> bool:
         UsageError: It is not the name of a metric.
     """
     for kind in KINDS.values():
-        for figure in kind.figures:
-            if re.fullmatch(rf"{figure}(\d+k?)?(_\w+)?", name):
+        for kind_name in kind.names:
+            if re.fullmatch(rf"{kind_name}(\d+k?)?(_\w+)?", name):
                 return kind.higher_is_better
     raise UsageError(f"{name!r} is not the name of a metric.")

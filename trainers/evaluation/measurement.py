@@ -87,7 +87,7 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class Result:
     """A metric's value, and everything needed to compare it with another.
 
     Attributes:
@@ -161,7 +161,7 @@ def measure(
     real_features: RealFeatures = extract,
     watch: Callable[[Batch], None] | None = None,
     left_out: Callable[[str], None] | None = None,
-) -> list[Figure]:
+) -> list[Result]:
     """Computes metrics of a task in one pass over its images.
 
     Args:
@@ -193,16 +193,16 @@ def measure(
     def real(name: str, count: int) -> np.ndarray:
         return real_features(lambda: task.real(count), extractors[name])
 
-    figures = []
+    results = []
     for spec in specs:
         try:
-            figures += _figures(task, spec, seen, extractors, seed, real)
+            results += _from_features(task, spec, seen, extractors, seed, real)
         except ValueError as error:
             reason = f"{spec.text} of {task.name}: {error}"
             if left_out is None:
                 raise UsageError(reason) from error
             left_out(reason)
-    return figures
+    return results
 
 
 class _Seen:
@@ -251,18 +251,18 @@ class _Seen:
         return np.concatenate(self._parts[name])[:count]
 
 
-def _figures(
+def _from_features(
     task: Task,
     spec: Spec,
     seen: _Seen,
     extractors: Mapping[str, Extractor],
     seed: int,
     real_features: Callable[[str, int], np.ndarray],
-) -> list[Figure]:
+) -> list[Result]:
     about: dict[str, Any] = {"seed": seed}
     if spec.extractor is None:
         value = _without_features(spec, seen, about)
-        return [Figure(spec, spec.names()[0], value, about)]
+        return [Result(spec, spec.names()[0], value, about)]
     values: Sequence[float]
     chosen = extractors[spec.extractor]
     about["extractor"] = chosen.description
@@ -280,7 +280,7 @@ def _figures(
             about["real"] = len(real)
             values = _compared(spec.kind, real, features, about)
     names = spec.names(chosen.name)
-    return [Figure(spec, n, v, about) for n, v in zip(names, values, strict=True)]
+    return [Result(spec, n, v, about) for n, v in zip(names, values, strict=True)]
 
 
 def _without_features(spec: Spec, seen: _Seen, about: dict[str, Any]) -> float:

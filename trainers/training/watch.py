@@ -112,15 +112,15 @@ class QualityWatch(keras.callbacks.Callback):
         self._evaluated = self.step
         values, about = {}, {}
         for task in self.tasks(self.model):
-            for figure in measurement.measure(
+            for result in measurement.measure(
                 task,
                 self.metrics.specs,
                 self.metrics.extractors,
                 self.seed,
                 self._features,
             ):
-                name = f"{figure.name}/{task.name}"
-                values[name], about[name] = figure.value, figure.about
+                name = f"{result.name}/{task.name}"
+                values[name], about[name] = result.value, result.about
         # The log first: a best checkpoint whose value is unknown could be lost to a
         # worse one after a kill between the two.
         self.extras.scalars(self.step, values, about, group="metrics/")

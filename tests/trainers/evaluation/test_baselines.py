@@ -1,4 +1,4 @@
-"""The demo's figures on images whose answers are known."""
+"""The demo's results on images whose answers are known."""
 
 import numpy as np
 import pytest

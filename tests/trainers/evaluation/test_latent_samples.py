@@ -70,17 +70,17 @@ def test_the_evaluation_prints_what_a_blur_would_get(
     )
     means = test_measurement.Means()
     results = evaluate.evaluate(subject, specs, {"lite0": means}, 0, tmp_path, "mine")
-    figures = {f.name: f.value for f in results["images"]["mean image"]}
-    assert list(figures) == [f.name for f in results["images"]["model"]]
-    assert all(np.isfinite(value) for value in figures.values())
+    measured = {f.name: f.value for f in results["images"]["mean image"]}
+    assert list(measured) == [f.name for f in results["images"]["model"]]
+    assert all(np.isfinite(value) for value in measured.values())
     # All alike: of one class, as similar as can be, and recalling nothing.
-    assert figures["is12_means"] == pytest.approx(1.0, abs=1e-6)
-    assert figures["msssim12"] == pytest.approx(1.0, abs=1e-6)
-    assert figures["recall12_means"] == 0.0
+    assert measured["is12_means"] == pytest.approx(1.0, abs=1e-6)
+    assert measured["msssim12"] == pytest.approx(1.0, abs=1e-6)
+    assert measured["recall12_means"] == 0.0
     # What they lack for FID is the real features' spread.
     real = np.concatenate([means(batch)[0] for batch in own.real(12)])
     spread = np.trace(np.cov(real, rowvar=False))
-    assert figures["fid12_means"] == pytest.approx(spread, rel=1e-3)
+    assert measured["fid12_means"] == pytest.approx(spread, rel=1e-3)
     printed = capsys.readouterr().out
     header = next(line for line in printed.splitlines() if "made of" in line)
     assert " ".join(header.split()) == "model mean image training images made of"

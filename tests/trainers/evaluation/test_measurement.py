@@ -1,4 +1,4 @@
-"""From images to figures: what is collected, compared and said of it."""
+"""From images to results: what is collected, compared and said of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,14 +62,14 @@ def task(**changed: object) -> measurement.Task:
     return measurement.Task(**(settings | {"has": names[1:]} | changed))
 
 
-def measure(text: str, **options: object) -> dict[str, measurement.Figure]:
-    figures = measurement.measure(
+def measure(text: str, **options: object) -> dict[str, measurement.Result]:
+    results = measurement.measure(
         options.pop("task", None) or task(),
         spec.parse_list(text),
         {"lite0": Means()},
         **options,
     )
-    return {figure.name: figure for figure in figures}
+    return {result.name: result for result in results}
 
 
 def test_figures_are_those_of_all_images() -> None:

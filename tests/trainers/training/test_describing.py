@@ -39,7 +39,7 @@ def test_a_training_says_what_it_makes(
     assert (said(parent).parent, whole.parent) == ("", str(parent))
     assert whole.metrics["last"].keys() == {"step", "cycle/a2b", "cycle/b2a"}
     assert whole.metrics["last"]["step"] == 4
-    # The newest checkpoint has the figures that were measured after it was written.
+    # The newest checkpoint has the results that were measured after it was written.
     assert checkpoints.load_described(run)[1] == whole
     first = said(run / "checkpoints/step_00000002")
     assert (first.steps, first.images, first.metrics) == (2, 4, {})

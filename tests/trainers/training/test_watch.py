@@ -22,14 +22,14 @@ EVALUATE = ("--eval_every=1", "--checkpoint_every=1", "--metrics=cycle")
 def scripted(
     idle: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Mapping[int, float]], None]:
-    """Makes the figure of each step what a script says."""
+    """Makes the result of each step what a script says."""
 
     def use(script: Mapping[int, float]) -> None:
-        def measure(task: Any, specs: Any, *rest: Any) -> list[measurement.Figure]:
+        def measure(task: Any, specs: Any, *rest: Any) -> list[measurement.Result]:
             # b2a differs from a2b: their mean decides.
             offset = 0.1 if task.name == "a2b" else -0.1
             value = script[current[0]] + offset
-            return [measurement.Figure(specs[0], "cycle", value, {"seed": 0})]
+            return [measurement.Result(specs[0], "cycle", value, {"seed": 0})]
 
         current = [0]
         judge = watch.QualityWatch.evaluate
@@ -77,7 +77,7 @@ def test_figures_go_to_the_log_and_tensorboard(train: Train, tmp_path: Path) -> 
 def test_the_figure_is_that_of_the_exported_networks(
     train: Train, tmp_path: Path, folder: Path
 ) -> None:
-    """EMA generators where they are kept: loaded anew, they give the same figure."""
+    """EMA generators where they are kept: loaded anew, they give the same result."""
     from tfgan_models.data import catalog
     from trainers import cyclegan
     from trainers.evaluation import translation
