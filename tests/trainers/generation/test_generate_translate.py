@@ -112,7 +112,7 @@ def test_files_and_folders(
     (photos / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(FailureError, match="1 of 4 images could not be read; the"):
         image_files.translate(found, [photos], out)
-    assert f"Passed over: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
+    assert f"Skipped: {photos / 'broken.jpg'} cannot be" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"broken\.jpg cannot be read: not a readable"):
         image_files.translate(found, [photos / "broken.jpg"], out)
     with pytest.raises(UsageError, match="There are no images in"):
