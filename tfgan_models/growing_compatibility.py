@@ -1,4 +1,4 @@
-"""Whether the networks, the schedule and the batches of a GAN that grows fit."""
+"""Checks that networks, schedule and batches of a progressive GAN fit together."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from tfgan_models import compatibility
 from tfgan_models.growth import Growth
 
 SIZES = ("resolution", "channels", "label_size")
-"""What generator and discriminator have alike."""
+"""What generator and discriminator have in common."""
 AUGMENTATIONS = ("none", "diffaug", "ada")
 
 
@@ -18,7 +18,7 @@ def check_networks(
     needed: Sequence[Sequence[str]],
     examples: Sequence[str],
 ) -> None:
-    """Refuses networks without what training needs, or that do not go together.
+    """Refuses networks without what training needs, or that do not fit together.
 
     Args:
         generator: Any.
@@ -27,7 +27,7 @@ def check_networks(
         examples: A network that has them, for each.
 
     Raises:
-        ValueError: They are others.
+        ValueError: They are not.
     """
     networks = {"generator": generator, "discriminator": discriminator}
     for (name, network), attributes, example in zip(
@@ -41,7 +41,7 @@ def check_networks(
 
 
 def check_schedule(generator: keras.Model, schedule: Growth) -> None:
-    """Raises ValueError for a schedule that is not of the generator's resolutions."""
+    """Raises ValueError if a schedule does not match the generator's resolutions."""
     if schedule.first_resolution < generator.smallest_resolution:
         raise ValueError(
             f"Training starts at {generator.smallest_resolution} px or above. "
@@ -57,7 +57,7 @@ def check_schedule(generator: keras.Model, schedule: Growth) -> None:
 def check_options(
     ema_half_life: float, gp_weight: float, micro_batch: int, augment: str
 ) -> None:
-    """Raises ValueError for numbers, or an augmentation, that cannot be."""
+    """Raises ValueError for an invalid number or augmentation."""
     compatibility.check_not_negative(gp_weight=gp_weight, micro_batch=micro_batch)
     if ema_half_life <= 0:
         raise ValueError(
@@ -73,9 +73,9 @@ def check_batch(batch_size: int, replicas: int, micro_batch: int, group: int) ->
     """Raises ValueError for a batch that cannot be divided.
 
     Args:
-        batch_size: Images of a step, over all replicas.
-        replicas: How many.
-        micro_batch: Images of a replica that are computed at once; 0: all.
+        batch_size: Images per step, over all replicas.
+        replicas: Number of replicas.
+        micro_batch: Images of a replica processed at once; 0: all.
         group: Images for the minibatch standard deviation.
     """
     if batch_size % replicas:

@@ -9,12 +9,12 @@ import tensorflow as tf
 from tfgan_models import batches, compatibility, losses, penalties
 from tfgan_models.adversarial import GANModel
 
-# Told apart from what a paper's step draws besides, and from its calls.
+# Distinct from the purposes of a paper's own random keys.
 _TEST, _ON_BETWEEN = 0, 19
 
 
 class LatentGAN(GANModel):
-    """A generator of images from latents, and a discriminator, both of one size.
+    """A generator of images from latents, and a discriminator, of fixed size.
 
     `fit` takes batches {"real": [N, H, W, C]} in [-1, 1] and, with classes, "label"
     [N], from 0; other keys are ignored. Calling the model generates images from latents
@@ -101,22 +101,22 @@ class LatentGAN(GANModel):
             return tf.one_hot(label, size)
 
     def generate(self, real: tf.Tensor, purpose: int, *labels: tf.Tensor) -> tf.Tensor:
-        """Returns as many images as there are real ones, as the generator is trained.
+        """Returns generated images, as many as real ones, in training mode.
 
         Args:
             real: [N, H, W, C].
-            purpose: Tells the draws and calls of one step apart.
+            purpose: Distinguishes the random keys of one step.
             *labels: One-hot [N, label_size], with classes.
         """
         latent = self._latents(real, purpose)
         return self.forward(self.generator, _joined(latent, labels), purpose=purpose)
 
     def judge(self, images: tf.Tensor, purpose: int, *labels: tf.Tensor) -> tf.Tensor:
-        """Returns the logits of images, as the discriminator is trained.
+        """Returns the logits of images in training mode.
 
         Args:
             images: [N, H, W, C].
-            purpose: Tells the calls of one step apart, and from the generator's.
+            purpose: Distinguishes the calls of one step, also from the generator's.
             *labels: See `generate`.
         """
         joined = _joined(images, labels)
@@ -130,7 +130,7 @@ class LatentGAN(GANModel):
         Args:
             real: [N, H, W, C].
             fake: [N, H, W, C].
-            purpose: Tells the draws of one step apart.
+            purpose: Distinguishes the random keys of one step.
             *labels: See `generate`.
 
         Returns:
@@ -163,7 +163,7 @@ class LatentGAN(GANModel):
         }
 
     def _latents(self, real: tf.Tensor, purpose: int) -> tf.Tensor:
-        """As many latents as there are real images, drawn for `purpose`."""
+        """As many latents as there are real images, for a `purpose`."""
         return self.draw_samples(
             purpose,
             tf.shape(real)[0],

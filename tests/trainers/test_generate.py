@@ -129,14 +129,14 @@ def test_errors_are_one_line(files: Path, tmp_path: Path) -> None:
         ("images", style, f"--output_dir={tmp_path / 'file'}"): "cannot be written",
         ("images", "--model=nowhere", out): "--model=nowhere does not exist",
         ("images", style, "--class=1", out): "the model has no classes",
-        ("mix", classes, out): "The model has 3 classes: give --class=0 to",
-        ("morph", cgan, out): "The model has 3 classes: give --class=0 to",
+        ("mix", classes, out): "The model has 3 classes: give 0 to 2",
+        ("morph", cgan, out): "The model has 3 classes: give 0 to 2",
         ("images", classes, "--class=3", out): "Received: 3",
         ("images", classes, "--class=cat", out): "Received: cat",
         ("mix", progan, out): "mix needs w, which this generator does not have",
         ("noise", cgan, "--class=1", out): "noise needs w, which this",
-        ("images", progan, "--psi=1", out): "has no psi: omit --psi",
-        ("morph", progan, "--space=w", out): "This generator has no w. Take --space=z.",
+        ("images", progan, "--psi=1", out): "has no psi: omit psi",
+        ("morph", progan, "--space=w", out): "space must be z: this generator has no w",
         ("mix", style, "--styles=fine", out): "fine styles are those of 64 px",
     }
     (tmp_path / "blocked" / "images.png").mkdir(parents=True)
