@@ -1,1 +1,1 @@
-"""Our training and inference, timed beside the same networks in PyTorch."""
+"""Our training and inference, timed against the same networks in PyTorch."""

@@ -1,4 +1,4 @@
-"""Times CycleGAN's training step and inference beside the same in PyTorch.
+"""Times CycleGAN's training step and inference against the same in PyTorch.
 
     python -m benchmarks.cyclegan --image_size=128 --blocks=9 --runs=10
 

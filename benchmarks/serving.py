@@ -1,4 +1,4 @@
-"""Loads the local endpoint from another process, beside a plain in-process loop.
+"""Loads the local endpoint from another process, next to a plain in-process loop.
 
     python -m benchmarks.serving --image_size=256 --filters=64 --clients=8 --runs=10
 
@@ -167,12 +167,12 @@ def sides(
 def check_answers(
     workers: Mapping[str, Worker], taking_turns: Sequence[Side], scratch: Path
 ) -> None:
-    """Fails unless all sides give the pictures that the in-process loop gives.
+    """Fails unless all sides give the same images as the in-process loop.
 
     Args:
         workers: By role.
         taking_turns: The loop first.
-        scratch: Where the pictures are kept.
+        scratch: Directory for the images.
     """
     expected: list[np.ndarray] = []
     for i, side in enumerate(taking_turns):
@@ -183,7 +183,7 @@ def check_answers(
         expected = expected or pictures
         for ours, theirs in zip(pictures, expected, strict=True):
             if ours.shape != theirs.shape or np.abs(ours - theirs).max() > 1:
-                raise RuntimeError(f"{side.name} gives other pictures than the loop")
+                raise RuntimeError(f"{side.name} gives other images than the loop")
 
 
 def measure(options: Mapping[str, Any]) -> dict[str, Any]:

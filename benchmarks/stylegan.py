@@ -1,4 +1,4 @@
-"""Times StyleGAN's training step and generation beside the same in PyTorch.
+"""Times StyleGAN's training step and generation against the same in PyTorch.
 
     python -m benchmarks.stylegan --image_size=64 --batch_size=4 --runs=10
 

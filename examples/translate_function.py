@@ -1,4 +1,4 @@
-"""Sends a picture to a served model: translate_function.py PICTURE MODEL_URL OUTPUT."""
+"""Sends an image to a served model: translate_function.py IMAGE MODEL_URL OUTPUT."""
 
 import base64
 import sys
@@ -6,12 +6,12 @@ import sys
 import requests
 
 
-def translate(picture: str, model_url: str, output: str) -> None:
-    """Writes what a served model makes of a picture file.
+def translate(image: str, model_url: str, output: str) -> None:
+    """Writes a served model's translation of an image file.
 
     model_url is such as http://localhost:8501/v1/models/mine_a2b.
     """
-    with open(picture, "rb") as file:
+    with open(image, "rb") as file:
         encoded = base64.b64encode(file.read()).decode()
     body = {"signature_name": "encoded", "instances": [{"b64": encoded}]}
     response = requests.post(f"{model_url}:predict", json=body, timeout=60)

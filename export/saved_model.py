@@ -51,7 +51,7 @@ def define_flags() -> None:
         ("license", "What the model may be used under"),
     ):
         flags.DEFINE_string(
-            name, None, f"{what}, in its model.json. Default: as the training has it."
+            name, None, f"{what}, in its model.json. Default: as in the run."
         )
 
 

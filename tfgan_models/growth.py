@@ -12,12 +12,12 @@ from typing import TypeVar
 
 
 class Steps:
-    """Steps of a training that are alike, of a dataclass that has these attributes.
+    """Equal steps of a run, as a dataclass with these attributes.
 
     Attributes:
-        first_step: The first of them.
-        steps: How many.
-        batch_size: Images of a step, over all replicas.
+        first_step: The first step.
+        steps: Number of steps.
+        batch_size: Images per step, over all replicas.
         first_image: Images seen before it.
     """
 
@@ -137,7 +137,7 @@ class Phase(Steps):
 
 
 def phases(growth: Growth) -> list[Phase]:
-    """Lists the phases of a training, from its first step to its last.
+    """Lists the phases of a run, from its first step to its last.
 
     A phase starts with the first step at or after its beginning: the batches of the
     phase before may overshoot it.

@@ -6,14 +6,14 @@ import tensorflow as tf
 
 
 def squared_slopes(
-    judge: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+    discriminator: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns scores, and the squared norm of each score's gradient.
 
     `r1 = gamma / 2 * mean(slopes)` (Mescheder et al., arXiv:1801.04406).
 
     Args:
-        judge: Images to scores, of any shape.
+        discriminator: Images to scores, of any shape.
         images: [N, H, W, C].
 
     Returns:
@@ -21,7 +21,7 @@ def squared_slopes(
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
-        scores = judge(images)
+        scores = discriminator(images)
         total = tf.reduce_sum(scores)
     gradients = tf.cast(tape.gradient(total, images), tf.float32)
     return scores, tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])
@@ -39,7 +39,7 @@ def gradient_penalty(squared: tf.Tensor, target: float = 1.0) -> tf.Tensor:
 
 
 def between(
-    judge: Callable[[tf.Tensor], tf.Tensor],
+    discriminator: Callable[[tf.Tensor], tf.Tensor],
     real: tf.Tensor,
     fake: tf.Tensor,
     places: tf.Tensor,
@@ -48,13 +48,13 @@ def between(
     """WGAN-GP's penalty: how far slopes between reals and fakes are from 1.
 
     Args:
-        judge: Images to scores, of any shape.
+        discriminator: Images to scores, of any shape.
         real: [N, H, W, C].
         fake: [N, H, W, C].
         places: In [0, 1], [N]; 0 is real.
         shrinkage: What the slopes are divided by.
     """
-    _, slopes = squared_slopes(judge, interpolates(real, fake, places))
+    _, slopes = squared_slopes(discriminator, interpolates(real, fake, places))
     return gradient_penalty(slopes / shrinkage**2)
 
 

@@ -17,7 +17,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         learning_rate: The rate before the decay.
         decay_start: The step at which the decay begins.
-        total_steps: The number of steps of the whole training.
+        total_steps: The total number of steps.
 
     Raises:
         ValueError: `learning_rate` is not above 0, or `decay_start` is not in

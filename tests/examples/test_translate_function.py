@@ -37,4 +37,4 @@ def test_it_writes_the_answer_and_is_short(tmp_path: Path) -> None:
     assert not (tmp_path / "other.png").exists()
     finished = run(tmp_path, "photo.jpg")
     assert finished.returncode == 1
-    assert finished.stderr.strip().endswith("PICTURE MODEL_URL OUTPUT.")
+    assert finished.stderr.strip().endswith("IMAGE MODEL_URL OUTPUT.")

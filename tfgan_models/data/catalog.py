@@ -41,8 +41,8 @@ def unpaired(name: str, data_dir: str | None = None) -> UnpairedSplits:
     Args:
         name: One of `UNPAIRED_BUNDLED`; any other TFDS name with splits trainA and
             trainB, e.g. `cycle_gan/monet2photo`; or `folder:PATH`, where PATH holds
-            trainA/ and trainB/. Where testA or testB is missing, the first
-            `folder.STAND_IN_TEST_IMAGES` training images stand in for it.
+            trainA/ and trainB/. If testA or testB is missing, the first
+            `folder.STAND_IN_TEST_IMAGES` training images are used instead.
         data_dir: Where TFDS keeps prepared data sets; by default `$TFDS_DATA_DIR`,
             else `~/tensorflow_datasets`.
 
@@ -67,8 +67,8 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
             `input` and `target`; or `folder:PATH`, where PATH holds either trainA/
             and trainB/ with files of the same names, or train/ with files that show
             input and target side by side. Tests are in testA/ and testB/, or in test/
-            or val/; where they are missing, the first `folder.STAND_IN_TEST_IMAGES`
-            training pairs stand in for them.
+            or val/; if they are missing, the first `folder.STAND_IN_TEST_IMAGES`
+            training pairs are used instead.
         data_dir: As for `unpaired`.
 
     Returns:
@@ -85,16 +85,16 @@ def paired(name: str, data_dir: str | None = None) -> PairedSplits:
 
 
 def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
-    """Finds a data set of single images and makes it ready to be read.
+    """Finds a data set of single images and prepares it for reading.
 
     Args:
         name: One of `LABELLED_BUNDLED`; any other TFDS name with an image feature
             `image` and a split train, e.g. `cifar10`, whose classes are those of its
             feature `label`, or else of its only ClassLabel; or `folder:PATH`, where
-            PATH, or PATH/train, holds images (no classes) or one folder of images for
-            each class. Tests are in the split test or validation, or in PATH/test;
-            where they are missing, the first `folder.STAND_IN_TEST_IMAGES` training
-            images stand in for them.
+            PATH, or PATH/train, holds images (no classes) or one folder of images per
+            class. Tests are in the split test or validation, or in PATH/test;
+            if they are missing, the first `folder.STAND_IN_TEST_IMAGES` training
+            images are used instead.
         data_dir: As for `unpaired`.
 
     Returns:
@@ -111,7 +111,7 @@ def labelled(name: str, data_dir: str | None = None) -> LabelledSplits:
 
 
 def superres(name: str, scale: int, data_dir: str | None = None) -> SuperResSplits:
-    """Finds a data set for super-resolution and makes it ready to be read.
+    """Finds a data set for super-resolution and prepares it for reading.
 
     Args:
         name: One of `SUPERRES_BUNDLED`; any other TFDS name with an image feature
@@ -138,14 +138,14 @@ def superres(name: str, scale: int, data_dir: str | None = None) -> SuperResSpli
 def captioned(
     name: str, embeddings: str | None = None, data_dir: str | None = None
 ) -> CaptionedSplits:
-    """Finds a data set of images with captions and makes it ready to be read.
+    """Finds a data set of images with captions and prepares it for reading.
 
     Args:
         name: One of `CAPTIONED_BUNDLED`; any other TFDS name with an image feature
             `image`, a split train and a text feature `caption`, `text` or `name`, or
             else `image/filename`, by which embeddings are found, e.g.
             `caltech_birds2011`; or `folder:PATH` as for `labelled`, with a text file
-            of the same name beside each image, a caption in each line.
+            of the same name next to each image, one caption per line.
         embeddings: A file of captions and their embeddings, see `embeddings.read`.
         data_dir: As for `unpaired`.
 

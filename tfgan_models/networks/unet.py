@@ -27,12 +27,12 @@ class UNetGenerator(keras.Model):
         norm: "batch" as in pix2pix, "instance", "affine_instance" (with a learned
             scale and offset) or "none". Convolutions that a batch normalisation
             follows have no bias.
-        inference_norm: Where norm is "batch", what a call with training=False
-            normalises by: the "averages" of the training, or each "image" by itself,
-            which is the paper's test with one image a batch. Both are deterministic.
+        inference_norm: If norm is "batch", the statistics of a call with
+            training=False: the moving "averages" of training, or each "image"'s own,
+            as in the paper's tests with batches of one. Both are deterministic.
         dropout: Rate of the dropout in the decoder's first three blocks, as far as
-            these are at 8 x filters (from 5 downsamplings on); 0 for none. Drawn in
-            training alone.
+            these are at 8 x filters (from 5 downsamplings on); 0 for none. Active
+            in training only.
         upsampling: 4x4 "transposed" convolution as in the paper, or "resize": nearest
             neighbour then 3x3 convolution, which avoids checkerboard artefacts; the
             last two convolutions are then at full size and see the input image too.

@@ -214,8 +214,8 @@ def load_all(
 ) -> tuple[dict[str, keras.Model], dict[str, keras.Model]]:
     """Builds a run's exported networks, and its discriminators.
 
-    See `load_networks`. The first trainings did not describe their discriminators, so
-    that there are none.
+    See `load_networks`. Early runs did not describe their discriminators, so there
+    are none.
     """
     (exported, discriminators), _ = _load(
         model_dir, "latest", ("networks", "discriminators")

@@ -110,7 +110,7 @@ class Description:
     Attributes:
         networks: By name, such as "a2b"; a single one in an export.
         system: Its name in `tfgan_models.systems`; "" if it has none.
-        recipe: The numbers of the training.
+        recipe: The run's numbers.
         dataset: The data set's name.
         classes: Names of the classes; () if there are none or they are not known.
         steps: Training steps.

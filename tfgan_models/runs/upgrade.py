@@ -13,7 +13,7 @@ from tfgan_models.runs import description, run_log
 from tfgan_models.runs.description import Description
 
 _IMAGES = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
-"""In the checkpoints of trainings whose batches are not all of one size."""
+"""In the checkpoints of runs with varying batch sizes."""
 
 
 def of_training(
