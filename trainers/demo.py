@@ -85,7 +85,7 @@ def _train(model_dir: Path, export_dir: Path) -> None:
     print(f"$ python {shlex.join(arguments)}", flush=True)
     status = subprocess.run([sys.executable, *arguments]).returncode
     if status:
-        raise FailureError(f"The training ended with status {status}.")
+        raise FailureError(f"Training ended with status {status}.")
 
 
 def _windows() -> dict[str, np.ndarray]:

@@ -1,1 +1,1 @@
-"""How good a model is: what it is measured on, by what, and the report."""
+"""How good a model is: what it is evaluated on, with which metrics, and the report."""

@@ -130,7 +130,7 @@ def _exported(request: Request, found: opening.Opened) -> Subject:
 
 
 def _translator(request: Request, model: Translator) -> Subject:
-    """A translation, and the way back if it is beside it, by its name."""
+    """A translation model, and the opposite one if it is next to it, by its name."""
     path = Path(model.where).expanduser()
     # models/mine_a2b or models/mine_a2b/1.
     version = path.parent if path.name.isdigit() and path.is_dir() else path
@@ -298,7 +298,7 @@ EVALUATED: dict[str, Callable[..., Subject]] = {
     "upscale": _upscaler,
     "caption": _painter,
 }
-"""What an exported model is measured on, by its task: (request, model) -> subject."""
+"""What an exported model is evaluated on, by its task: (request, model) -> subject."""
 
 
 def _check_side(model: Model, size: int) -> None:

@@ -141,7 +141,7 @@ def _require_w(name: str, model: "ImageGenerator") -> None:
 
 
 def _setting(model: "ImageGenerator", every_class: bool) -> "Setting":
-    """Class, psi and noise, all of which the generator has a use for."""
+    """Class, psi and noise, checked against the generator."""
     given = _FLAGS["class"].value
     if given is None and every_class and model.facts.label_size:
         given = 0
@@ -167,7 +167,7 @@ def _images() -> Drawing:
         options = (setting, _FLAGS.layout, output_dir)
         generator = model.generator
         if generator.label_size and _FLAGS["class"].value is None:
-            # As many as fit beside each other.
+            # As many as fit next to each other.
             row = seeds if given else seeds[: commands.COLUMNS]
             return commands.class_images(generator, row, *options)
         return commands.images(generator, seeds, *options)

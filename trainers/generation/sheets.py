@@ -17,10 +17,10 @@ MOST_PIXELS = 2**28
 
 
 def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
-    """Returns pictures in rows and columns, on white.
+    """Returns images in rows and columns, on white.
 
     Args:
-        cells: Rows of equally many pictures [R, R, C]; None stays white.
+        cells: Rows with the same number of images [R, R, C]; None stays white.
 
     Returns:
         uint8 [rows (R + GAP) + GAP, columns (R + GAP) + GAP, 3].
@@ -39,7 +39,7 @@ def tile(cells: Sequence[Sequence[np.ndarray | None]]) -> np.ndarray:
 
 
 def check_grid(generator: Generator, count: int) -> None:
-    """Raises UsageError for a grid of more pictures than one file can well hold."""
+    """Raises UsageError if a grid has more images than fit in a file."""
     most = MOST_PIXELS // generator.resolution**2
     if count > most:
         raise UsageError(
@@ -49,7 +49,7 @@ def check_grid(generator: Generator, count: int) -> None:
 
 
 def write(path: Path, image: np.ndarray) -> Path:
-    """Writes uint8 [H, W, 3], or a picture [R, R, C], as PNG."""
+    """Writes uint8 [H, W, 3], or an image [R, R, C] in [-1, 1], as PNG."""
     pixels = image if image.dtype == np.uint8 else to_rgb(image)
     files.write_bytes(path, image_files.encode_png(pixels))
     return path

@@ -118,7 +118,7 @@ R = TypeVar("R", bound=Recipe)
 
 @dataclasses.dataclass(frozen=True)
 class Span(Steps):
-    """Steps of a training that are alike.
+    """Equal steps of a run.
 
     Args:
         first_step: The first of them.
@@ -136,7 +136,7 @@ class Span(Steps):
 
 
 def epochs(recipe: EpochRecipe, steps_per_epoch: int) -> list[Span]:
-    """Returns the one span of a training whose steps are all alike."""
+    """Returns the single span of a run whose steps are all equal."""
     steps = recipe.steps or recipe.epochs * steps_per_epoch
     return [Span(0, steps, recipe.batch_size, steps_per_epoch)]
 
@@ -180,9 +180,7 @@ def resolve(preset: R, values: Mapping[str, Any]) -> R:
     lengths = {n: values[n] for n in ("epochs", *LENGTHS) if values.get(n)}
     if len(lengths) > 1 or min(lengths.values(), default=1) < 0:
         received = ", ".join(f"--{n}={value}" for n, value in lengths.items())
-        raise UsageError(
-            f"A training has one length, which is above 0. Received: {received}"
-        )
+        raise UsageError(f"Give a single length, above 0. Received: {received}")
     recipe = _in_epochs(replaced(preset, values), values)
     if "kimg" in lengths:
         if hasattr(preset, "kimg"):  # its stages are those of the preset's
@@ -245,7 +243,7 @@ def shares(
         Steps of each stage, 1 or more where it is not left out.
 
     Raises:
-        UsageError: The fixed ones do not leave so many.
+        UsageError: The fixed ones do not leave enough.
     """
     free = {n: count for n, count in stages.items() if n not in fixed and count}
     rest = steps - sum(stages[n] for n in stages if n in fixed)
@@ -265,7 +263,7 @@ def shares(
 
 
 def check(recipe: Recipe) -> None:
-    """Raises UsageError for values that no training can have."""
+    """Raises UsageError for invalid values."""
     for name in ("image_size", "batch_size"):
         value = getattr(recipe, name)
         if value < 1:
@@ -299,7 +297,7 @@ def shown(name: str, preset: str | None, recipe: Recipe) -> str:
 
     Args:
         name: The model's.
-        preset: The one that it starts from, or None where it is a training's own.
+        preset: The one that it starts from, or None for a run's own.
         recipe: The numbers.
     """
     values = dataclasses.asdict(recipe)

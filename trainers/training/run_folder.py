@@ -1,4 +1,4 @@
-"""A run's folder: where it is, and whether what it holds may go on."""
+"""A run's folder: its path, and whether the run in it may resume."""
 
 import dataclasses
 import os

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class TranslationRecipe(EpochRecipe):
-    """What both papers' trainings are determined by."""
+    """What the recipes of both papers have in common."""
 
     filters: int = option(64, "Channels of a generator's first convolution.")
     downsamplings: int = option(8, "Downsamplings of a unet: 8 for 256 px.")
