@@ -1,5 +1,7 @@
 """The command line of trainers.generate: dispatch, and one line for each error."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -8,51 +10,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from tests.export.conftest import REPOSITORY, environment
+from tests.trainers.conftest import flags_of
 from tests.trainers.generation import networks
-from tfgan_models.errors import UsageError
-from trainers import generate
-from trainers.generation import parsing
-
-# Runs command lines one after the other: TensorFlow starts once.
-WORKER = """
-import contextlib, io, json, sys
-from absl import flags
 from tfgan_models.errors import FailureError, UsageError
 from trainers import generate
-
-generate.define_flags()
-flags.FLAGS.set_gnu_getopt()
-results = []
-for arguments in json.load(sys.stdin):
-    for flag in flags.FLAGS.get_key_flags_for_module(generate.__name__):
-        flag.unparse()
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output):
-            generate.main(flags.FLAGS(["generate", *arguments]))
-        results.append(output.getvalue())
-    except (UsageError, FailureError) as error:
-        results.append(f"{type(error).__name__}: {error}")
-print(json.dumps(results))
-"""
+from trainers.generation import parsing
 
 
 def run_all(*command_lines: list[str]) -> list[str]:
     """What each command line prints, or its error."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WORKER],
-        input=json.dumps(command_lines),
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    results = []
+    for arguments in command_lines:
+        output = io.StringIO()
+        with flags_of(generate.define_flags), contextlib.redirect_stdout(output):
+            flags.FLAGS.set_gnu_getopt()
+            try:
+                generate.main(flags.FLAGS(["generate", *arguments]))
+                results.append(output.getvalue())
+            except (FailureError, UsageError) as error:
+                results.append(f"{type(error).__name__}: {error}")
+            finally:
+                flags.FLAGS.set_gnu_getopt(False)
+    return results
 
 
 @pytest.fixture(scope="module")

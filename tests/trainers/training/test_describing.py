@@ -11,6 +11,7 @@ from tfgan_models.errors import FailureError
 from tfgan_models.runs import checkpoints, description
 from tfgan_models.runs.description import Description
 
+pytestmark = pytest.mark.usefixtures("idle")
 Train = Callable[..., None]
 EVALUATE = ("--checkpoint_every=2", "--eval_every=3", "--metrics=cycle")
 

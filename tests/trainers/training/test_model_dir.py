@@ -127,6 +127,7 @@ def test_one_folder_has_one_default_name(
     assert run_folder.default("gan", "folder:./data/f") == Path("runs/gan-.-data-f")
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_training_goes_on_by_its_own_recipe(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

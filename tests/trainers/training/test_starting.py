@@ -63,6 +63,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         starting.init_from(target, folder)
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_training_begins_with_anothers_networks(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
