@@ -44,6 +44,13 @@ def drawing(label_size: int = 0) -> keras.Model:
     return keras.Model(inputs, layers.Reshape((SIDE, 4, 1))(x))
 
 
+def drawing_of_words() -> keras.Model:
+    """Numbers of words, as many as there are, to images."""
+    words = keras.Input((None,))
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(4, 5)(words))
+    return keras.Model(words, drawing()(x))
+
+
 def scoring(label_size: int = 0, height: int = SIDE) -> keras.Model:
     image = keras.Input((height, 4, 1))
     inputs = [image, keras.Input((label_size,))] if label_size else image
@@ -163,6 +170,10 @@ def cyclegan(a2b: keras.Model, **options: Any) -> CycleGAN:
         (
             lambda: GAN(image_to_image(), scoring()),
             "map latents .* Received: a generator",
+        ),
+        (
+            lambda: GAN(drawing_of_words(), scoring()),
+            r"latents \[N, size\].* Received: a generator from \[\(None, None\)\]",
         ),
         (lambda: GAN(drawing(), judge()), "same resolution. Received: .*=.8, 4. and "),
         (

@@ -51,6 +51,16 @@ def test_reals_of_a_stable_phase_are_as_they_are(make: Make) -> None:
     np.testing.assert_array_equal(faded(model, images, 0), images)
 
 
+def test_it_is_in_the_first_phase_before_it_is_compiled() -> None:
+    compiled = growing.progan(schedule=growing.growth(resolution=32))
+    model = type(compiled).from_config(compiled.get_config())
+    assert model.alpha() == 1.0
+    assert model.shrinkage() == 4.0
+    np.testing.assert_array_equal(
+        faded(model, growing.images(8, 8), 0), growing.images(8, 8)
+    )
+
+
 def test_labels_are_one_hot() -> None:
     model = growing.stylegan(label_size=3)
     data = {"real": tf.constant(growing.images(8, 8)), "label": tf.range(8) % 3}

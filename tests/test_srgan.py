@@ -387,3 +387,10 @@ def test_refuses_what_cannot_be(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SRGAN(SRResNet(2, 4, 1), SRDiscriminator(16, 2, channels), **options)
+
+
+def test_features_are_loaded_by_compile() -> None:
+    networks = SRResNet(2, 2, residual_blocks=1), SRDiscriminator(gans.SIZE, 2)
+    model = SRGAN(*networks, features="vgg54", first_stage_steps=0)
+    with pytest.raises(ValueError, match=r"vgg54 are loaded by compile\. Call it"):
+        model.test_losses(one_batch())

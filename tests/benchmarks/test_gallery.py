@@ -171,6 +171,11 @@ def test_a_command_that_fails_is_named(
     assert len(commands.started) == failing + 1
 
 
+def test_a_missing_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FailureError, match="no training log"):
+        gallery._duration(tmp_path)
+
+
 def test_a_missing_picture_is_named(commands: Commands, tmp_path: Path) -> None:
     commands.silent = True
     with pytest.raises(FailureError, match=r"no image .*dots/samples/step_"):

@@ -1,6 +1,7 @@
 """What is found in folders: images by their headers, links, everything else."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,10 @@ def test_memory_that_is_damaged_or_cannot_be_written(
     for text in ("", "[]", '{"made_by": "x", "files": {}}'):
         memory.write_text(text)
         assert read_images(tmp_path / "set") == expected
+    held = json.loads(memory.read_text())
+    del held["files"]["a.png"][2:]
+    memory.write_text(json.dumps(held))
+    assert read_images(tmp_path / "set") == expected
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert read_images(tmp_path / "set") == expected

@@ -221,5 +221,6 @@ def test_no_bias() -> None:
     ):
         y = layer(np.zeros((2, 4, 4, 8), "float32"))
         assert layer.bias is None
+        assert layer.scaled_bias() is None
         assert len(layer.weights) == 1
         assert not y.numpy().any()

@@ -18,7 +18,7 @@ from tfgan_models.networks import (
     StageOneGenerator,
     StageTwoGenerator,
 )
-from tfgan_models.tasks.caption import images_of
+from tfgan_models.tasks.caption import embed, images_of
 
 D, LENGTH, LATENT = 6, 12, 5
 CAPTIONS = ["red heart", "blue car", "smiling cat"]
@@ -219,3 +219,8 @@ def test_the_plain_keras_file_takes_embeddings_and_noise(
         assert np.abs(given[name]).max() <= 2
         other = network(**given | {name: np.zeros((3, 4), "float32")})
         assert np.abs(other - made["images"]).max() > 0.01
+
+
+def test_captions_need_a_text_encoder() -> None:
+    with pytest.raises(ValueError, match="has no text encoder"):
+        embed(stack(encoder=False), tf.constant(CAPTIONS))
