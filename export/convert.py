@@ -6,6 +6,7 @@ If the outputs of the converted model and of the SavedModel, for real images or 
 differ by more than a bound, nothing is written.
 """
 
+import dataclasses
 import importlib
 import io
 import logging
@@ -13,7 +14,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ BOUND = 1e-3
 """Largest difference allowed, for outputs up to 1: an eighth of one of 256 levels."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """How a converted model's outputs differ from the SavedModel's.
 
@@ -96,6 +96,11 @@ def main(argv: Sequence[str]) -> None:
         Path(options.images) if options.images else None,
     )
     print(f"Wrote {options.output}")
+    beside = described_by(Path(options.output))
+    if beside.is_file():
+        print(f"Wrote {beside}")
+    else:
+        print(f"{options.model} has no model.json: none was written.")
     print(
         f"Largest difference from {options.model} in {compared.requests} requests: "
         f"{compared.difference:.2g} (allowed: {compared.bound:.2g})"
@@ -115,7 +120,8 @@ def convert(
     Args:
         model: Folder of the SavedModel.
         format: One of `FORMATS`.
-        output: File to write, replaced if it exists; OpenVINO's weights go next to it.
+        output: File to write, replaced if it exists; OpenVINO's weights go next to it,
+            and the SavedModel's description, if it has one.
         signature: Its name.
         image_size: Height and width of images; None: any.
         images: Folder of images for the comparison; None: bundled ones.
@@ -129,7 +135,9 @@ def convert(
     module = _format(format)
     _check_output(output, module.SUFFIX)
     from export.formats import graph, refusals, samples
+    from tfgan_models.runs import description
 
+    said = description.of_saved_model(model)
     found = graph.read(model, signature, image_size, 1 if module.FIXED else None)
     refusals.check(FORMATS[format], model, signature, found)
     _check_sizes(format, found)
@@ -144,12 +152,22 @@ def convert(
             runner = _written(FORMATS[format], module, found, written)
             compared = _compare(function, runner, requests)
             del runner  # The file is closed before it is moved.
+            described_by(output).unlink(missing_ok=True)  # of an earlier file
+            if said is not None:
+                kept = {signature: said.signatures[signature]}
+                said = dataclasses.replace(said, signatures=kept)
+                said.write(described_by(written))
             # The file that names the others comes last.
             for path in sorted(Path(scratch).iterdir(), key=lambda p: p == written):
                 os.replace(path, output.with_name(path.name))
             return compared
     except OSError as error:
         raise FailureError(f"Could not write {output}: {error}") from error
+
+
+def described_by(output: Path) -> Path:
+    """Returns where a converted file's model.json is: mine.model.json of mine.onnx."""
+    return output.with_name(f"{output.stem}.model.json")
 
 
 def load(format: str, path: Path) -> "Runner":

@@ -132,9 +132,11 @@ def _read(source: str, weights: Path, output: Path) -> None:
         raise UsageError(f"--weights={weights} is a folder. Give the file in it.")
     quiet_tensorflow()
     converted = SOURCES[source](weights, **given(*OPTIONS))
-    for note in converted.notes:
-        print(note)
-    tell(export_networks(converted.networks, output, name), output)
+    print(*converted.notes, converted.license, sep="\n")
+    written = export_networks(
+        converted.networks, output, name, description=converted.description(weights)
+    )
+    tell(written, output)
 
 
 def _write(target: str, weights: Path, output: Path) -> None:

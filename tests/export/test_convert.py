@@ -1,6 +1,8 @@
 """Conversion is checked, and writes all or nothing."""
 
+import dataclasses
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from export.formats import samples
 from tests.export.conftest import REPOSITORY, environment
 from tests.export.formats import models
 from tfgan_models.errors import FailureError, UsageError
+from tfgan_models.runs import description
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +46,34 @@ def test_the_command_says_the_largest_difference(model: Path, tmp_path: Path) ->
         timeout=120,
     )
     assert finished.returncode == 0, finished.stderr
-    wrote, difference = finished.stdout.splitlines()
+    wrote, described, difference = finished.stdout.splitlines()
     assert wrote == f"Wrote {output}"
+    assert described == f"Wrote {tmp_path}/mine.model.json"
     assert f"Largest difference from {model} in 4 requests: " in difference
     assert 0 < float(difference.split(": ")[1].split()[0]) < 1e-3
     assert finished.stderr == ""
-    assert left(tmp_path) == ["mine.onnx"]
+    assert left(tmp_path) == ["mine.model.json", "mine.onnx"]
+    said = description.of_text((tmp_path / "mine.model.json").read_bytes(), output)
+    whole = description.of_saved_model(model)
+    assert whole is not None
+    kept = {"serving_default": whole.signatures["serving_default"]}
+    assert said == dataclasses.replace(whole, signatures=kept)
 
 
 def test_openvino_writes_two_files(model: Path, tmp_path: Path) -> None:
     compared = convert.convert(model, "openvino", tmp_path / "mine.xml")
     assert (0 < compared.difference < compared.bound) and compared.requests == 4
-    assert left(tmp_path) == ["mine.bin", "mine.xml"]
+    assert left(tmp_path) == ["mine.bin", "mine.model.json", "mine.xml"]
+
+
+def test_without_a_description_none_is_written(generator: Path, tmp_path: Path) -> None:
+    model, converted = tmp_path / "1", tmp_path / "converted"
+    shutil.copytree(generator, model)
+    (model / description.IN_SAVED_MODEL).unlink()
+    converted.mkdir()
+    (converted / "mine.model.json").write_text("of an earlier one")
+    convert.convert(model, "openvino", converted / "mine.xml")
+    assert left(converted) == ["mine.bin", "mine.xml"]
 
 
 def test_litert_needs_sizes(model: Path, tmp_path: Path) -> None:
@@ -63,7 +82,7 @@ def test_litert_needs_sizes(model: Path, tmp_path: Path) -> None:
     assert left(tmp_path) == []
     compared = convert.convert(model, "litert", tmp_path / "mine.tflite", image_size=20)
     assert 0 < compared.difference < compared.bound
-    assert left(tmp_path) == ["mine.tflite"]
+    assert left(tmp_path) == ["mine.model.json", "mine.tflite"]
 
 
 def test_a_difference_above_the_bound_writes_nothing(

@@ -29,8 +29,9 @@ from tfgan_models import CycleGAN, sampling
 from tfgan_models.adversarial import weights
 from tfgan_models.data import catalog, unpaired
 from tfgan_models.errors import UsageError
+from tfgan_models.interop.converted import TERMS
 from tfgan_models.networks import ResNetGenerator
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, description
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/interop.md").read_text()
@@ -296,6 +297,11 @@ def test_addons(run: Run, tmp_path: Path) -> None:
     with served(output) as ask:
         made = ask("old_model", photo=image)
     assert_nearly_equal(made["painted"], answer(image))
+    said = description.of_saved_model(output / "old_model/1")
+    assert said is not None
+    assert (said.parent, said.license) == (str(tmp_path / "old.h5"), TERMS)
+    assert f"{TERMS}\n" in finished.out
+    assert all(f"{note}\n" in finished.out for note in said.notes[:1])
     rebuilt = keras.models.load_model(output / "old_model.keras")
     assert_nearly_equal(rebuilt.predict(image, verbose=0), answer(image))
 

@@ -269,7 +269,7 @@ def test_what_was_recognised_is_told(tmp_path: Path) -> None:
         "channels=3, output_channels=3, norm='instance', dropout=0.5, "
         "inference_norm='averages')."
     )
-    assert "under the licence of whoever trained them" in result.notes[-1]
+    assert "under the licence of whoever trained them" in result.license
     batch = junyanz.load(saved(UNet(5), tmp_path))
     assert any("7 batch counters" in note for note in batch.notes)
     assert any("as in their test.py with --eval" in note for note in batch.notes)

@@ -129,7 +129,7 @@ def test_the_trained_resolution_is_recognised(tmp_path: Path) -> None:
     assert "untrained ones were dropped" in told
     assert "StyleGenerator(resolution=16, channels=3, latent_size=12" in told
     assert "unless psi is 1" not in told
-    assert converted.notes[-1] == rosinality.LICENCE
+    assert converted.license == rosinality.LICENCE
     assert all("\n" not in note for note in converted.notes)
 
 

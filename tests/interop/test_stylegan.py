@@ -142,7 +142,7 @@ def test_a_training_snapshot(tmp_path: Path) -> None:
     assert "StyleDiscriminator(resolution=16, channels=3, label_size=2" in told
     assert "6 fixed noise maps (noise0, ...) were dropped" in told
     assert "G was left out: Gs" in told
-    assert converted.notes[-1] == stylegan.LICENCE
+    assert converted.license == stylegan.LICENCE
     assert "CC BY-NC 4.0" in stylegan.LICENCE
     assert all("\n" not in note for note in converted.notes)
 

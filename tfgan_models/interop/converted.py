@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from tfgan_models.errors import FailureError, UsageError
@@ -11,12 +12,14 @@ from tfgan_models.interop.messages import printable
 if TYPE_CHECKING:
     import keras
 
+    from tfgan_models.runs.description import Description
+
 _LONGEST_LINE = 2000
 
 P = ParamSpec("P")
 
 TERMS = "The weights remain under the licence of whoever trained them."
-"""The note on files whose licence is unknown."""
+"""The licence of files that do not name one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +28,29 @@ class Converted:
 
     Attributes:
         networks: Key, such as "generator" -> network, built, with the file's weights.
-        notes: What was detected, what was dropped and which licence applies; one
-            line each.
+        notes: What was detected and what was dropped; one line each.
+        license: Which licence applies, in one line.
     """
 
     networks: Mapping[str, "keras.Model"]
     notes: tuple[str, ...]
+    license: str = TERMS
+
+    def description(self, parent: Path) -> "Description":
+        """Returns the description of the networks.
+
+        Args:
+            parent: The file or folder they were converted from.
+        """
+        # Imported when it is needed: TensorFlow takes seconds.
+        from tfgan_models.runs.description import Description, of_network
+
+        return Description(
+            {name: of_network(network) for name, network in self.networks.items()},
+            parent=str(parent),
+            license=self.license,
+            notes=self.notes,
+        )
 
 
 def in_lines(

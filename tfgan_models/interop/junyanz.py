@@ -14,7 +14,7 @@ import numpy as np
 from tfgan_models import extras
 from tfgan_models.errors import FailureError, UsageError
 from tfgan_models.interop import junyanz_names, junyanz_shapes, torch_file
-from tfgan_models.interop.converted import TERMS, Converted, in_lines
+from tfgan_models.interop.converted import Converted, in_lines
 from tfgan_models.interop.junyanz_names import Architecture, Entry
 from tfgan_models.layers import InstanceNormalization
 from tfgan_models.networks.blocks import INFERENCE_NORMS
@@ -247,7 +247,6 @@ def _notes(
             "Weights do not show a U-Net's dropout: 0.5 is assumed, which matters in "
             "training only."
         )
-    notes.append(TERMS)
     return tuple(notes)
 
 

@@ -99,7 +99,7 @@ def load(path: str | Path, resolution: int | None = None) -> Converted:
             "The original truncates all style layers, ours the first 8 (to 32 px): "
             "images differ unless psi is 1."
         )
-    return Converted({"generator": generator}, (*notes, LICENCE))
+    return Converted({"generator": generator}, tuple(notes), LICENCE)
 
 
 def _state(path: Path) -> tuple[State, list[str]]:

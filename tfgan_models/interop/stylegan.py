@@ -80,7 +80,7 @@ def load(path: str | Path) -> Converted:
     if judges:
         converted["discriminator"], told = _discriminator(path, judges[0])
         notes += told
-    return Converted(converted, (*notes, LICENCE))
+    return Converted(converted, tuple(notes), LICENCE)
 
 
 def _generator(
