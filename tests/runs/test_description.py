@@ -47,6 +47,7 @@ ALL = description.Description(
 
 
 def test_a_description_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert description.of_training(tmp_path) is None
     ALL.write(tmp_path / "model.json")
     assert description.of_training(tmp_path) == ALL
     facts = json.loads((tmp_path / "model.json").read_text())
@@ -54,15 +55,11 @@ def test_a_description_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert facts["paper"]["arxiv"] == "1703.10593"
 
 
-def test_a_checkpoints_own_description_comes_first(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoints" / "step_00000002"
-    checkpoint.mkdir(parents=True)
-    assert description.of_training(tmp_path, checkpoint) is None
-    ALL.write(tmp_path / "model.json")
-    assert description.of_training(tmp_path, checkpoint) == ALL
-    own = dataclasses.replace(ALL, steps=2)
-    own.write(checkpoint / "model.json")
-    assert description.of_training(tmp_path, checkpoint) == own
+def test_facts_that_an_earlier_version_lacks_have_their_defaults() -> None:
+    facts = json.loads(ALL.to_text())
+    del facts["notes"], facts["signatures"], facts["networks"]["a2b"]["name"]
+    expected = dataclasses.replace(ALL, notes=(), signatures={})
+    assert description.of_text(json.dumps(facts), "model.json") == expected
 
 
 def test_facts_that_a_later_version_adds_are_passed_over() -> None:

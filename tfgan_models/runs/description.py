@@ -191,11 +191,11 @@ def of_text(text: str | bytes, where: object) -> Description:
             name: _network(network) for name, network in facts.pop("networks").items()
         }
         known = _known(Description, facts)
-        known["classes"] = tuple(facts["classes"])
-        known["notes"] = tuple(facts["notes"])
+        for name in known.keys() & {"classes", "notes"}:
+            known[name] = tuple(known[name])
         known["signatures"] = {
             name: Signature(signature["purpose"], **_ends(signature))
-            for name, signature in facts["signatures"].items()
+            for name, signature in facts.get("signatures", {}).items()
         }
         return Description(networks, **known)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -205,18 +205,13 @@ def of_text(text: str | bytes, where: object) -> Description:
         ) from error
 
 
-def of_training(model_dir: Path, checkpoint: Path | None = None) -> Description | None:
-    """Returns the description in a run's folder.
-
-    Args:
-        model_dir: The folder.
-        checkpoint: The folder of one of its checkpoints, whose own comes first.
+def of_training(folder: Path) -> Description | None:
+    """Returns the description in a run's folder, or in that of one of its checkpoints.
 
     Returns:
         None if there is none.
     """
-    folders = [checkpoint, model_dir] if checkpoint else [model_dir]
-    return next((found for f in folders if (found := _of_file(f / FILE))), None)
+    return _of_file(folder / FILE)
 
 
 def of_saved_model(directory: Path) -> Description | None:
