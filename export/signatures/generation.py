@@ -53,26 +53,6 @@ _WORDS = {
 _UNIFORM_LATENT = "The generator's input, sampled uniformly from [-1, 1)."
 
 
-def draws_from_latents(network: keras.Model) -> bool:
-    """Whether a network maps latents, and possibly classes, straight to images.
-
-    It has the attributes `latent_size`, `label_size` (0: no classes), `resolution`,
-    `grown` and `channels`, is called with (latent [N, latent_size], labels=one-hot
-    [N, label_size] or None), and returns images [N, grown, grown, channels].
-    """
-    # Text-to-image networks have a latent too.
-    return (
-        hasattr(network, "latent_size")
-        and hasattr(network, "label_size")
-        and not hasattr(network, "embedding_size")
-    )
-
-
-def latent_distribution(network: keras.Model) -> str:
-    """The distribution of a generator's latents, one of `sampling.DISTRIBUTIONS`."""
-    return getattr(network, "latent_distribution", "normal")
-
-
 class LatentModule(tf.Module):
     """A generator without w (GAN, CGAN, DCGAN or ProGAN) behind signatures.
 

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tfgan_models.interop.converted import TERMS, Converted
-
-__all__ = ["FOLDERS", "SOURCES", "TERMS", "guess", "is_keras_saved_model"]
+from tfgan_models.interop.converted import Converted
 
 
 def _reader(name: str) -> Callable[..., Converted]:

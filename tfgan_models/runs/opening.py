@@ -82,8 +82,7 @@ def find(where: str | Path, which: str = "latest") -> Opened:
         return _described(Opened(str(where), known, {name: network}))
     if source := sources.guess(path):
         converted = sources.SOURCES[source](path)
-        found = {n: descriptions.of_network(w) for n, w in converted.networks.items()}
-        known = Description(found, parent=str(where), license=sources.TERMS)
+        known = converted.description(Path(where))
         return _described(Opened(str(where), known, converted.networks))
     missing = "" if path.exists() else " It does not exist."
     raise UsageError(f"{where} is none of: {ALLOWED}.{missing}")
