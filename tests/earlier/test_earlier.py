@@ -124,7 +124,7 @@ def test_a_training_goes_on(
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     photos(Path("photos"))
-    found = recipe.load(run, "cgan", cgan.CGANRecipe)
+    found = recipe.parsed(recipe.read(run), "cgan", cgan.CGANRecipe)
     assert found is not None
     longer = dataclasses.replace(found, steps=3)
     monkeypatch.setattr(GANModel, "run_eagerly", property(lambda _: True, lambda *_: 0))
