@@ -33,7 +33,7 @@ def listen(host: str, port: int, port_flag: str) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        advice = f"Give another port with --{port_flag} (0: any free one)."
+        advice = f"Choose another port with --{port_flag} (0: any free one)."
         if error.errno == errno.EADDRNOTAVAIL:
             advice = "Give an address of this machine as --host."
         raise FailureError(

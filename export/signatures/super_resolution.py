@@ -1,9 +1,9 @@
 """SavedModels of networks that enlarge images."""
 
+import keras
 import tensorflow as tf
 
 from export.signatures import image_endpoints, png, signature_doc
-from tfgan_models.networks import SRResNet
 from tfgan_models.tasks.upscale import TILE, tiled
 
 
@@ -19,6 +19,7 @@ class SuperResolutionModule(tf.Module):
 
     Args:
         network: The network.
+        scale: s.
         tile: See `tiled`.
 
     Attributes:
@@ -42,12 +43,12 @@ class SuperResolutionModule(tf.Module):
         },
     )
 
-    def __init__(self, network: SRResNet, tile: int = TILE) -> None:
+    def __init__(self, network: keras.Model, scale: int, tile: int = TILE) -> None:
         super().__init__()
         # Only the variables: the SavedModel then contains no Keras objects.
         self.weights = [variable.value for variable in network.variables]
         channels = network.inputs[0].shape[-1]
-        upscale = tiled(network, network.scale, tile)
+        upscale = tiled(network, scale, tile)
 
         def upscale_at_once(image: tf.Tensor) -> tf.Tensor:
             enlarged = tf.cast(network(image, training=False), tf.float32)

@@ -70,7 +70,7 @@ MODULES: dict[
 ] = {
     "generate": _generator,
     "translate": lambda network, facts: TranslationModule(network, facts.size_multiple),
-    "upscale": lambda network, facts: SuperResolutionModule(network),
+    "upscale": lambda network, facts: SuperResolutionModule(network, facts.scale),
     "caption": lambda network, facts: CaptionModule(network),
 }
 """What is served of a network, by its task."""

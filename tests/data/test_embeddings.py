@@ -106,7 +106,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         npz(tmp_path / "bytes.npz", caption=np.array([b"a"] * 3)): "caption |S1[3]",
         npz(tmp_path / "short.npz", image=np.array(["a"])): "image <U1[1]",
         npz(tmp_path / "nan.npz", vector=nan): "1 of 3 vectors have NaN or infin"
-        "ity, the first that of 'a blue bird'",
+        "ite values, the first that of 'a blue bird'",
         npz(tmp_path / "blank.npz", caption=np.array(["a", " ", ""])): "2 of 3 captions"
         " are empty, the first at 1",
         npz(

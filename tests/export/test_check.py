@@ -260,7 +260,7 @@ def test_labels_must_point_to_what_is_loaded(model_base: Path) -> None:
         f"{path} does not name third, which is therefore not served",
     ]
     path.write_text(path.read_text().replace("value: 3", "value: 7"))
-    assert "version 7, which is not there" in check.config_problems(model_base)[1]
+    assert "version 7, which is missing" in check.config_problems(model_base)[1]
     path.write_text("model_config_list {")
     (problem,) = check.config_problems(model_base)
     assert "models.config cannot be read" in problem

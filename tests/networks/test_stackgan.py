@@ -292,8 +292,8 @@ def test_averages_of_normalisation_are_for_inference_alone() -> None:
     ("options", "message"),
     [
         ({"input_resolution": 32}, "same resolution. Received: resolution=16 and 32"),
-        ({"embedding_size": 7}, "one embedding_size.*embedding_size=6 and 7"),
-        ({"condition_size": 4}, "one condition_size.*condition_size=3 and 4"),
+        ({"embedding_size": 7}, "same embedding_size.*embedding_size=6 and 7"),
+        ({"condition_size": 4}, "same condition_size.*condition_size=3 and 4"),
         ({"channels": 1}, "same channels.*channels=3 and 1"),
     ],
 )

@@ -102,7 +102,7 @@ def encoded(request: pytest.FixtureRequest) -> Any:
     if request.param == 1:
         module = TranslationModule(network, 4)
     else:
-        module = SuperResolutionModule(network)
+        module = SuperResolutionModule(network, 2)
 
     def run(*contents: bytes) -> list[bytes]:
         made = module.endpoints["encoded"](tf.constant(contents, tf.string))

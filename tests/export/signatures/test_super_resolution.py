@@ -150,7 +150,9 @@ def test_any_size(loaded: object, model: keras.Model, size: tuple[int, int]) -> 
 def test_what_leaves_the_range_is_clipped(model: keras.Model) -> None:
     image = 30 * images(9, 9)
     assert np.abs(model(image)).max() > 1.5
-    made = SuperResolutionModule(model).endpoints["serving_default"](tf.constant(image))
+    made = SuperResolutionModule(model, model.scale).endpoints["serving_default"](
+        tf.constant(image)
+    )
     assert np.abs(made["upscaled_image"]).max() == 1.0
 
 
@@ -159,7 +161,9 @@ def test_large_images_are_tiled_in_the_served_graph(
 ) -> None:
     assert TILE == 256
     image = images(270, 5)
-    many = SuperResolutionModule(model, tile=64).endpoints["serving_default"]
+    many = SuperResolutionModule(model, model.scale, tile=64).endpoints[
+        "serving_default"
+    ]
     np.testing.assert_allclose(
         many(tf.constant(image))["upscaled_image"],
         whole(model, image),
@@ -189,7 +193,7 @@ def test_no_image_is_an_error(loaded: object, shape: tuple[int, ...]) -> None:
 
 
 def test_channels_that_no_file_has_are_served_as_floats_only() -> None:
-    assert set(SuperResolutionModule(network(2, channels=5)).endpoints) == {
+    assert set(SuperResolutionModule(network(2, channels=5), 2).endpoints) == {
         "serving_default"
     }
 

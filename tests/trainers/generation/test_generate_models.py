@@ -142,7 +142,7 @@ def test_in_mid_growth_pictures_have_the_resolution_reached(tmp_path: Path) -> N
 
 
 def test_what_is_no_generator_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere is none of: a training's --model"):
+    with pytest.raises(UsageError, match=r"nowhere is none of: a training run"):
         networks.opened(str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="is none of"):
         networks.opened(str(tmp_path))
