@@ -64,66 +64,74 @@ def of(module: str, *words: str) -> list[str]:
     return command
 
 
-def test_train_export_and_load_as_the_readme_says(workplace: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(workplace: Path) -> Path:
+    """`workplace` after the README's trainings and exports."""
     trainings = commands("python -m trainers.cyclegan --dataset=folder")
     assert [" --metrics=" in " ".join(c) for c in trainings] == [False, True]
-    for training in trainings:
-        result = run([*training, *SHORT], workplace)
-        assert result.returncode == 0, result.stderr
     exports = commands("python -m export.saved_model")
     assert ["--which=best" in c for c in exports] == [True, False]
-    for export in exports:
-        result = run(export, workplace)
+    for command in [[*training, *SHORT] for training in trainings] + exports:
+        result = run(command, workplace)
         assert result.returncode == 0, result.stderr
+    return workplace
+
+
+def test_what_was_exported_is_loaded_as_the_readme_says(exported: Path) -> None:
     for line in ("models/mine_a2b/1/saved_model.pb", "models/mine_a2b.keras"):
         assert f"`{line}`" in README
-        assert (workplace / line).is_file()
-    for snippet in blocks("python") + blocks("python", METRICS):
-        result = run(["python", "-c", snippet], workplace)
-        assert result.returncode == 0, result.stderr
+        assert (exported / line).is_file()
+    # One process for all: the first is of a person who has not imported our package.
+    snippets = [*blocks("python"), *blocks("python", METRICS)]
+    each = f"for snippet in {snippets!r}: exec(snippet, {{}})"
+    result = run(["python", "-c", each], exported)
+    assert result.returncode == 0, result.stderr
 
 
+# The others are told apart in test_evaluate.py.
 @pytest.mark.parametrize(
-    "model", ["runs/mine", "models/mine_a2b", "my/translated"], ids=str
+    "model",
+    [
+        "runs/mine",
+        pytest.param("models/mine_a2b", marks=pytest.mark.slow),
+        pytest.param("my/translated", marks=pytest.mark.slow),
+    ],
 )
-def test_evaluate_as_the_readme_says(workplace: Path, model: str) -> None:
-    """Needs the export of the test before."""
-    result = run(of("trainers.evaluate", f"--model={model}"), workplace)
+def test_evaluate_as_the_readme_says(exported: Path, model: str) -> None:
+    result = run(of("trainers.evaluate", f"--model={model}"), exported)
     assert result.returncode == 0, result.stderr
     assert "kid5k_lite0" in result.stdout
     written = re.search(r"Wrote (\S+html) and (\S+json)", result.stdout)
     for path in written.groups():
-        assert (workplace / path).stat().st_size > 500
+        assert (exported / path).stat().st_size > 500
 
 
-def test_plot_as_the_readme_says(workplace: Path) -> None:
+def test_plot_as_the_readme_says(exported: Path) -> None:
     (command,) = commands("python -m trainers.plot")
     assert command[-1] == "runs/*"  # which a shell replaces
-    result = run([*command[:-1], "runs/mine"], workplace)
+    result = run([*command[:-1], "runs/mine"], exported)
     assert result.returncode == 0, result.stderr
-    assert (workplace / "plots/comparison.html").is_file()
+    assert (exported / "plots/comparison.html").is_file()
 
 
-def test_check_and_translate_folders_as_the_readme_says(workplace: Path) -> None:
-    """Needs the export of the test before."""
-    result = run(of("export.check"), workplace)
+def test_check_and_translate_folders_as_the_readme_says(exported: Path) -> None:
+    result = run(of("export.check"), exported)
     assert result.returncode == 0, result.stderr
     assert "mine_a2b" in result.stdout
-    result = run([*of("export.batch"), "--output=by_beam"], workplace)
+    result = run([*of("export.batch"), "--output=by_beam"], exported)
     assert result.returncode == 0, result.stderr
-    pictures = [path for path in (workplace / "my/photos").rglob("*") if path.suffix]
-    assert len(list((workplace / "by_beam").rglob("*.png"))) == len(pictures) > 4
+    pictures = [path for path in (exported / "my/photos").rglob("*") if path.suffix]
+    assert len(list((exported / "by_beam").rglob("*.png"))) == len(pictures) > 4
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
-    """Needs the export of the test before."""
+def test_serve_and_ask_as_the_readme_says(exported: Path) -> None:
     (serve,) = commands("python -m export.serve")
     (ask,) = [block for block in blocks("bash") if "curl" in block]
-    Image.effect_noise((50, 30), 80).convert("RGB").save(workplace / "photo.jpg")
+    Image.effect_noise((50, 30), 80).convert("RGB").save(exported / "photo.jpg")
     server = subprocess.Popen(
         [sys.executable, *serve[1:], "--rest_port=0", "--grpc_port=0"],
-        cwd=workplace,
+        cwd=exported,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -131,23 +139,23 @@ def test_serve_and_ask_as_the_readme_says(workplace: Path) -> None:
         address = re.search(r"http://([\d.:]+)/", server.stdout.readline()).group(1)
         evaluate = of("trainers.evaluate", "--model=http://localhost:8501/")
         asked = [word.replace("localhost:8501", address) for word in evaluate]
-        result = run(asked, workplace)
+        result = run(asked, exported)
         assert result.returncode == 0, result.stderr
         translate = of("export.client", "my/photos", "--output=translated")
         asked = [word.replace("localhost:8501", address) for word in translate]
-        result = run(asked, workplace)
+        result = run(asked, exported)
         assert result.returncode == 0, result.stderr
         subprocess.run(
             ["bash", "-c", ask.replace("localhost:8501", address)],
-            cwd=workplace,
+            cwd=exported,
             check=True,
             timeout=60,
         )
     finally:
         server.terminate()
         server.communicate()
-    assert len(list((workplace / "translated").rglob("*.png"))) > 4
-    with Image.open(workplace / "translated.png") as translated:
+    assert len(list((exported / "translated").rglob("*.png"))) > 4
+    with Image.open(exported / "translated.png") as translated:
         assert (translated.format, translated.size) == ("PNG", (50, 30))
 
 
