@@ -15,13 +15,42 @@ ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 
 OLD_KERAS_VENV ?= .venv-old-keras
 
-.PHONY: help demo test slow numerics lint format bench serving serve-real quality gallery browser wheel clean
+# The tests of single parts; pytest says so if one of these is gone.
+QUICK := \
+	tests/augmentation \
+	tests/data \
+	tests/folders \
+	tests/layers \
+	tests/metrics --ignore=tests/metrics/features \
+	tests/runs/test_run_log.py \
+	tests/test_gan.py \
+	tests/test_growth.py \
+	tests/test_imports.py \
+	tests/test_losses.py \
+	tests/test_optimizers.py \
+	tests/test_penalties.py \
+	tests/test_sampling.py \
+	tests/test_schedules.py \
+	tests/test_systems.py \
+	tests/trainers/test_docs.py \
+	tests/trainers/test_dry_run.py \
+	tests/trainers/test_main.py \
+	tests/trainers/training/test_lengths.py \
+	tests/trainers/training/test_model_dir.py \
+	tests/trainers/training/test_progress.py \
+	tests/trainers/training/test_recipe.py \
+	tests/trainers/training/test_resuming.py
+# Two processes, each running whole test files: most wait for graphs to be built.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
+
+.PHONY: help demo quick test slow numerics lint format bench serving serve-real quality gallery browser wheel clean
 .PHONY: old-keras interop addons-python addons-found addons-environment
 
 help:
 	@echo "make demo    train, export, serve and show CycleGAN (about 8 minutes)"
+	@echo "make quick   the tests of single parts, to run while working (under 3 minutes)"
 	@echo "make test    every test but the slow ones"
-	@echo "make slow    the slow tests"
+	@echo "make slow    the slow tests, which repeat those for other systems and backends"
 	@echo "make numerics  the numerical tests, with each kind of kernel and thread count (minutes)"
 	@echo "make lint    ruff: rules and formatting; mypy: types"
 	@echo "make format  ruff: fixes what it can"
@@ -54,11 +83,13 @@ browser:
 		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null || true
 	@command -v chromium >/dev/null || echo "No chromium: the tests of export.studio's page are skipped"
 
-# Two processes, each running whole test files: most wait for graphs to be built.
-test: $(VENV)/.dev browser
-	$(BIN)/python -m pytest -n 2 --dist=loadfile
+quick: $(VENV)/.dev
+	$(PYTEST) -q $(QUICK)
 
-slow: $(VENV)/.dev
+test: $(VENV)/.dev
+	$(PYTEST)
+
+slow: $(VENV)/.dev browser
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none
 
 numerics: $(VENV)/.dev

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 LOGICAL_CPUS = 2
+LONG = {
+    "test_growing_kill.py",
+    "test_kill.py",
+    "test_models.py",
+    "test_readme.py",
+    "test_systems.py",
+    "test_workers.py",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,6 +61,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if turns > 1:
         metafunc.fixturenames.append("turn")
         metafunc.parametrize("turn", range(turns))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the files that take minutes go first: none is left for one process alone."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_collection_finish() -> None:
