@@ -38,7 +38,7 @@ def test_history_holds_every_loss_and_its_mean_over_the_epoch() -> None:
 def test_ema_generators_follow_and_are_exported() -> None:
     model = gans.cyclegan(ema_decay=0.9, pool_size=0)
     before = model.generators["a2b"].get_weights()
-    gans.train(model, gans.batches(1))
+    gans.train_eagerly(model, gans.batches(1))
     after = model.generators["a2b"].get_weights()
     ema = model.ema_generators["a2b"].get_weights()
     for old, new, averaged in zip(before, after, ema, strict=True):

@@ -179,7 +179,7 @@ def test_each_replica_has_its_own_pool(
 ) -> None:
     with mirrored.scope():
         model = gans.cyclegan(pool_size=6)
-    gans.train(model, gans.batches(2))
+    gans.train_eagerly(model, gans.batches(2))
     state = model.training_state()["pool_a"]
     assert [int(count) for count in state["stored"]] == [4, 4]
     first, second = (images.numpy()[:4] for images in state["images"])

@@ -113,6 +113,7 @@ def test_replicas_draw_their_own_noise(
     assert np.abs(one).max() <= 1.0  # uniform, as in the paper
 
 
+@pytest.mark.slow
 def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     whole, first, second = (dcgan("spectral", ema_decay=0.9) for _ in range(3))
     data = latents.batches(4, 3)

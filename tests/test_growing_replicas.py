@@ -117,6 +117,7 @@ def test_replicas_draw_for_themselves(
         assert len({row.tobytes() for row in np.concatenate([one, two])}) == 8
 
 
+@pytest.mark.slow
 def test_half_precision_on_two_replicas(
     mirrored: tf.distribute.MirroredStrategy,
 ) -> None:

@@ -19,6 +19,14 @@ from tfgan_models.growing_gan import GrowingGAN
 from tfgan_models.runs import checkpoints
 
 each_model = pytest.mark.parametrize("case", CASES, ids=str)
+# Of one stage, of several, growing.
+SHAPES = ("DCGAN", "SRGAN", "ProGAN")
+shapes = [
+    pytest.param(case, marks=() if case.model in SHAPES else pytest.mark.slow)
+    for case in CASES
+]
+each_shape = pytest.mark.parametrize("case", shapes, ids=str)
+run_of_each_shape = pytest.mark.parametrize("run", shapes, ids=str, indirect=True)
 
 
 @dataclass(frozen=True)
@@ -204,6 +212,7 @@ def test_config_round_trip(case: Case) -> None:
     assert keras.saving.get_registered_name(type(model)) == name
 
 
+@run_of_each_shape
 def test_saves_and_loads_as_keras_file(run: Run, tmp_path: Path) -> None:
     """The networks answer the same, and what is loaded can be trained on."""
     case = run.case
@@ -230,7 +239,7 @@ def test_saves_and_loads_as_keras_file(run: Run, tmp_path: Path) -> None:
     "policy",
     [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"],
 )
-@each_model
+@each_shape
 def test_half_precision(case: Case, policy: str) -> None:
     model = case.build(dtype=policy)
     before = models.values(model)
@@ -343,6 +352,7 @@ def test_evaluates_what_is_exported(fitted: Fitted) -> None:
     assert int(model.step) == step
 
 
+@run_of_each_shape
 def test_keras_exports_what_predict_answers(run: Run, tmp_path: Path) -> None:
     model, random = run.model, np.random.default_rng(3)
     model.begin(run.case.steps - 1)

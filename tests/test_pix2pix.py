@@ -102,16 +102,6 @@ def test_one_step_is_the_papers(norm: str) -> None:
             assert np.abs(manual - before).max() > 1e-4
 
 
-def test_the_graph_trains_as_eager_does() -> None:
-    eager, graph = (pix2pix(optimizer=gans.sgd, dtype="float64") for _ in range(2))
-    start = gans.weights(eager)
-    for data in batches(3):
-        eager.train_step(data)
-    gans.train(graph, batches(3))
-    assert int(graph.step) == 3
-    gans.assert_moved_alike(gans.weights(graph), gans.weights(eager), start)
-
-
 def test_it_fits_one_pair() -> None:
     model = pix2pix("instance", optimizer=lambda: keras.optimizers.Adam(0.01))
     data = one_batch()
@@ -193,7 +183,7 @@ def test_dropout_follows_from_seed_and_step() -> None:
 
 def test_calling_is_deterministic() -> None:
     model = noisy()
-    gans.train(model, batches(2, 64))
+    gans.train_eagerly(model, batches(2, 64))
     image = one_batch(64)["real_a"]
     np.testing.assert_array_equal(model(image), model(image))
     np.testing.assert_array_equal(
@@ -217,6 +207,7 @@ def test_batch_normalisation_averages_follow_the_data() -> None:
         assert np.abs(ours.numpy() - 1.0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     """Everything is saved: networks, averages, optimizers, EMA, the noise's place."""
     options = {"ema_decay": 0.9, "norm": "batch"}
@@ -262,7 +253,7 @@ def test_survives_serialisation() -> None:
 
 def test_saves_and_loads_as_keras_file(tmp_path: Path) -> None:
     model = pix2pix()
-    gans.train(model, batches(1))
+    gans.train_eagerly(model, batches(1))
     model.save(tmp_path / "pix2pix.keras")
     loaded = keras.saving.load_model(tmp_path / "pix2pix.keras", compile=False)
     data = one_batch()

@@ -251,6 +251,7 @@ def test_two_replicas_equal_one(mirrored: tf.distribute.MirroredStrategy) -> Non
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_at", [1, 3])
 def test_resumed_from_a_checkpoint_is_bit_for_bit_the_same(
     killed_at: int, tmp_path: Path

@@ -163,6 +163,7 @@ def run(model: StackGAN, data: tf.data.Dataset, first: int = 0) -> None:
         model.train_step(batch)
 
 
+@pytest.mark.slow
 def test_resumed_in_stage_two_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     options = {"optimizer": gans.adam, "ema_decay": 0.9}
     whole = stackgan(**options)

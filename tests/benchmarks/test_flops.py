@@ -91,6 +91,7 @@ def forward(network: keras.Model, *shape: int) -> int:
     return flops.count(function, tf.zeros(shape))
 
 
+@pytest.mark.slow
 def test_of_cyclegan() -> None:
     size, batch = 32, 2
     tasks = cyclegan.tensorflow_tasks(image_size=size, blocks=1, batch_size=batch)
@@ -109,6 +110,7 @@ def test_of_cyclegan() -> None:
     assert tasks["step"].operations == 2 * batch * step
 
 
+@pytest.mark.slow
 def test_of_stylegan() -> None:
     sizes = {"fmap_base": 8192, "fmap_max": 64}
     tasks = stylegan.tensorflow_tasks(image_size=16, batch_size=4, **sizes)

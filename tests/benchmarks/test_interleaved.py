@@ -69,6 +69,7 @@ def test_report() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cyclegan", "stylegan"])
 def test_a_benchmark_s_tasks(name: str) -> None:
     module, sizes = MODULES[name], SIZES[name]

@@ -151,14 +151,15 @@ def test_all_orders_are_equally_likely() -> None:
     assert sum((count - 25) ** 2 / 25 for count in epochs.values()) < 49.7
 
 
-@pytest.mark.parametrize("start", [1, 2, 3, 5, 7, 15, 29])
 @pytest.mark.parametrize("limit", [unpaired.MEMORY_LIMIT, 0])
 def test_resuming_gives_the_uninterrupted_batches(
-    photos: UnpairedSplits, start: int, limit: int, monkeypatch: pytest.MonkeyPatch
+    photos: UnpairedSplits, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpaired, "MEMORY_LIMIT", limit)
     whole = take(photos, 33, image_size=16)
-    assert_equal(take(photos, 4, image_size=16, start_step=start), whole[start:][:4])
+    for start in (1, 2, 3, 5, 7, 15, 29):
+        rest = take(photos, 4, image_size=16, start_step=start)
+        assert_equal(rest, whole[start:][:4])
 
 
 # Each example builds two pipelines, which takes TensorFlow most of a second.
@@ -221,8 +222,7 @@ def test_images_are_decoded_on_use_when_they_do_not_fit(
     assert len(large.decoded) == 7
 
 
-@pytest.mark.parametrize("workers", [2, 3, 6])
-@pytest.mark.parametrize("start", [0, 4])
+@pytest.mark.parametrize(("workers", "start"), [(2, 4), (3, 0), (6, 4)])
 def test_workers_share_the_global_batch(
     photos: UnpairedSplits, workers: int, start: int
 ) -> None:

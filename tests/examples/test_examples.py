@@ -94,7 +94,10 @@ def test_keras_files_of_other_systems(
 
 @pytest.mark.parametrize(
     ("program", "format", "suffix"),
-    [("onnx_app.py", "onnx", ".onnx"), ("openvino_app.py", "openvino", ".xml")],
+    [
+        ("onnx_app.py", "onnx", ".onnx"),
+        pytest.param("openvino_app.py", "openvino", ".xml", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_converted(
     program: str,
@@ -109,6 +112,7 @@ def test_what_is_converted(
     assert_same_picture(run_example(program, model, tiny, tmp_path), expected)
 
 
+@pytest.mark.slow
 def test_litert_takes_one_size(tiny: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.tflite"
     convert(tiny / "mine_a2b" / "1", "litert", model, image_size=16)
@@ -120,6 +124,7 @@ def test_litert_takes_one_size(tiny: Path, tmp_path: Path) -> None:
     assert_same_picture(levels, translated(model, fitted.getvalue()))
 
 
+@pytest.mark.slow
 def test_c_program(tiny: Path, expected: np.ndarray, tmp_path: Path) -> None:
     if shutil.which("make") is None or shutil.which("cc") is None:
         pytest.skip("there is no make or no C compiler")

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 OLD_KERAS = "old_keras"
-BACKENDS = ["tensorflow", "jax", "torch", OLD_KERAS]
-"""Of Keras; the last is the oldest Keras that reads our files, on JAX."""
+BACKENDS = [
+    "tensorflow",
+    "torch",
+    OLD_KERAS,
+    pytest.param("jax", marks=pytest.mark.slow),
+]
+"""Of Keras; one is the oldest Keras that reads our files, on JAX."""
 
 BLOCKED = """
 import sys

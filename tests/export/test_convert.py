@@ -60,6 +60,7 @@ def test_the_command_says_the_largest_difference(model: Path, tmp_path: Path) ->
     assert said == dataclasses.replace(whole, signatures=kept)
 
 
+@pytest.mark.slow
 def test_openvino_writes_two_files(model: Path, tmp_path: Path) -> None:
     compared = convert.convert(model, "openvino", tmp_path / "mine.xml")
     assert (0 < compared.difference < compared.bound) and compared.requests == 4

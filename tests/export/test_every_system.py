@@ -89,6 +89,7 @@ def test_every_signature_answers_alike_everywhere(
         assert_same(by_grpc(served, f"tiny_{system}", name, inputs), expected)
 
 
+@pytest.mark.slow
 def test_what_serve_real_asks_is_answered(
     model_base: Path,
     served: Endpoint,

@@ -38,6 +38,7 @@ from tests.export.studios import (
 )
 from tfgan_models.networks import ResNetGenerator, SRResNet
 
+pytestmark = pytest.mark.slow
 MILLISECONDS = 20_000
 """How long the browser waits for anything."""
 MODELS = ("faces", "photos", "sharper", "words")

@@ -213,6 +213,7 @@ def test_synthesis_on_its_own_with_a_style_for_each_layer() -> None:
     assert_same(*call((network.synthesis, twin.synthesis), ws, noise_maps(2, 64)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [*GENERATORS, *DISCRIMINATORS])
 def test_the_papers_widths(cls: type[keras.Model]) -> None:
     both = pair.__wrapped__(cls, resolution=64)

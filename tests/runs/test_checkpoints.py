@@ -94,7 +94,7 @@ def test_an_unwritable_folder_is_a_failure(tmp_path: Path) -> None:
 
 def test_everything_of_a_training_comes_back(tmp_path: Path) -> None:
     model = gans.cyclegan(pool_size=6, ema_decay=0.9)
-    gans.train(model, gans.batches(3))
+    gans.train_eagerly(model, gans.batches(3))
     checkpoints.save(tmp_path, 3, model.training_state())
 
     other = gans.cyclegan(seed=1, pool_size=6, ema_decay=0.9)
@@ -127,7 +127,7 @@ def test_both_replicas_pools_come_back(
     with mirrored.scope():
         model = gans.cyclegan(pool_size=6)
         other = gans.cyclegan(seed=1, pool_size=6)
-    gans.train(model, gans.batches(2))
+    gans.train_eagerly(model, gans.batches(2))
     checkpoints.save(tmp_path, 2, model.training_state())
     checkpoints.restore(tmp_path, other.training_state())
     for name in ("pool_a", "pool_b"):
@@ -141,7 +141,7 @@ def test_both_replicas_pools_come_back(
 @pytest.mark.parametrize("ema_decay", [0.0, 0.5])
 def test_load_networks_gives_what_is_exported(tmp_path: Path, ema_decay: float) -> None:
     model = gans.cyclegan(ema_decay=ema_decay)
-    gans.train(model, gans.batches(1))
+    gans.train_eagerly(model, gans.batches(1))
     checkpoints.describe_networks(
         tmp_path,
         "ema_generators" if ema_decay else "generators",

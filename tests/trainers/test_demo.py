@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_trains_exports_serves_and_shows(tmp_path: Path) -> None:
     result = subprocess.run(
         [

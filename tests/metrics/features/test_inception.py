@@ -163,7 +163,12 @@ def applications(top: bool) -> keras.Model:
 
 @pytest.mark.parametrize(
     ("top", "suffix"),
-    [(True, ".h5"), (True, ".keras"), (False, ".h5"), (False, ".weights.h5")],
+    [
+        (True, ".keras"),
+        (False, ".h5"),
+        pytest.param(True, ".h5", marks=pytest.mark.slow),
+        pytest.param(False, ".weights.h5", marks=pytest.mark.slow),
+    ],
 )
 def test_files_of_keras_applications(tmp_path: Path, top: bool, suffix: str) -> None:
     theirs = applications(top)
