@@ -10,7 +10,7 @@ import tensorflow as tf
 import tfgan_models.schedules  # noqa: F401  (registers what files of models hold)
 from tfgan_models import sampling
 from tfgan_models.fitting import SteppedModel
-from tfgan_models.optimizers import scaled_if_float16
+from tfgan_models.optimizers import OptimizersAsOne, scaled_if_float16
 
 _DROPOUT = 1000
 """From this purpose of `random_key` on, keys are for dropout."""
@@ -44,6 +44,8 @@ class GANModel(SteppedModel):
     """
 
     loss_names: Sequence[str] = ()
+    counter_names: Sequence[str] = ("step",)
+    """Attributes, variables, that `.keras` and `.weights.h5` files hold as well."""
 
     def __init__(
         self,
@@ -78,6 +80,9 @@ class GANModel(SteppedModel):
     ) -> None:
         """Configures training and builds both optimizers.
 
+        Callbacks that set `optimizer.learning_rate` set both optimizers' rates: the
+        generators', and the discriminators' in proportion.
+
         Args:
             generator_optimizer: Updates all generators together; None: the paper's.
                 Wrapped in a `LossScaleOptimizer` if the networks compute in float16.
@@ -100,6 +105,11 @@ class GANModel(SteppedModel):
             self.loss_metrics = [
                 keras.metrics.Mean(name=name) for name in self.loss_names
             ]
+        self.optimizer = OptimizersAsOne(self.optimizers_in_use, self.step)
+
+    def optimizers_in_use(self) -> list[keras.optimizers.Optimizer]:
+        """Returns the optimizers of the current phase, the generators' first."""
+        return [self.generator_optimizer, self.discriminator_optimizer]
 
     def paper_optimizer(self) -> keras.optimizers.Optimizer:
         """Returns a new optimizer with the paper's numbers."""
@@ -117,6 +127,17 @@ class GANModel(SteppedModel):
         """Compiles with the optimizers that `get_compile_config` returned."""
         deserialize = keras.saving.deserialize_keras_object
         self.compile(**{key: deserialize(value) for key, value in config.items()})
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes to a file, besides the networks, how far training is."""
+        for name in self.counter_names:
+            store[name] = getattr(self, name).numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote."""
+        for name in self.counter_names:
+            if name in store:  # not in files of earlier versions
+                getattr(self, name).assign(int(store[name][()]))
 
     @property
     def generator_variables(self) -> list[keras.Variable]:

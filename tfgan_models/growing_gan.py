@@ -62,6 +62,8 @@ class GrowingGAN(GANModel):
         (*SIZES, "group_size"),
     )
 
+    counter_names = ("step", "images_seen")
+
     def __init__(
         self,
         generator: keras.Model,

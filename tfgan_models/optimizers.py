@@ -1,6 +1,7 @@
 """Adam as ProGAN and StyleGAN use it (Kingma & Ba, arXiv:1412.6980); loss scales."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -28,6 +29,50 @@ def scaled_if_float16(
 def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Returns the optimizer inside a loss scale optimizer, if there is one."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+class OptimizersAsOne:
+    """A GAN's optimizers as Keras's callbacks see them: `model.optimizer`.
+
+    `ReduceLROnPlateau` and `LearningRateScheduler` read and set `learning_rate`.
+
+    Args:
+        optimizers: Returns those in use, built.
+        steps: The number of training steps done.
+    """
+
+    built = True
+
+    def __init__(
+        self,
+        optimizers: Callable[[], Sequence[keras.optimizers.Optimizer]],
+        steps: tf.Variable,
+    ) -> None:
+        self._optimizers = optimizers
+        self.iterations = steps
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Those of all optimizers in use."""
+        return [v for optimizer in self._optimizers() for v in optimizer.variables]
+
+    @property
+    def learning_rate(self) -> Any:
+        """The first optimizer's; setting it changes the others' in proportion.
+
+        From 0, all are set to the same.
+
+        Raises:
+            TypeError: One of them follows a schedule, when set.
+        """
+        return self._optimizers()[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        optimizers = self._optimizers()
+        rates = [float(optimizer.learning_rate) for optimizer in optimizers]
+        for optimizer, old in zip(optimizers, rates, strict=True):
+            optimizer.learning_rate = rate * old / rates[0] if rates[0] else rate
 
 
 def reset(optimizer: keras.optimizers.Optimizer) -> None:

@@ -117,6 +117,12 @@ class SRGAN(GANModel):
         first = keras.saving.serialize_keras_object(self.first_stage_optimizer)
         return super().get_compile_config() | {"first_stage_optimizer": first}
 
+    def optimizers_in_use(self) -> list[keras.optimizers.Optimizer]:
+        """See `GANModel.optimizers_in_use`."""
+        if self.stage == 1:
+            return [self.first_stage_optimizer]
+        return super().optimizers_in_use()
+
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         """See `SteppedModel.batch_spec`."""
@@ -276,13 +282,13 @@ class SRGAN(GANModel):
         return state | {"first_stage_optimizer": self.first_stage_optimizer}
 
     def save_own_variables(self, store: Any) -> None:
-        """Writes to a `.keras` file, besides the networks, the progress of training."""
-        store["step"] = self.step.numpy()
+        """See `GANModel.save_own_variables`; adds the stage."""
+        super().save_own_variables(store)
         store["stage"] = self.stage
 
     def load_own_variables(self, store: Any) -> None:
         """Reads what `save_own_variables` wrote."""
-        self.step.assign(int(store["step"][()]))
+        super().load_own_variables(store)
         self.stage = int(store["stage"][()])
 
     def get_config(self) -> dict[str, Any]:
