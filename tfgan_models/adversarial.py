@@ -154,6 +154,14 @@ class GANModel(SteppedModel):
         """The networks to use after training: EMA generators if there are any."""
         return dict(self.ema_generators or self.generators)
 
+    def source_names(self, name: str) -> Sequence[str]:
+        """Which generator of another run one may start from, the best first.
+
+        Args:
+            name: The generator's.
+        """
+        return [name]
+
     def begin(self, step: int) -> None:
         """Must be called before training resumes, and at the start of each phase.
 

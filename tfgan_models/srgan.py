@@ -1,5 +1,6 @@
 """SRGAN: photo-realistic single image super-resolution (Ledig et al., 2017)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -147,6 +148,16 @@ class SRGAN(GANModel):
         trained = {"srresnet": self.first_stage_steps > 0, "srgan": self.stage == 2}
         networks = super().exported_networks
         return {name: networks[name] for name in networks if trained[name]}
+
+    def source_names(self, name: str) -> Sequence[str]:
+        """See `GANModel.source_names`; the other stage's, if the run has no such one.
+
+        Without a first stage, "srgan" starts as a copy of "srresnet", see `begin`, so
+        both take another run's "srgan".
+        """
+        if name == "srgan" or not self.first_stage_steps:
+            return ["srgan", "srresnet"]
+        return ["srresnet", "srgan"]
 
     def begin(self, step: int) -> None:
         """Prepares to train from a step.

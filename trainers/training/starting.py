@@ -28,8 +28,13 @@ def init_from(model: GANModel, model_dir: Path) -> list[str]:
         FailureError: None of its checkpoints could be read.
     """
     generators, discriminators = checkpoints.load_all(model_dir)
-    _copy("", generators, model.ema_generators)
-    taken = _copy("generator ", generators, model.generators)
+    names = {
+        name: next((n for n in model.source_names(name) if n in generators), name)
+        for name in model.generators
+    }
+    sources = {k: generators[n] for k, n in names.items() if n in generators}
+    _copy("", sources, model.ema_generators)
+    taken = _copy("generator ", sources, model.generators)
     taken |= _copy("discriminator ", discriminators, model.discriminators)
     if not any(count for count, _ in taken.values()):
         raise UsageError(
@@ -37,7 +42,11 @@ def init_from(model: GANModel, model_dir: Path) -> list[str]:
             f"{', '.join([*generators, *discriminators])}, and the networks to train "
             f"are {', '.join(taken)}. Give a run of the same system and widths."
         )
-    return [f"{name}: {_told(*result)}" for name, result in taken.items()]
+    others = {f"generator {k}": f" of {n}" for k, n in names.items() if n != k}
+    return [
+        f"{name}: {_told(*result)}{others.get(name, '')}"
+        for name, result in taken.items()
+    ]
 
 
 def _copy(

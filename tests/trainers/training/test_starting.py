@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import gans
+from tests import gans, srgans
 from tests.models import networks
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import UsageError
@@ -80,3 +80,27 @@ def test_a_training_begins_with_anothers_networks(
     assert f"From {first}" not in capsys.readouterr().out
     with pytest.raises(UsageError, match="has no checkpoint of a training"):
         train(f"--model_dir={tmp_path / 'third'}", f"--init_from={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("source_steps", "step", "taken"),
+    [(2, 0, "srresnet"), (2, 2, "srgan"), (0, 0, "srgan")],
+)
+def test_srgan_without_a_first_stage(
+    source_steps: int, step: int, taken: str, tmp_path: Path
+) -> None:
+    """It starts where the other run has come to, in whichever stage that is."""
+    source = srgans.srgan(source_steps)
+    source.begin(step)
+    for place, network in enumerate(source.generators.values(), 1):
+        for weight in network.weights:
+            weight.assign(weight + place)
+    target = srgans.srgan(0, ema_decay=0.5)
+    told = starting.init_from(target, save(source, tmp_path))
+    target.begin(0)
+    of = "" if taken == "srgan" else " of srresnet"
+    assert re.fullmatch(rf"generator srgan: all \d+ weights{of}", told[1])
+    expected = source.generators[taken].get_weights()
+    for network in (target.generators["srgan"], target.exported_networks["srgan"]):
+        for weight, other in zip(network.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(weight, other)
