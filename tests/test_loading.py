@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import tfgan_models as gm
@@ -15,6 +16,7 @@ from tests.trainers.generation.test_generate_text import stack
 from tests.trainers.generation.test_generate_upscale import photo, save_training
 from tfgan_models.errors import UsageError
 from tfgan_models.networks import ResNetGenerator, SRResNet
+from tfgan_models.tasks import images
 
 
 def random(network: keras.Model) -> keras.Model:
@@ -63,7 +65,9 @@ def test_images_of_every_kind_are_the_same_image(
     image.save(tmp_path / "photo.png")
     floats = pixels.astype(np.float32) / 127.5 - 1
     expected = np.asarray(model(pixels))
-    for given in (tmp_path / "photo.png", str(tmp_path / "photo.png"), image, floats):
+    tensor = tf.constant(floats)
+    path = tmp_path / "photo.png"
+    for given in (path, str(path), image, floats, tensor):
         np.testing.assert_array_equal(np.asarray(model(given)), expected)
     for several in ([pixels, image], np.stack([pixels, pixels])):
         made = model(several)
@@ -76,6 +80,34 @@ def test_images_of_every_kind_are_the_same_image(
     made = model(clear)
     assert made.mode == "RGBA" and set(np.asarray(made)[..., 3].ravel()) == {77}
     np.testing.assert_array_equal(np.asarray(made)[..., :3], expected)
+
+
+def test_an_image_is_turned_upright_however_it_is_given(tmp_path: Path) -> None:
+    image = Image.fromarray(photo(6, 9))
+    image.getexif()[0x0112] = 6  # the camera was held upright
+    image.save(tmp_path / "turned.tif", exif=image.getexif())
+    expected = images.read(tmp_path / "turned.tif").colours
+    assert expected.shape == (9, 6, 3)
+    with Image.open(tmp_path / "turned.tif") as opened:
+        np.testing.assert_array_equal(images.read(opened).colours, expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.full((4, 4, 3), 200.0), "float64 .* from 200.0 to 200.0"),
+        (np.full((4, 4, 3), np.nan), "from nan to nan"),
+        (np.zeros((0, 4, 3), np.uint8), r"Received: uint8 \[0, 4, 3\]"),
+        (np.zeros((4, 4, 3), np.int64), "Received: int64"),
+        (5, "Received: int"),
+        ([[0.0, 1.0]], "Received: list"),
+        (Image.new("F", (4, 4)), "its values have 32 bits"),
+        ("~nobody-of-this-name/a.png", "cannot be read"),
+    ],
+)
+def test_what_is_no_image_is_told(given: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        images.read(given)
 
 
 def test_the_network_is_there_for_surgery(translations: Path) -> None:
@@ -133,6 +165,8 @@ def test_what_cannot_be_opened_is_told(translations: Path, tmp_path: Path) -> No
         UsageError, match=r"none of: a training run's .* does not exist\."
     ):
         gm.load(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="does not exist"):
+        gm.load("~nobody-of-this-name/run")
     with pytest.raises(UsageError, match="the run has only a2b and b2a"):
         gm.load(translations / "mine", network="c")
     with pytest.raises(UsageError, match="is a single network, not a run"):

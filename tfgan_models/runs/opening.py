@@ -1,6 +1,7 @@
 """Opens any trained model: a run, its export, other projects' weights."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def find(where: str | Path, which: str = "latest") -> Opened:
         UsageError: It is none of these.
         FailureError: It is damaged.
     """
-    path = Path(where).expanduser()
+    path = Path(os.path.expanduser(where))  # unknown users stay as they are
     if is_training(path):
         networks, description = checkpoints.load_described(path, which)
         return _described(Opened(str(where), description, networks, None, path))

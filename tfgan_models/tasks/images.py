@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ class ImageModel(Model):
         Raises:
             UsageError: There is none, or one cannot be read.
         """
-        if isinstance(images, str | Path) and Path(images).expanduser().is_dir():
+        if _is_array(images):
+            images = np.asarray(images)
+        if isinstance(images, str | Path) and os.path.isdir(os.path.expanduser(images)):
             paths = [path for path, _ in listed(Path(images).expanduser())]
             if not paths:
                 raise UsageError(f"There are no images in {images}.")
@@ -135,13 +138,17 @@ def read(given: Given) -> Picture:
     Raises:
         UsageError: It is not an image.
     """
-    if isinstance(given, np.ndarray | np.generic):
+    if _is_array(given):
         return _of_array(given)
-    if isinstance(given, Image.Image):
-        return _of_image(given, lambda: to_rgb(given))
-    path = Path(given).expanduser()
+    if not isinstance(given, str | Path | Image.Image):
+        raise UsageError(
+            "An image is a file, an array or an image of Pillow. Received: "
+            f"{type(given).__name__}"
+        )
     try:
-        data = path.read_bytes()
+        if isinstance(given, Image.Image):
+            return _of_image(given, lambda: to_rgb(_upright(given)))
+        data = Path(given).expanduser().read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _of_image(image, lambda: Image.fromarray(decode_image(data)))
     except OSError as error:
@@ -170,15 +177,31 @@ def _of_image(image: Image.Image, opaque: Callable[[], Image.Image]) -> Picture:
     return Picture(colours, full.getchannel("A"), is_grey)
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Rotates an image according to EXIF."""
+    upright = ImageOps.exif_transpose(image)
+    upright.format = image.format  # a copy has none, and `to_rgb` looks at it
+    return upright
+
+
+def _is_array(given: Any) -> bool:
+    """Whether it is NumPy's array, or a tensor."""
+    return hasattr(given, "__array__") and not isinstance(given, Image.Image)
+
+
 def _of_array(given: Any) -> Picture:
     image = np.asarray(given)
     if image.ndim == 2:
         image = image[..., np.newaxis]
     is_read = image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)
-    if image.ndim != 3 or image.shape[-1] not in (1, 3) or not is_read:
+    fits = image.ndim == 3 and image.shape[-1] in (1, 3) and image.size > 0
+    # Interpolation may overshoot; values to 255, or NaNs, are no such image.
+    inside = image.dtype == np.uint8 or (fits and is_read and np.abs(image).max() <= 2)
+    if not (fits and is_read and inside):
+        values = f" from {image.min()} to {image.max()}" if fits and is_read else ""
         raise UsageError(
             "An image is uint8 (0 to 255) or float (-1 to 1) [H, W, 3] or [H, W, 1]. "
-            f"Received: {image.dtype} {list(given.shape)}"
+            f"Received: {image.dtype} {list(image.shape)}{values}"
         )
     is_grey = image.shape[-1] == 1
     colours = np.repeat(image, 3, axis=-1) if is_grey else image
