@@ -63,9 +63,9 @@ def build_app(
     """
     endpoint = _Endpoint(predictor, manager, metrics, limits or Limits())
     if not cors_origins:
-        return endpoint.serve
+        return endpoint
     return CORSMiddleware(
-        endpoint.serve,
+        endpoint,
         allow_origins=cors_origins,
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
@@ -122,7 +122,7 @@ class _Endpoint:
         # Health checks are answered while all other threads are busy.
         self._telling = ThreadPoolExecutor(_OTHER_THREADS, "rest-status")
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; the ASGI application."""
         started = time.monotonic()
         exchange = _Exchange(
