@@ -104,8 +104,9 @@ def define_flags(trainer: Trainer[R, S, M]) -> None:
     flags.DEFINE_string(
         "init_from",
         None,
-        "Another run's --model_dir: a new run starts from its networks, wherever names "
-        "and shapes match.",
+        "Another run's --model_dir, an exported .keras file or another project's "
+        "weights: a new run starts from these networks, wherever names and shapes "
+        "match.",
     )
     flags.DEFINE_string(
         "description",

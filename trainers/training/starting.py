@@ -8,37 +8,43 @@ import keras
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import UsageError
 from tfgan_models.folders.contents import few
-from tfgan_models.runs import checkpoints
+from tfgan_models.runs import checkpoints, opening
+from tfgan_models.runs.description import leaves
 
 
-def init_from(model: GANModel, model_dir: Path) -> list[str]:
+def init_from(model: GANModel, where: Path) -> list[str]:
     """Copies the networks of another run, wherever names and shapes match.
 
     Generators are the ones it exports: the averaged ones, if it has any.
 
     Args:
         model: The model to train, compiled.
-        model_dir: The other run's folder.
+        where: The other run's folder, an exported .keras file, or a file of another
+            project's weights; files have no discriminators.
 
     Returns:
         What was copied and what was not, one line per network.
 
     Raises:
-        UsageError: There is no such run, or nothing in it fits.
+        UsageError: There is no such run or file, or nothing in it fits.
         FailureError: None of its checkpoints could be read.
     """
-    generators, discriminators = checkpoints.load_all(model_dir)
+    generators, discriminators = _networks(where)
     names = {
         name: next((n for n in model.source_names(name) if n in generators), name)
         for name in model.generators
     }
+    if len(generators) == 1 and not generators.keys() & names.values():
+        names[next(iter(names))] = next(iter(generators))
     sources = {k: generators[n] for k, n in names.items() if n in generators}
+    for name, source in sources.items():
+        _check_kernels(where, source, model.generators[name])
     _copy("", sources, model.ema_generators)
     taken = _copy("generator ", sources, model.generators)
     taken |= _copy("discriminator ", discriminators, model.discriminators)
     if not any(count for count, _ in taken.values()):
         raise UsageError(
-            f"--init_from={model_dir} has nothing that fits: it holds "
+            f"--init_from={where} has nothing that fits: it holds "
             f"{', '.join([*generators, *discriminators])}, and the networks to train "
             f"are {', '.join(taken)}. Give a run of the same system and widths."
         )
@@ -47,6 +53,31 @@ def init_from(model: GANModel, model_dir: Path) -> list[str]:
         f"{name}: {_told(*result)}{others.get(name, '')}"
         for name, result in taken.items()
     ]
+
+
+def _networks(
+    where: Path,
+) -> tuple[Mapping[str, keras.Model], Mapping[str, keras.Model]]:
+    """The generators and discriminators of a run or a file."""
+    if opening.is_training(where) or not opening.is_model(where):
+        return checkpoints.load_all(where)
+    found = opening.find(where)
+    if found.loaded is not None:
+        raise UsageError(
+            f"--init_from={where} is a SavedModel, which contains no Keras model. Give "
+            "the .keras file next to it, or the run's --model_dir."
+        )
+    return found.networks, {}
+
+
+def _check_kernels(where: Path, source: keras.Model, target: keras.Model) -> None:
+    """Refuses kernels that are stored scaled where the target scales them itself."""
+    is_plain = type(source).__module__.startswith("keras.")
+    if is_plain and any(hasattr(layer, "scaled_kernel") for layer in leaves(target)):
+        raise UsageError(
+            f"--init_from={where} contains the scaled kernels of an export, and this "
+            "system's layers scale theirs themselves. Give the run's --model_dir."
+        )
 
 
 def _copy(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import gans, srgans
+from export.saved_model import export_networks
+from tests import gans, growing, srgans
 from tests.models import networks
 from tfgan_models.adversarial import GANModel
 from tfgan_models.errors import UsageError
@@ -104,3 +105,34 @@ def test_srgan_without_a_first_stage(
     for network in (target.generators["srgan"], target.exported_networks["srgan"]):
         for weight, other in zip(network.get_weights(), expected, strict=True):
             np.testing.assert_array_equal(weight, other)
+
+
+def test_an_exported_file_is_a_start_too(tmp_path: Path) -> None:
+    source, target = gans.cyclegan(seed=0), gans.cyclegan(seed=1)
+    export_networks(source.exported_networks, tmp_path, "mine")
+    told = starting.init_from(target, tmp_path / "mine_b2a.keras")
+    assert told[0].startswith("generator a2b: 0 of ")
+    assert re.match(r"generator b2a: (all )?[1-9]\d* (of \d+ )?weights", told[1])
+    kernels = (m.generators["b2a"].weights[0].numpy() for m in (source, target))
+    np.testing.assert_array_equal(*kernels)
+    with pytest.raises(UsageError, match=r"a SavedModel, .* Give the \.keras file"):
+        starting.init_from(target, tmp_path / "mine_b2a")
+
+
+def test_a_lone_network_of_another_name_goes_to_the_first_generator(
+    tmp_path: Path,
+) -> None:
+    source, target = gans.cyclegan(seed=0), gans.cyclegan(seed=1)
+    source.generators["b2a"].save(tmp_path / "mine.keras")
+    told = starting.init_from(target, tmp_path / "mine.keras")
+    assert re.fullmatch(r"generator a2b: all \d+ weights of network", told[0])
+
+
+def test_scaled_kernels_are_refused(tmp_path: Path) -> None:
+    source, target = growing.stylegan(), growing.stylegan()
+    export_networks(source.exported_networks, tmp_path, "faces")
+    before = [w.numpy() for w in target.generators["generator"].weights]
+    with pytest.raises(UsageError, match=r"scaled kernels .* Give the run's --model_d"):
+        starting.init_from(target, tmp_path / "faces_generator.keras")
+    for weight, old in zip(target.generators["generator"].weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
