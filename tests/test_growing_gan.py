@@ -308,7 +308,7 @@ def test_survives_serialisation(make: Make) -> None:
     assert twin.generator.grown == 8
     shared = inspect.signature(GrowingGAN.__init__).parameters
     own = inspect.signature(type(model).__init__).parameters
-    expected = (set(shared) | set(own)) - {"self", "kwargs"} | {"name"}
+    expected = (set(shared) | set(own)) - {"self", "kwargs"} | {"name", "seed"}
     assert set(model.get_config()) == expected
     name = f"tfgan_models>{type(model).__name__}"
     assert keras.saving.get_registered_name(type(model)) == name

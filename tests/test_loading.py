@@ -136,7 +136,7 @@ def test_a_generator_of_styles(style: Path, tmp_path: Path) -> None:
     assert (mixed[0] != mixed[1]).any()
     video = faces.morph([1, 7, 9], frames=4)
     assert video.save(tmp_path / "video.gif").stat().st_size > 100
-    with pytest.raises(UsageError, match=r"ends in \.mp4 or \.gif"):
+    with pytest.raises(UsageError, match=r"end in \.mp4 or \.gif"):
         video.save(tmp_path / "video.avi")
     found = faces.directions(count=2)
     assert found.vectors.shape == (2, 16)

@@ -247,7 +247,8 @@ def test_survives_serialisation() -> None:
     assert isinstance(twin, Pix2Pix)
     assert twin.get_config() == model.get_config()
     defaults = inspect.signature(Pix2Pix.__init__).parameters
-    assert set(twin.get_config()) == set(defaults) - {"self", "kwargs"} | {"name"}
+    shared = {"name", "seed", "ema_decay"}
+    assert set(twin.get_config()) == set(defaults) - {"self", "kwargs"} | shared
     assert keras.saving.get_registered_name(Pix2Pix) == "tfgan_models>Pix2Pix"
 
 

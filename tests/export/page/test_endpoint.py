@@ -76,9 +76,9 @@ def test_what_models_offer_is_asked_each_time(url: str) -> None:
 def test_answers_and_refusals(url: str) -> None:
     endpoint = Endpoint(url, list)
     assert endpoint.predict("a b", {}) == {"outputs": [1]}
-    with pytest.raises(UsageError, match="answered 404: Servable not found"):
+    with pytest.raises(UsageError, match="responded with 404: Servable not found"):
         endpoint.predict("gone", {})
-    with pytest.raises(UsageError, match="answered 502: Bad Gateway"):
+    with pytest.raises(UsageError, match="responded with 502: Bad Gateway"):
         endpoint.predict("proxy", {})
     for name in ("web", "list"):
         with pytest.raises(FailureError, match="does not speak TensorFlow Serving's"):

@@ -412,7 +412,7 @@ def test_folders_that_cannot_be_served(
     os.rename(base / "m" / "1", base / "m" / "2")
     publish(saved, base / "m" / "1")
     with pytest.raises(
-        FailureError, match=r"Could not load .*m/2: .* Version 1 is ther"
+        FailureError, match=r"Could not load .*m/2: .* Version 1 exists"
     ):
         VersionManager(base).start()
 

@@ -56,7 +56,10 @@ CASES = {
     "mlp": (LatentModule, lambda: MLPGenerator(6, latent_size=4, units=8)),
     "conditional": (LatentModule, lambda: ConditionalMLPGenerator(6, label_size=3)),
     "dcgan": (LatentModule, lambda: DCGANGenerator(16, filters=4, label_size=3)),
-    "srresnet": (SuperResolutionModule, lambda: SRResNet(2, 4, residual_blocks=1)),
+    "srresnet": (
+        lambda network: SuperResolutionModule(network, 2),
+        lambda: SRResNet(2, 4, residual_blocks=1),
+    ),
     "stack": (CaptionModule, stack),
     "stack_of_vectors": (CaptionModule, lambda: stack(encoder=False)),
 }

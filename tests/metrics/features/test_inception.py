@@ -226,7 +226,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         interop.load_inception(tmp_path / "missing.pth")
     path = tmp_path / "inception.onnx"
     path.write_text("")
-    with pytest.raises(UsageError, match=r"\.onnx is no file .* Allowed: \.h5"):
+    with pytest.raises(UsageError, match=r"\.onnx is not a file .* Allowed: \.h5"):
         interop.load_inception(path)
     with pytest.raises(ValueError, match=r"one of keras, 2015\. Received: 2016"):
         inception_v3.inception_v3("2016")

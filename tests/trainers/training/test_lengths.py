@@ -95,7 +95,7 @@ def test_epochs_that_are_given_rule() -> None:
     [
         (cyclegan, {"steps": 2, "kimg": 3.0}, "Received: --steps=2, --kimg=3.0"),
         (cyclegan, {"steps": 2, "epochs": 3}, "Received: --epochs=3, --steps=2"),
-        (stylegan, {"steps": -2}, "which is above 0. Received: --steps=-2"),
+        (stylegan, {"steps": -2}, "single length, above 0. Received: --steps=-2"),
         (srgan, {"steps": 1}, "cannot have 1 steps in total"),
         (srgan, {"steps": 9, "mse_steps": 9}, r"\(mse_steps=9\) keep theirs"),
         (
