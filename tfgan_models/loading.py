@@ -25,7 +25,6 @@ def load(
             the last stage.
         task: The required task, one of `tfgan_models.systems.TASKS`; None: any.
 
-
     Returns:
         A `tfgan_models.tasks.model.Model`, by its task: `translate.Translator`,
         `generate.ImageGenerator`, `upscale.Upscaler` or `caption.CaptionPainter` of

@@ -7,7 +7,7 @@ TensorFlow Serving reads only what it knows of that folder.
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from tfgan_models.runs.description import (
     Network,
     Signature,
     Value,
+    leaves,
 )
 
 FILE = Path("assets.extra", "signatures.md")
@@ -154,15 +155,6 @@ def behaviour(network: keras.Model) -> list[str]:
 
 def _first_kind(layer: keras.layers.Layer) -> type | None:
     return next((kind for kind, _ in _KINDS if isinstance(layer, kind)), None)
-
-
-def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields the layers of a network and of the networks in it."""
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from leaves(layer)
-        else:
-            yield layer
 
 
 def _signature(name: str, module: Documented) -> Signature:

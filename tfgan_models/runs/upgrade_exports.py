@@ -9,8 +9,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgan_models.data import catalog
-from tfgan_models.errors import FailureError
 from tfgan_models.networks.labelled import UNIFORM
 from tfgan_models.runs.description import Description, Network, Value
 
@@ -72,19 +70,6 @@ def of_keras_model(network: keras.Model, facts: Network) -> Network:
         if scale:
             return dataclasses.replace(facts, task="upscale", scale=scale)
     return facts
-
-
-def class_names(known: Description, data_dir: str | None) -> tuple[str, ...]:
-    """Returns the class names of a run's data set.
-
-    Args:
-        known: The known facts, with the data set's name.
-        data_dir: Its TFDS directory.
-    """
-    try:
-        return tuple(catalog.labelled(known.dataset, data_dir).train.classes)
-    except (OSError, ValueError, FailureError):
-        return ()
 
 
 def _functional_generator(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from tfgan_models.errors import UsageError
+from tfgan_models.errors import FailureError, UsageError
 from trainers.generation import parsing
 from trainers.generation.registry import Command, Job
 
@@ -146,13 +146,21 @@ def _setting(model: "ImageGenerator", every_class: bool) -> "Setting":
     if given is None and every_class and model.facts.label_size:
         given = 0
     elif given is not None and not model.description.classes:
-        from tfgan_models.runs import upgrade_exports
-
-        model.description = dataclasses.replace(
-            model.description,
-            classes=upgrade_exports.class_names(model.description, _FLAGS.data_dir),
-        )
+        # Of a run from before there was a model.json.
+        names = _class_names(model.description.dataset)
+        model.description = dataclasses.replace(model.description, classes=names)
     return model.setting(_FLAGS.psi, given, _FLAGS.noise)
+
+
+def _class_names(dataset: str) -> tuple[str, ...]:
+    """The class names of a data set; () if they are not known."""
+    # Here, since opening a model needs no data set's readers.
+    from tfgan_models.data import catalog
+
+    try:
+        return tuple(catalog.labelled(dataset, _FLAGS.data_dir).train.classes)
+    except (OSError, ValueError, FailureError):
+        return ()
 
 
 def _images() -> Drawing:
